@@ -1,0 +1,1 @@
+"""Applets of the family debianutils; the table is in applets/__init__.py."""

@@ -1,0 +1,81 @@
+"""What all tests share: the black-box fixture `run`, and the choice of the program it runs.
+
+pytest                          the applets from the checkout (python -m toolbox)
+pytest --toolbox=build/toolbox -m blackbox     the same tests in the frozen program
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Result(NamedTuple):
+    """How a run ended: exit status (negative: the signal), standard output, standard error."""
+
+    status: int
+    out: bytes
+    err: bytes
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--toolbox", metavar="PATH", help="test this program instead of the checkout")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "toolbox_argv" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.blackbox)
+
+
+@pytest.fixture(scope="session")
+def toolbox_argv(request: pytest.FixtureRequest) -> list[str]:
+    """The words that start the multicall program; an applet's name and arguments follow."""
+    path = request.config.getoption("--toolbox")
+    return [os.path.abspath(path)] if path else [sys.executable, "-m", "toolbox"]
+
+
+@pytest.fixture(scope="session")
+def toolbox_env() -> dict[str, str]:
+    """The environment that every run gets: small, and the same on every machine."""
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": "/nonexistent",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+    }
+
+
+@pytest.fixture
+def run(toolbox_argv: list[str], toolbox_env: dict[str, str]) -> Callable[..., Result]:
+    """Run an applet and wait: `run("head", "-n", "2", stdin=b"...", cwd=..., env={...})`."""
+
+    def call(
+        *argv: str | bytes,
+        stdin: bytes | int = b"",
+        cwd: str | os.PathLike[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 60,
+    ) -> Result:
+        feed: dict[str, object] = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
+        done = subprocess.run(
+            [*toolbox_argv, *argv],
+            cwd=cwd,
+            env={**toolbox_env, **(env or {})},
+            capture_output=True,
+            timeout=timeout,
+            **feed,  # type: ignore[call-overload]
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    return call

@@ -1,0 +1,169 @@
+"""argv[0] -> applet -> exit status.
+
+    main(argv)   the whole life of a process: dispatch, run, flush, status
+    call(argv)   one applet inside a living process (the shell); returns its status
+
+Only `sys` is imported until the applet is known.  This is also the only place that knows where
+applets live: the package `applets` is found by name, so that the ground floor imports nothing above it.
+
+Exit statuses (POSIX XCU 2.8.2): an applet's own; 126 cannot be run; 127 no such applet.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+PROGRAM = "toolbox"
+
+
+def main(argv: list[str]) -> int:
+    """Run the applet that `argv` names, as a process of its own, and return its exit status.
+
+    `argv[0]` may be an applet's name, a path that ends in one, a login name (`-sh`), or the
+    program itself, whose first argument then is the applet's name or an option of the program.
+    """
+    _default_signals()
+    name = applet_name(argv[0] if argv else PROGRAM)
+    if name != PROGRAM and find(name) is None and len(argv) > 1:
+        # A copy of the program under any other name (toolbox-plain, a download) is the program.
+        name = PROGRAM
+    if name != PROGRAM:
+        return call(argv)
+    if len(argv) > 1 and not argv[1].startswith("-"):
+        return call(argv[1:])
+    return _run("toolbox.listing", PROGRAM, [PROGRAM, *argv[1:]])
+
+
+def console() -> int:
+    """The entry point of the `toolbox` command that pip installs, and of links to it."""
+    return main(sys.argv)
+
+
+def call(argv: list[str]) -> int:
+    """Run one applet in this process and return its exit status; never raises but for exits by signal.
+
+    Standard output is flushed and checked.  The caller forks first when `alters_process(name)`.
+    """
+    name = applet_name(argv[0])
+    module = find(name)
+    if module is None:
+        from toolbox.errors import say
+        from toolbox.listing import suggestion
+
+        say(f"{PROGRAM}: {name}: no such applet{suggestion(name)}")
+        return 127
+    return _run(module, name, argv)
+
+
+def applet_name(argv0: str) -> str:
+    """The name that `argv[0]` calls: its last path component, without a login shell's dash."""
+    name = argv0.rpartition("/")[2]
+    return name[1:] if name.startswith("-") and len(name) > 1 else name
+
+
+def find(name: str) -> str | None:
+    """The module of the applet or alias `name` ("applets.coreutils.ls"); None when there is none."""
+    import applets
+
+    name = applets.ALIASES.get(name, name)
+    for family, names in applets.FAMILIES.items():
+        if name in names.split():
+            return f"applets.{family}" if name == family else f"applets.{family}.{name}"
+    return None
+
+
+def load(module: str) -> ModuleType:
+    """Import an applet's module by its dotted name."""
+    __import__(module)
+    return sys.modules[module]
+
+
+def alters_process(name: str) -> bool:
+    """Whether the applet changes the process that runs it (directory, ids, signals) or stays for long."""
+    module = find(name)
+    return module is not None and bool(getattr(load(module), "alters_process", False))
+
+
+def _run(module: str, name: str, argv: list[str]) -> int:
+    """Call the module's main; turn errors into messages and statuses: the one place that does."""
+    from toolbox.errors import Fatal, Run, UsageError, describe, say
+
+    trouble = 1
+    with Run(name) as run:
+        try:
+            applet = load(module)
+            trouble = getattr(getattr(applet, "options", None), "trouble", 1)
+            status = max(applet.main(argv), run.status)
+        except UsageError as error:
+            say(f"{name}: {error}\nTry '{name} --help' for more information.")
+            status = trouble
+        except Fatal as error:
+            say(f"{name}: {error}")
+            status = error.status
+        except OSError as error:
+            say(f"{name}: {describe(error)}")
+            status = max(trouble, run.status)
+        except MemoryError:
+            say(f"{name}: out of memory")
+            status = trouble
+        except RecursionError:
+            say(f"{name}: nested too deeply")
+            status = trouble
+        except SystemExit as leave:
+            status = _status_of(leave, name)
+        return _flush(name, status, trouble)
+
+
+def _flush(name: str, status: int, trouble: int) -> int:
+    """Write out what standard output still holds.  A full disk is an error, never silence."""
+    if sys.stdout is None:  # started with standard output closed, and nothing was written
+        return status
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        from toolbox.errors import describe, say
+
+        say(f"{name}: write error: {describe(error)}")
+        _drop_unwritten()
+        return status or trouble
+    return status
+
+
+def _drop_unwritten() -> None:
+    """Forget output that cannot be written, lest the next flush of this process fails for it again."""
+    import os
+
+    null = os.open(os.devnull, os.O_WRONLY)
+    kept = os.dup(1)
+    os.dup2(null, 1)
+    sys.stdout.flush()
+    os.dup2(kept, 1)
+    os.close(kept)
+    os.close(null)
+
+
+def _status_of(leave: SystemExit, name: str) -> int:
+    if leave.code is None:
+        return 0
+    if isinstance(leave.code, int):
+        return leave.code & 0xFF
+    from toolbox.errors import say
+
+    say(f"{name}: {leave.code}")
+    return 1
+
+
+def _default_signals() -> None:
+    """A closed pipe ends the applet silently and Ctrl-C by its signal, as it does C programs.
+
+    Python ignores SIGPIPE and turns SIGINT into an exception; a SIGINT that the parent ignored stays so.
+    """
+    import _signal
+
+    _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
