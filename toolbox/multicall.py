@@ -162,7 +162,7 @@ def _default_signals() -> None:
 
     Python ignores SIGPIPE and turns SIGINT into an exception; a SIGINT that the parent ignored stays so.
     """
-    import _signal
+    import _signal  # `signal` costs an import of enum
 
     _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:

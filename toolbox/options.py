@@ -41,7 +41,7 @@ from toolbox.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
+    from typing import Any, NoReturn
 
 #: What a size suffix multiplies by (GNU coreutils, "Block size"; `b`, `c` and `w` as in dd and head).
 _PREFIXES = "KMGTPEZY"
@@ -56,10 +56,11 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 def number(text: str, what: str = "number") -> int:
     """An integer with a sign and a size suffix (`5`, `-2k`, `1MB`).  UsageError names `what` it should be."""
     digits = text.rstrip("KMGTPEZYkiBbcw")
-    try:
-        return int(digits) * _UNITS[text[len(digits) :]] if digits.isascii() else _bad(what, text)
-    except (ValueError, KeyError):
-        return _bad(what, text)
+    unit = _UNITS.get(text[len(digits) :])
+    unsigned = digits[1:] if digits[:1] in ("+", "-") else digits
+    if unit is None or not (unsigned.isascii() and unsigned.isdecimal()):
+        _bad(what, text)
+    return int(digits) * unit
 
 
 def seconds(text: str, what: str = "time interval") -> float:
@@ -68,11 +69,13 @@ def seconds(text: str, what: str = "time interval") -> float:
     try:
         value = float(digits) * _SECONDS[text[len(digits) :]]
     except (ValueError, KeyError):
-        return _bad(what, text)
-    return value if value >= 0 else _bad(what, text)
+        _bad(what, text)
+    if not value >= 0:
+        _bad(what, text)
+    return value
 
 
-def _bad(what: str, text: str) -> Any:
+def _bad(what: str, text: str) -> NoReturn:
     raise UsageError(f"invalid {what}: {text!r}")
 
 
@@ -95,9 +98,9 @@ class Option:
         if name == "-NUM":
             self.number = True
             return
-        if "[" in name:
-            name, _, word = name.partition("[")
-            self.word, self.optional = word.strip("=]"), True
+        if "[=" in name:
+            name, _, word = name.partition("[=")
+            self.word, self.optional = word.removesuffix("]"), True
         elif "=" in name[2:]:
             name, _, self.word = name.partition("=")
         elif " " in name:
@@ -271,11 +274,12 @@ class Options:
             if option.word is None:
                 self._set(values, option, True)
                 continue
-            text: str | None = word[i:]
+            text = word[i:]
             if not text and not option.optional:
-                text = next(rest, None)
-                if text is None:
+                following = next(rest, None)
+                if following is None:
                     raise UsageError(f"option requires an argument -- {letter!r}")
+                text = following
             self._set(
                 values,
                 option,

@@ -139,24 +139,18 @@ def copy(source: int, target: int, count: int | None = None) -> int:
     splice(2) with a pipe, else read and write.  OSError as write(2) and read(2).
     """
     done = 0
-    for way in (_copy_file_range, os.sendfile, _splice):
-        while count is None or done < count:
-            try:
-                moved = (
-                    way(target, source, None, _COPY if count is None else min(count - done, _COPY))
-                    if way is os.sendfile
-                    else way(source, target, _COPY if count is None else min(count - done, _COPY))
-                )
-            except OSError as error:
-                if error.errno in _UNSUITABLE:
+    for way in (os.copy_file_range, _sendfile, os.splice):
+        try:
+            while count is None or done < count:
+                moved = way(source, target, _COPY if count is None else min(count - done, _COPY))
+                if moved == 0:
+                    # The end, or a file of /proc or /sys, of which the kernel copies nothing:
+                    # the last way, reading, finds out which.
                     break
+                done += moved
+        except OSError as error:
+            if error.errno not in _UNSUITABLE:
                 raise
-            if moved == 0:
-                # Files of /proc and /sys have no size: the kernel copies nothing though there is data.
-                break
-            done += moved
-        else:
-            return done
     while count is None or done < count:
         block = os.read(source, BLOCK if count is None else min(BLOCK, count - done))
         if not block:
@@ -181,9 +175,5 @@ _UNSUITABLE = {
 }
 
 
-def _copy_file_range(source: int, target: int, count: int) -> int:
-    return os.copy_file_range(source, target, count)
-
-
-def _splice(source: int, target: int, count: int) -> int:
-    return os.splice(source, target, count)
+def _sendfile(source: int, target: int, count: int) -> int:
+    return os.sendfile(target, source, None, count)  # type: ignore[arg-type]  # None: its own position
