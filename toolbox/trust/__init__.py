@@ -1,0 +1,1 @@
+"""Who may do what: password hashes, sessions and tokens, host keys, signatures."""
