@@ -1,0 +1,7 @@
+"""`python -m snakeroot`."""
+
+import sys
+
+from snakeroot.cli import main
+
+sys.exit(main())

@@ -1,0 +1,101 @@
+"""The `snakeroot` command: new, check, build, run, ssh, password."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from snakeroot import config, image, new, qemu, remote
+from snakeroot.host import BuildError
+from toolbox.trust.password import hash_password
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; errors are one or two lines and status 1, bad usage is status 2."""
+    arguments = _parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+    except BuildError as error:
+        print(f"snakeroot: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"  {error.hint}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"snakeroot: {error.filename or ''}: {error.strerror}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("snakeroot: interrupted", file=sys.stderr)
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="snakeroot",
+        description="Build and run boxes whose whole userland is one Python program.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "-C", dest="folder", metavar="DIR", type=Path, default=Path(), help="the instance"
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    make = commands.add_parser("new", help="make an instance with a small web service")
+    make.add_argument(
+        "name", metavar="NAME", type=Path, help="folder to make; its name is the host name"
+    )
+    make.set_defaults(run=_new)
+    for name, run, text in (
+        ("check", _check, "read snakeroot.toml and say what is wrong with it"),
+        ("build", _build, "make the kernel and initramfs"),
+        ("run", _run, "build, and boot in a virtual machine"),
+        ("password", _password, "make the hash of a password for snakeroot.toml"),
+    ):
+        commands.add_parser(name, help=text).set_defaults(run=run)
+    shell = commands.add_parser(
+        "ssh", help="a shell in the running box, or one command: ssh -- ls -l"
+    )
+    shell.add_argument("-t", action="store_true", help="a terminal for the command")
+    shell.add_argument("command", nargs="*", metavar="COMMAND")
+    shell.set_defaults(run=_ssh)
+    return parser
+
+
+def _new(arguments: argparse.Namespace) -> int:
+    new.create(arguments.folder / arguments.name)
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    instance = config.load(arguments.folder)
+    print(f"{instance.path / config.FILE}: good")
+    return 0
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    built = image.build(config.load(arguments.folder))
+    print(f"{built.kernel}\n{built.initramfs}")
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    instance = config.load(arguments.folder)
+    return qemu.boot(instance, image.build(instance))
+
+
+def _ssh(arguments: argparse.Namespace) -> int:
+    instance = config.load(arguments.folder)
+    argv = remote.ssh(instance, arguments.command, terminal=arguments.t)
+    os.execvp(argv[0], argv)
+
+
+def _password(arguments: argparse.Namespace) -> int:
+    text = getpass.getpass("New password (empty: make one): ") if sys.stdin.isatty() else input()
+    if not text:
+        text = secrets.token_urlsafe(12)
+        print(f"password: {text}", file=sys.stderr)
+    print(f'password = "{hash_password(text)}"')
+    return 0

@@ -1,0 +1,178 @@
+"""snakeroot.toml: what one box is.  The dataclasses below are its whole grammar and its manual.
+
+`load(DIR)` reads and checks everything before anything is built: types, names, files, ports.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from snakeroot.settings import SettingError, line_of, read, setting
+
+FILE = "snakeroot.toml"
+
+#: RFC 1123 2.1, one label.
+HOSTNAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
+SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,30}")
+
+#: The box's own services: a service of the user's must not take their names.
+OWN = ("init", "kernel", "dhcp", "ntp", "randomd", "httpd", "breakglass", "console")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """[services.NAME]: a program that the box runs and restarts."""
+
+    python: str = setting(
+        "", help="a Python program: its folder (./hello) or a requirement (golink==1.2)"
+    )
+    module: str = setting("", help="the module to run as `python -m`; by default the folder's name")
+    binary: str = setting("", help="a static program of any language, instead of `python`")
+    arguments: list[str] = setting([], help="arguments of the program")
+    environment: dict[str, str] = setting({}, help="environment variables")
+    user: str = setting("", help="the user it runs as; by default one of its own; root if it must")
+    wait_for: list[str] = setting([], help="services or conditions (network, clock) to wait for")
+    provides: list[str] = setting([], help="conditions that hold while it is ready")
+    restart: Literal["always", "on-failure", "never"] = setting("always", help="when it ends")
+    ready: Literal["start", "notify"] = setting(
+        "start", help="notify: it says READY=1 by sd_notify"
+    )
+    stop_timeout: float = setting(10.0, help="seconds from TERM to KILL")
+    ports: list[int] = setting([], help="ports it listens on, which `snakeroot run` forwards")
+    limits: dict[str, int] = setting({}, help="resource limits (setrlimit): nofile = 1024")
+    cgroup: dict[str, str] = setting({}, help='control group limits: "memory.max" = "64M"')
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelSettings:
+    """[kernel]: which kernel, and what is told to it."""
+
+    package: str = setting(
+        "", help="the distribution's package; by default the smallest for virtual machines"
+    )
+    arguments: list[str] = setting([], help="words for the kernel's command line")
+    modules: list[str] = setting([], help="modules to load besides those for a virtual machine")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """[machine]: the virtual machine that `snakeroot run` makes."""
+
+    memory: int = setting(512, help="MiB of memory")
+    processors: int = setting(2, help="how many processors")
+    page_port: int = setting(8080, help="port of 127.0.0.1 that leads to the box's page")
+    ssh_port: int = setting(8022, help="port of 127.0.0.1 that leads to its SSH server")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The top of snakeroot.toml."""
+
+    hostname: str = setting(help="the box's name in the network")
+    password: str = setting("", help="scrypt hash of the page's password (snakeroot new makes one)")
+    authorized_keys: list[str] = setting(
+        [], help="SSH public keys, or files of them, that are let in"
+    )
+    ntp: list[str] = setting(
+        [], help="time servers; by default those that DHCP names, else a public pool"
+    )
+    sysctl: dict[str, str] = setting({}, help='kernel settings: "net.ipv4.ip_forward" = "1"')
+    services: dict[str, Service] = setting({}, help="the programs that the box runs")
+    files: dict[str, str] = setting({}, help='"/path/in/the/image" = "file or folder"')
+    kernel: KernelSettings = setting(KernelSettings(), help="which kernel")
+    machine: Machine = setting(Machine(), help="the virtual machine of `snakeroot run`")
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A checked instance: the folder `path` and its settings."""
+
+    path: Path
+    settings: Settings
+
+    @property
+    def output(self) -> Path:
+        """Where what is built for it lies."""
+        return self.path / ".build"
+
+    def keys(self) -> list[str]:
+        """The SSH public keys that are let in, one line each."""
+        lines: list[str] = []
+        for entry in self.settings.authorized_keys:
+            text = entry if _is_key(entry) else (self.path / entry).expanduser().read_text()
+            lines += [line.strip() for line in text.splitlines() if line.strip()]
+        return lines
+
+
+def load(folder: Path) -> Instance:
+    """The instance in `folder`.  SettingError names file, line and cure for the first thing wrong."""
+    path = folder / FILE
+    instance = Instance(folder.resolve(), read(path, Settings))
+    for keys, text in _problems(instance):
+        raise SettingError(f"{path}:{line_of(path.read_text(), keys)}: {text}")
+    return instance
+
+
+def _problems(instance: Instance) -> list[tuple[tuple[str, ...], str]]:
+    """What types alone do not show: (key, what is wrong with it)."""
+    settings = instance.settings
+    found: list[tuple[tuple[str, ...], str]] = []
+    if not HOSTNAME.fullmatch(settings.hostname):
+        found.append(
+            (("hostname",), f"'{settings.hostname}' is no host name (letters, digits, '-')")
+        )
+    if settings.password and not settings.password.startswith("$scrypt$"):
+        found.append(
+            (
+                ("password",),
+                "must be a scrypt hash, never the password: make one with `snakeroot password`",
+            )
+        )
+    for entry in settings.authorized_keys:
+        if not _is_key(entry) and not (instance.path / entry).expanduser().is_file():
+            found.append((("authorized_keys",), f"'{entry}' is neither a public key nor a file"))
+    for target, source in settings.files.items():
+        if not target.startswith("/"):
+            found.append((("files", target), f"'{target}' must be an absolute path in the image"))
+        if not (instance.path / source).expanduser().exists():
+            found.append((("files", target), f"'{source}': no such file or folder"))
+    taken: dict[int, str] = {settings.machine.page_port: "machine.page_port"}
+    for name, service in settings.services.items():
+        keys = ("services", name)
+        if not SERVICE.fullmatch(name):
+            found.append(
+                (keys, f"'{name}' is no service name (lower case letters, digits, '-', '_')")
+            )
+        if name in OWN:
+            found.append((keys, f"'{name}' is a service of the box itself; choose another name"))
+        if bool(service.python) == bool(service.binary):
+            found.append((keys, f"[services.{name}] needs either 'python' or 'binary'"))
+        if service.binary and not (instance.path / service.binary).is_file():
+            found.append(((*keys, "binary"), f"'{service.binary}': no such file"))
+        if service.python.startswith((".", "/")) and not (instance.path / service.python).is_dir():
+            found.append(((*keys, "python"), f"'{service.python}': no such folder"))
+        for wanted in service.wait_for:
+            if wanted not in _conditions(settings):
+                known = ", ".join(sorted(_conditions(settings)))
+                found.append(
+                    ((*keys, "wait_for"), f"nothing provides '{wanted}'; known are: {known}")
+                )
+        for port in service.ports:
+            if not 0 < port < 65536:
+                found.append(((*keys, "ports"), f"{port} is no port (1 to 65535)"))
+            elif port in taken:
+                found.append(((*keys, "ports"), f"port {port} is taken by {taken[port]}"))
+            taken[port] = f"services.{name}"
+    return found
+
+
+def _conditions(settings: Settings) -> set[str]:
+    provided = {c for service in settings.services.values() for c in service.provides}
+    return {"network", "clock", "dhcp", "ntp", "httpd", *settings.services, *provided}
+
+
+def _is_key(entry: str) -> bool:
+    return entry.startswith(("ssh-", "ecdsa-", "sk-"))

@@ -1,0 +1,102 @@
+"""The developer's machine: the one door to its programs, progress lines, and errors that name a cure."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+
+class BuildError(Exception):
+    """Something the user can mend; `hint` says how."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+#: Which distribution package brings a program that we call.
+PACKAGES = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-system-aarch64": "qemu-system-arm",
+    "zstd": "zstd",
+    "ssh": "openssh-client",
+    "dpkg-deb": "dpkg",
+    "apt-get": "apt",
+    "mkfs.ext4": "e2fsprogs",
+}
+
+
+def run(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    cwd: Path | None = None,
+    stdin: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+) -> bytes:
+    """Run a program of the host to its end and return its standard output.
+
+    BuildError names a missing program and its package, or the failed command and its last words.
+    """
+    words = [os.fspath(word) for word in argv]
+    # mkfs and friends live in sbin, which is not in every user's PATH.
+    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
+    try:
+        done = subprocess.run(
+            words,
+            cwd=cwd,
+            input=stdin,
+            env={**os.environ, "PATH": path, **(env or {})},
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise missing(words[0]) from None
+    except subprocess.TimeoutExpired:
+        raise BuildError(f"{shlex.join(words)}: no end after {timeout:g} s") from None
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip()).decode(errors="replace")
+        last = "\n".join(said.splitlines()[-8:])
+        raise BuildError(f"{shlex.join(words)} ended with status {done.returncode}\n{last}")
+    return done.stdout
+
+
+def missing(program: str) -> BuildError:
+    """The error for a program that the host lacks."""
+    package = PACKAGES.get(program, program)
+    return BuildError(f"{program}: not found", f"install it: apt-get install {package}")
+
+
+@contextlib.contextmanager
+def step(title: str) -> Iterator[None]:
+    """Show a line for a step while it runs, and its seconds when it is done."""
+    live = sys.stderr.isatty()
+    started = time.monotonic()
+    if live:
+        print(f"  {title} ...", end="", file=sys.stderr, flush=True)
+    yield
+    seconds = time.monotonic() - started
+    print(f"{chr(13) if live else ''}  {title:<44} {seconds:6.1f} s", file=sys.stderr, flush=True)
+
+
+def cache() -> Path:
+    """The folder for what is costly to make or fetch again ($SNAKEROOT_CACHE, or XDG's cache home)."""
+    own = os.environ.get("SNAKEROOT_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(own) if own else Path(base) / "snakeroot"
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write a file so that an interruption leaves the old one or the new one whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_bytes(data)
+    part.replace(path)

@@ -1,0 +1,61 @@
+"""`snakeroot new NAME`: a working instance from the template beside this file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from snakeroot import config
+from snakeroot.host import BuildError
+from toolbox.trust.password import hash_password
+
+TEMPLATE = Path(__file__).parent / "template"
+
+
+def create(folder: Path) -> None:
+    """Make the instance: settings, a web service, an SSH key and a password of its own.
+
+    The password's hash goes into snakeroot.toml; the password itself waits in `first-password` until the
+    first `snakeroot run` shows it, once.
+    """
+    name = folder.resolve().name
+    if not config.HOSTNAME.fullmatch(name):
+        raise BuildError(f"'{name}' is no host name", "use letters, digits and '-'")
+    if folder.exists() and any(folder.iterdir()):
+        raise BuildError(f"{folder}: is there already, and not empty", "choose another name")
+    password = secrets.token_urlsafe(9)
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    for source in sorted(TEMPLATE.rglob("*")):
+        if source.is_file() and "__pycache__" not in source.parts:
+            target = folder / source.relative_to(TEMPLATE)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            text = source.read_text()
+            for word, value in (
+                ("@HOSTNAME@", name),
+                ("@PASSWORD@", hash_password(password)),
+                ("@PUBLIC_KEY@", f"{public} {name}"),
+            ):
+                text = text.replace(word, value)
+            target.write_text(text)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    _secret(folder / "ssh_key", private)
+    _secret(folder / "ssh_key.pub", f"{public} {name}\n".encode())
+    _secret(folder / "first-password", f"{password}\n".encode())
+    (folder / ".gitignore").write_text(".build/\nssh_key\nfirst-password\n")
+    print(f"made {folder}: see {folder / config.FILE}", file=sys.stderr)
+
+
+def _secret(path: Path, data: bytes) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)

@@ -1,0 +1,56 @@
+"""Files out of the distribution's packages, without installing them and without root.
+
+apt-get downloads and checks a package by the distribution's own signatures; dpkg-deb unpacks it into
+the cache.  Nothing of the host itself gets into an image this way.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from functools import cache as once
+from pathlib import Path
+
+from snakeroot.host import BuildError, cache, run
+
+
+@once
+def unpacked(package: str) -> Path:
+    """The folder with the files of the newest version of `package`, downloaded when the cache lacks it."""
+    version = candidate(package)
+    folder = cache() / "packages" / f"{package}_{version.replace(':', '%3a')}"
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        # apt's own download user may not write here; it says so and goes on as we are.
+        run(["apt-get", "download", "-q", f"{package}={version}"], cwd=Path(scratch))
+        archive = next(Path(scratch).glob("*.deb"))
+        files = Path(scratch) / "files"
+        run(["dpkg-deb", "-x", archive, files])
+        shutil.move(files, folder)
+    return folder
+
+
+@once
+def candidate(package: str) -> str:
+    """The version that the distribution would install."""
+    for line in run(["apt-cache", "policy", package], env={"LC_ALL": "C"}).decode().splitlines():
+        word, _, version = line.strip().partition(": ")
+        if word == "Candidate" and version != "(none)":
+            return version
+    raise BuildError(f"{package}: the distribution has no such package", "try: apt-get update")
+
+
+@once
+def dependencies(package: str) -> list[str]:
+    """The packages that `package` depends on directly."""
+    text = run(["apt-cache", "depends", "--no-pre-depends", package], env={"LC_ALL": "C"}).decode()
+    lines = (line.strip(" |") for line in text.splitlines())
+    return [line.split()[1] for line in lines if line.startswith("Depends: ")]
+
+
+def certificates() -> bytes:
+    """The distribution's certificate authorities, as one PEM file."""
+    folder = unpacked("ca-certificates") / "usr/share/ca-certificates/mozilla"
+    return b"".join(path.read_bytes() for path in sorted(folder.glob("*.crt")))

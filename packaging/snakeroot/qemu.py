@@ -1,0 +1,219 @@
+"""Boot an image in QEMU: the accelerator that works, the ports that lead in, the console on the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from snakeroot.config import Instance
+from snakeroot.host import BuildError, cache, missing, replace, run
+from snakeroot.image import Image
+
+#: Seconds that an accelerator has to run three instructions; one that works needs a tenth.
+PROBE_SECONDS = 5.0
+
+#: A boot sector that ends QEMU with status 33: mov dx,0xf4; mov al,0x10; out dx,al; hlt.
+PROBE_SECTOR = bytes.fromhex("baf400b010eef4").ljust(510, b"\0") + b"\x55\xaa"
+PROBE_STATUS = 33
+
+#: Size of the disk for /perm that a new instance gets; the file is sparse.
+PERM_BYTES = 1 << 30
+
+
+def program() -> str:
+    """The QEMU for this machine's own architecture."""
+    return f"qemu-system-{platform.machine()}"
+
+
+def accelerator() -> str:
+    """ "kvm" when it works here, else "tcg" (software).  What was found holds until the host reboots."""
+    device = Path("/dev/kvm")
+    if not os.access(device, os.R_OK | os.W_OK) or platform.machine() != "x86_64":
+        return "tcg"
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    found = cache() / "accelerator" / boot
+    if not found.exists():
+        replace(found, (b"kvm" if _works("kvm") else b"tcg"))
+    return found.read_text()
+
+
+def _works(name: str) -> bool:
+    """Whether an accelerator runs a boot sector in time.  /dev/kvm can be there and yet hang."""
+    with tempfile.NamedTemporaryFile() as sector:
+        sector.write(PROBE_SECTOR)
+        sector.flush()
+        argv = [
+            *(program(), "-accel", name, "-display", "none", "-nodefaults", "-m", "16"),
+            *("-drive", f"file={sector.name},format=raw,if=ide,readonly=on,snapshot=on"),
+            *("-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"),
+        ]
+        try:
+            done = subprocess.run(argv, timeout=PROBE_SECONDS, capture_output=True, check=False)
+        except subprocess.TimeoutExpired:
+            return False
+        except FileNotFoundError:
+            raise missing(program()) from None
+        return done.returncode == PROBE_STATUS
+
+
+def command(instance: Instance, image: Image, ports: dict[int, int]) -> list[str]:
+    """QEMU's command line; `ports` of 127.0.0.1 -> ports of the box.  The console is standard input/output."""
+    machine = instance.settings.machine
+    accel = accelerator()
+    forwards = "".join(f",hostfwd=tcp:127.0.0.1:{h}-:{g}" for h, g in sorted(ports.items()))
+    console = "ttyAMA0" if platform.machine() == "aarch64" else "ttyS0"
+    # panic: a crashed box starts again.  root=: the initramfs may take more than half of the memory.
+    words = [f"console={console}", "panic=10", "root=initramfs", "quiet", *image.arguments]
+    return [
+        program(),
+        *("-accel", "tcg,thread=multi" if accel == "tcg" else accel),
+        *("-cpu", "host" if accel == "kvm" else "max"),
+        *(("-machine", "virt") if platform.machine() == "aarch64" else ()),
+        *("-m", str(machine.memory), "-smp", str(machine.processors)),
+        *("-nodefaults", "-no-user-config", "-display", "none"),
+        *(
+            "-kernel",
+            str(image.kernel),
+            "-initrd",
+            str(image.initramfs),
+            "-append",
+            " ".join(words),
+        ),
+        *("-netdev", f"user,id=net{forwards}", "-device", "virtio-net-pci,netdev=net,romfile="),
+        *("-drive", f"file={perm_disk(instance)},format=raw,if=none,id=perm,discard=unmap"),
+        *("-device", "virtio-blk-pci,drive=perm"),
+        # Ctrl-C is the guest's (signal=off); Ctrl-A X is the way out.
+        *("-chardev", "stdio,id=console,mux=on,signal=off"),
+        *("-serial", "chardev:console", "-mon", "chardev=console"),
+    ]
+
+
+def perm_disk(instance: Instance) -> Path:
+    """The disk that keeps /perm between runs; made when it is not there."""
+    path = instance.output / "perm.img"
+    if not path.exists():
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            file.truncate(PERM_BYTES)
+        run(["mkfs.ext4", "-q", "-F", "-L", "perm", part])
+        part.replace(path)
+    return path
+
+
+def forwarded(instance: Instance) -> dict[int, int]:
+    """Ports of 127.0.0.1 -> ports of the box: page, SSH, services.  A taken port gives way to the next free."""
+    machine = instance.settings.machine
+    wanted = [(machine.page_port, 80), (machine.ssh_port, 22)]
+    wanted += [(p, p) for s in instance.settings.services.values() for p in s.ports]
+    ports: dict[int, int] = {}
+    for host, guest in wanted:
+        while host in ports or not _free(host):
+            host += 1
+            if host > 65535:
+                raise BuildError(f"no free port of 127.0.0.1 for port {guest} of the box")
+        ports[host] = guest
+    return ports
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            return False
+        except OSError:
+            return False
+    return True
+
+
+def boot(instance: Instance, image: Image) -> int:
+    """Run the box on this terminal until it powers off; returns QEMU's status.
+
+    Where it answers is printed when it does; `snakeroot ssh` finds the port in a file meanwhile.
+    """
+    ports = forwarded(instance)
+    argv = command(instance, image, ports)
+    if accelerator() == "tcg":
+        print("  no working hardware accelerator: software emulation", file=sys.stderr)
+    print("  way out: Ctrl-A X, or `poweroff` in the box", file=sys.stderr)
+    with _announced(instance, ports):
+        try:
+            qemu = subprocess.Popen(argv)
+        except FileNotFoundError:
+            raise missing(argv[0]) from None
+        over = threading.Event()
+        teller = threading.Thread(target=_tell, args=(instance, ports, over), daemon=True)
+        teller.start()
+        try:
+            return qemu.wait()
+        finally:
+            over.set()
+            if qemu.poll() is None:
+                qemu.terminate()
+                qemu.wait()
+
+
+@contextlib.contextmanager
+def _announced(instance: Instance, ports: dict[int, int]) -> Iterator[None]:
+    """While the box runs, a file says which ports of 127.0.0.1 lead to it."""
+    path = instance.output / "ports"
+    replace(path, "".join(f"{guest} {host}\n" for host, guest in ports.items()).encode())
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def port_of(instance: Instance, guest: int) -> int:
+    """The port of 127.0.0.1 that leads to a port of the running box.  BuildError when it is not running."""
+    path = instance.output / "ports"
+    try:
+        lines = [line.split() for line in path.read_text().splitlines()]
+    except FileNotFoundError:
+        raise BuildError(
+            f"{instance.settings.hostname} is not running",
+            f"start it: snakeroot -C {instance.path} run",
+        ) from None
+    return next(int(host) for found, host in lines if int(found) == guest)
+
+
+def _tell(instance: Instance, ports: dict[int, int], over: threading.Event) -> None:
+    """Print the addresses, and once the new password, when the box's page answers."""
+    by_guest = {guest: host for host, guest in ports.items()}
+    started = time.monotonic()
+    while not _answers(by_guest[80]):
+        if over.wait(0.1):
+            return
+    seconds = time.monotonic() - started
+    lines = [f"{instance.settings.hostname} answers after {seconds:.1f} s:"]
+    lines.append(f"  page      http://127.0.0.1:{by_guest[80]}/")
+    lines.append(f"  shell     snakeroot -C {os.path.relpath(instance.path)} ssh")
+    for name, service in instance.settings.services.items():
+        lines += [f"  {name:<9} http://127.0.0.1:{by_guest[port]}/" for port in service.ports]
+    secret = instance.path / "first-password"
+    if secret.exists():
+        lines.append(f"  password  {secret.read_text().strip()}   (shown this once; keep it)")
+        secret.unlink()
+    # The terminal is in raw mode: a line feed alone does not return to the first column.
+    text = "".join(f"\r\n{line}" for line in lines)
+    print(f"{text}\r\n", end="", file=sys.stderr, flush=True)
+
+
+def _answers(port: int) -> bool:
+    """Whether an HTTP server answers.  Each try is a new connection: QEMU accepts at once and retries slowly."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1.0) as peer:
+            peer.sendall(b"HEAD / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            return peer.recv(5) == b"HTTP/"
+    except OSError:
+        return False

@@ -1,0 +1,31 @@
+"""Into a running box by the host's own SSH client."""
+
+from __future__ import annotations
+
+import shutil
+
+from snakeroot.config import Instance
+from snakeroot.host import missing
+from snakeroot.qemu import port_of
+
+
+def options(instance: Instance) -> list[str]:
+    """Options for ssh, scp and sftp: the instance's key and its own list of known hosts."""
+    own_key = instance.path / "ssh_key"
+    known = instance.output / "known_hosts"
+    return [
+        *(("-i", str(own_key)) if own_key.exists() else ()),
+        # The first key seen is kept: it lies on /perm, so a changed one is a changed disk.
+        *("-o", "StrictHostKeyChecking=accept-new", "-o", f"UserKnownHostsFile={known}"),
+        *("-o", f"HostKeyAlias={instance.settings.hostname}", "-o", "LogLevel=ERROR"),
+    ]
+
+
+def ssh(instance: Instance, command: list[str], *, terminal: bool = False) -> list[str]:
+    """The command line for a shell in the box, or for one command there."""
+    program = shutil.which("ssh")
+    if program is None:
+        raise missing("ssh")
+    port = str(port_of(instance, 22))
+    tty = ["-t"] if terminal else []
+    return [program, *options(instance), *tty, "-p", port, "root@127.0.0.1", *command]

@@ -1,0 +1,186 @@
+"""Instance -> root file system: the one place that says what lies where on a box.
+
+Two trees, because they change at different times: `base` is the program, its links, the certificates
+and the kernel's modules; `own` is what snakeroot.toml and the user's programs say.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import applets
+from snakeroot import packages, programs
+from snakeroot.config import Instance, Service
+from snakeroot.kernel import VIRTUAL_MACHINE, Kernel
+from snakeroot.tree import Tree
+from toolbox import VERSION
+
+#: The first user id of services.
+FIRST_UID = 1000
+
+#: Folders that are mount points or must be there before anything is mounted.
+FOLDERS = {
+    **dict.fromkeys(
+        ("dev", "proc", "sys", "run", "perm", "etc", "lib", "bin", "var", "mnt"), 0o755
+    ),
+    "tmp": 0o1777,
+    "root": 0o700,
+}
+
+#: IANA's names that getservbyname(3) and getprotobyname(3) of ordinary programs ask for.
+SERVICES = {
+    **{"ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "http": 80, "pop3": 110},
+    **{"ntp": 123, "imap2": 143, "snmp": 161, "https": 443, "syslog": 514, "imaps": 993},
+    **{"mqtt": 1883, "postgresql": 5432, "http-alt": 8080},
+}
+PROTOCOLS = {"ip": 0, "icmp": 1, "tcp": 6, "udp": 17, "ipv6": 41, "ipv6-icmp": 58}
+
+
+def base(toolbox: Path, kernel: Kernel, modules: list[str]) -> Tree:
+    """What every box with this program and kernel has."""
+    tree = Tree()
+    for name, mode in FOLDERS.items():
+        tree.folder(name, mode)
+    # Before devtmpfs is mounted, the kernel gives PID 1 this console, or none.
+    tree.device("dev/console", 5, 1)
+    tree.device("dev/null", 1, 3, 0o666)
+    tree.file("bin/toolbox", toolbox.read_bytes(), 0o755)
+    names = {n for family in applets.FAMILIES.values() for n in family.split()} | set(
+        applets.ALIASES
+    )
+    for name in names:
+        tree.link(f"bin/{name}", "toolbox")
+    tree.link("init", "bin/toolbox")
+    tree.link("sbin", "bin")
+    tree.link("usr/bin", "../bin")
+    tree.link("usr/sbin", "../bin")
+    tree.link("var/run", "../run")
+    tree.link("var/tmp", "../tmp")
+    tree.file("etc/ssl/certs/ca-certificates.crt", packages.certificates())
+    tree.link("etc/ssl/cert.pem", "certs/ca-certificates.crt")
+    tree.file("etc/services", _table(SERVICES, ("tcp", "udp")))
+    tree.file("etc/protocols", "".join(f"{n}\t{p}\t{n.upper()}\n" for n, p in PROTOCOLS.items()))
+    tree.link("etc/resolv.conf", "../run/resolv.conf")
+    tree.link("etc/mtab", "../proc/self/mounts")
+    loaded = kernel.modules((*VIRTUAL_MACHINE, *modules))
+    for name, data in loaded.items():
+        tree.file(f"lib/modules/{kernel.release}/{name}", data)
+    paths = "".join(f"/lib/modules/{kernel.release}/{name}\n" for name in loaded)
+    tree.file("etc/snakeroot/modules", paths)
+    return tree
+
+
+def own(instance: Instance, toolbox: Path) -> Tree:
+    """What makes this box this box."""
+    settings = instance.settings
+    tree = Tree()
+    host = settings.hostname
+    users = {n: FIRST_UID + i for i, n in enumerate(sorted(settings.services))}
+    tree.file("etc/hostname", f"{host}\n")
+    tree.file("etc/hosts", f"127.0.0.1\tlocalhost {host}\n::1\tlocalhost {host}\n")
+    tree.file("etc/os-release", _os_release())
+    tree.file("etc/passwd", _passwd(users))
+    tree.file("etc/group", "root:x:0:\n" + "".join(f"{n}:x:{i}:\n" for n, i in _ids(users)))
+    tree.file("etc/profile", PROFILE)
+    if settings.password:
+        tree.file("etc/snakeroot/password", f"{settings.password}\n", 0o600)
+    if keys := instance.keys():
+        tree.file("etc/snakeroot/authorized_keys", "".join(f"{k}\n" for k in keys), 0o600)
+    for name, service in settings.services.items():
+        if service.python:
+            tree.copy(
+                f"{programs.FOLDER}/{name}", programs.install(instance, name, service, toolbox)
+            )
+        else:
+            binary = (instance.path / service.binary).read_bytes()
+            tree.file(f"{programs.FOLDER}/{name}/{name}", binary, 0o755)
+    for target, source in settings.files.items():
+        tree.copy(target, (instance.path / source).expanduser())
+    tree.file("etc/snakeroot/services.json", json.dumps(services(instance), indent=1) + "\n")
+    return tree
+
+
+def services(instance: Instance) -> dict[str, Any]:
+    """The contents of services.json, which init reads (applets/init/config.py has its grammar)."""
+    settings = instance.settings
+    box: dict[str, Any] = {
+        "randomd": {"command": ["/bin/randomd"]},
+        "dhcp": {"command": ["/bin/dhcp"], "ready": "notify", "provides": ["network"]},
+        "ntp": {
+            "command": ["/bin/ntp", *settings.ntp],
+            "ready": "notify",
+            "provides": ["clock"],
+            "wait_for": ["network"],
+        },
+        "httpd": {"command": ["/bin/httpd", "--box"], "ready": "notify"},
+        "breakglass": {"command": ["/bin/breakglass"], "listen": ["[::]:22"]},
+        "console": {
+            "command": ["-sh"],
+            "executable": "/bin/sh",
+            "tty": "console",
+            "environment": {"HOME": "/root", "TERM": "linux"},
+            "directory": "/root",
+        },
+    }
+    users = {name: _service(name, service) for name, service in settings.services.items()}
+    return {
+        "hostname": settings.hostname,
+        "sysctl": {
+            # Services run as users of their own, and yet may serve on port 80.
+            "net.ipv4.ip_unprivileged_port_start": "0",
+            **settings.sysctl,
+        },
+        "services": {**box, **users},
+    }
+
+
+def _service(name: str, service: Service) -> dict[str, Any]:
+    folder = f"/{programs.FOLDER}/{name}"
+    environment = dict(service.environment)
+    if service.python:
+        command = ["/bin/python", "-m", programs.module(service), *service.arguments]
+        environment = {"PYTHONPATH": folder, "PYTHONUNBUFFERED": "1", **environment}
+    else:
+        command = [f"{folder}/{name}", *service.arguments]
+    user = service.user or name
+    return {
+        "command": command,
+        "environment": {"HOME": f"/perm/home/{name}", **environment},
+        "user": user,
+        "no_new_privs": user != "root",
+        "state_directory": f"/perm/home/{name}",
+        "wait_for": service.wait_for,
+        "provides": service.provides,
+        "restart": service.restart,
+        "ready": service.ready,
+        "stop_timeout": service.stop_timeout,
+        "limits": service.limits,
+        "cgroup": service.cgroup,
+    }
+
+
+PROFILE = """\
+export PATH=/bin
+export PS1='\\u@\\h:\\w\\$ '
+"""
+
+
+def _os_release() -> str:
+    return (
+        f'NAME=Snakeroot\nID=snakeroot\nPRETTY_NAME="Snakeroot {VERSION}"\nVERSION_ID={VERSION}\n'
+    )
+
+
+def _passwd(users: dict[str, int]) -> str:
+    lines = "".join(f"{n}:x:{i}:{i}::/perm/home/{n}:/bin/false\n" for n, i in _ids(users))
+    return f"root:x:0:0:root:/root:/bin/sh\n{lines}"
+
+
+def _ids(users: dict[str, int]) -> list[tuple[str, int]]:
+    return [*users.items(), ("nobody", 65534)]
+
+
+def _table(entries: dict[str, int], protocols: tuple[str, ...]) -> str:
+    return "".join(f"{name}\t{port}/{p}\n" for name, port in entries.items() for p in protocols)

@@ -1,0 +1,79 @@
+"""What a root file system holds, independent of the format it is written in.
+
+A `Tree` is the one thing between where files come from (rootfs) and where they go (cpio).
+It is written in the order of the sorted names, with times, owners and modes of our own choosing: same
+inputs, same bytes, whoever builds it and wherever.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from snakeroot.host import BuildError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file, link, folder or device: `mode` as st_mode; `data` a file's bytes or a link's target."""
+
+    mode: int
+    data: bytes = b""
+    uid: int = 0
+    gid: int = 0
+    device: tuple[int, int] = (0, 0)
+
+
+@dataclass
+class Tree:
+    """Absolute names without the leading slash -> entries.  Parent folders are made as needed."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+    def file(
+        self, name: str, data: bytes | str, mode: int = 0o644, uid: int = 0, gid: int = 0
+    ) -> None:
+        """Add a regular file."""
+        raw = data.encode() if isinstance(data, str) else data
+        self._add(name, Entry(stat.S_IFREG | mode, raw, uid, gid))
+
+    def link(self, name: str, target: str) -> None:
+        """Add a symbolic link that leads to `target`."""
+        self._add(name, Entry(stat.S_IFLNK | 0o777, target.encode()))
+
+    def folder(self, name: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> None:
+        """Add a folder, or change the mode and owner of one that is there."""
+        self._add(name, Entry(stat.S_IFDIR | mode, b"", uid, gid))
+
+    def device(self, name: str, major: int, minor: int, mode: int = 0o600) -> None:
+        """Add a character device."""
+        self._add(name, Entry(stat.S_IFCHR | mode, device=(major, minor)))
+
+    def copy(self, name: str, source: Path) -> None:
+        """Add a file or a whole folder of the host: its bytes and whether it can be executed, no more."""
+        if source.is_dir():
+            self.folder(name)
+            for path in sorted(source.iterdir()):
+                self.copy(f"{name}/{path.name}", path)
+        elif source.is_file():
+            executable = source.stat().st_mode & 0o100
+            self.file(name, source.read_bytes(), 0o755 if executable else 0o644)
+        else:
+            raise BuildError(f"{source}: neither a file nor a folder")
+
+    def __iter__(self) -> Iterator[tuple[str, Entry]]:
+        yield from sorted(self.entries.items())
+
+    def _add(self, name: str, entry: Entry) -> None:
+        name = name.strip("/")
+        if ".." in name.split("/"):
+            raise BuildError(f"/{name}: a name in the image must not contain '..'")
+        old = self.entries.get(name)
+        if old and stat.S_IFMT(old.mode) != stat.S_IFMT(entry.mode):
+            raise BuildError(f"/{name}: is in the image already, as something else")
+        parent = name.rpartition("/")[0]
+        if parent and parent not in self.entries:
+            self.folder(parent)
+        self.entries[name] = entry
