@@ -19,6 +19,9 @@ from snakeroot.host import BuildError, run
 #: What a virtual machine needs: bus, network, disk.
 VIRTUAL_MACHINE = ("virtio_pci", "virtio_net", "virtio_blk")
 
+#: The serial console of QEMU's machine.
+CONSOLE = "ttyAMA0" if platform.machine() == "aarch64" else "ttyS0"
+
 #: The smallest kernel for virtual machines that each distribution has, best first.
 DEFAULT_PACKAGES = {
     "x86_64": ("linux-image-cloud-amd64", "linux-image-virtual"),

@@ -17,6 +17,7 @@ from pathlib import Path
 from snakeroot.config import Instance
 from snakeroot.host import BuildError, cache, missing, replace, run
 from snakeroot.image import Image
+from snakeroot.kernel import CONSOLE
 
 #: Seconds that an accelerator has to run three instructions; one that works needs a tenth.
 PROBE_SECONDS = 5.0
@@ -70,9 +71,8 @@ def command(instance: Instance, image: Image, ports: dict[int, int]) -> list[str
     machine = instance.settings.machine
     accel = accelerator()
     forwards = "".join(f",hostfwd=tcp:127.0.0.1:{h}-:{g}" for h, g in sorted(ports.items()))
-    console = "ttyAMA0" if platform.machine() == "aarch64" else "ttyS0"
     # panic: a crashed box starts again.  root=: the initramfs may take more than half of the memory.
-    words = [f"console={console}", "panic=10", "root=initramfs", "quiet", *image.arguments]
+    words = [f"console={CONSOLE}", "panic=10", "root=initramfs", "quiet", *image.arguments]
     return [
         program(),
         *("-accel", "tcg,thread=multi" if accel == "tcg" else accel),

@@ -13,7 +13,7 @@ from typing import Any
 import applets
 from snakeroot import packages, programs
 from snakeroot.config import Instance, Service
-from snakeroot.kernel import VIRTUAL_MACHINE, Kernel
+from snakeroot.kernel import CONSOLE, VIRTUAL_MACHINE, Kernel
 from snakeroot.tree import Tree
 from toolbox import VERSION
 
@@ -31,9 +31,22 @@ FOLDERS = {
 
 #: IANA's names that getservbyname(3) and getprotobyname(3) of ordinary programs ask for.
 SERVICES = {
-    **{"ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "http": 80, "pop3": 110},
-    **{"ntp": 123, "imap2": 143, "snmp": 161, "https": 443, "syslog": 514, "imaps": 993},
-    **{"mqtt": 1883, "postgresql": 5432, "http-alt": 8080},
+    "ftp": 21,
+    "ssh": 22,
+    "telnet": 23,
+    "smtp": 25,
+    "domain": 53,
+    "http": 80,
+    "pop3": 110,
+    "ntp": 123,
+    "imap2": 143,
+    "snmp": 161,
+    "https": 443,
+    "syslog": 514,
+    "imaps": 993,
+    "mqtt": 1883,
+    "postgresql": 5432,
+    "http-alt": 8080,
 }
 PROTOCOLS = {"ip": 0, "icmp": 1, "tcp": 6, "udp": 17, "ipv6": 41, "ipv6-icmp": 58}
 
@@ -117,9 +130,8 @@ def services(instance: Instance) -> dict[str, Any]:
         "httpd": {"command": ["/bin/httpd", "--box"], "ready": "notify"},
         "breakglass": {"command": ["/bin/breakglass"], "listen": ["[::]:22"]},
         "console": {
-            "command": ["-sh"],
-            "executable": "/bin/sh",
-            "tty": "console",
+            "command": ["/bin/sh", "-l"],
+            "tty": f"/dev/{CONSOLE}",
             "environment": {"HOME": "/root", "TERM": "linux"},
             "directory": "/root",
         },
