@@ -26,8 +26,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    Event = "Send | Bound | Lost | GaveUp | Note"
-
 INIT = "INIT"
 SELECTING = "SELECTING"
 REQUESTING = "REQUESTING"
@@ -63,10 +61,12 @@ PARAMETERS = (
 
 MESSAGE_SIZE = 1500
 LONGEST_PAUSE = 64.0
+QUIET_TRIES = 4
 REQUEST_TRIES = 4
 REBOOT_TRIES = 2
 AFTER_DECLINE = 10.0  # RFC 2131 3.1.5
 RENEW_PAUSE = 60.0  # RFC 2131 4.4.5
+LONGEST_RENEW_PAUSE = 3600.0
 COMPLAINT_PAUSE = 10.0
 
 
@@ -114,6 +114,9 @@ class Note:
 
     def __init__(self, text: str) -> None:
         self.text = text
+
+
+Event = Send | Bound | Lost | GaveUp | Note
 
 
 class Settings:
@@ -164,7 +167,7 @@ class Client:
         self._failures = 0  # NAKs in a row
         self._discovers = 0
         self._offer: Lease | None = None
-        self._reserve: dhcp.Message | None = None
+        self._reserve: tuple[dhcp.Message, str] | None = None
         self._shunned: str | None = None
         self._wanted: str | None = None
         self._quiet_until = -math.inf
@@ -264,6 +267,8 @@ class Client:
         options = {dhcp.REQUESTED_ADDRESS: address_bytes(wanted)} if wanted else {}
         if self._discovers == 0:
             self._note("looking for a server")
+        if self._discovers == QUIET_TRIES:
+            self._note("no server answers; still looking")
         if self._discovers == self.settings.tries:
             self._events.append(GaveUp())
         self._discovers += 1
@@ -271,7 +276,8 @@ class Client:
 
     def _discover_again(self, now: float) -> None:
         if self._reserve is not None:
-            self._choose(self._reserve, now, self._reserve.siaddr)
+            offer, server = self._reserve
+            self._choose(offer, now, server)
         else:
             self._send_discover(now)
 
@@ -332,7 +338,7 @@ class Client:
         # Half of the time that is left, at least 60 s; a lease of minutes would get one try by that.
         whole = ends - (self._renew_at if self.state == RENEWING else self._rebind_at)
         pause = max((ends - now) / 2, min(RENEW_PAUSE, whole / 4), 1.0)
-        self._timer = min(now + pause, ends)
+        self._timer = min(now + min(pause, LONGEST_RENEW_PAUSE), ends)
         return None
 
     def _bind(self, ack: dhcp.Message, now: float, source: str) -> None:
@@ -394,8 +400,7 @@ class Client:
             self._bind(message, now, server)
         elif server == self._shunned and self._reserve is None:
             Lease(message, server)  # must be a sound offer
-            message.siaddr = server
-            self._reserve = message  # taken when no other server answers before the next try
+            self._reserve = message, server  # taken when no other answers before the next try
         elif server != self._shunned:
             self._choose(message, now, server)
 

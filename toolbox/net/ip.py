@@ -40,7 +40,7 @@ def address_bytes(address: str) -> bytes:
 
 def address_text(data: bytes) -> str:
     """The dotted quad of four bytes."""
-    return "%d.%d.%d.%d" % tuple(data)
+    return ".".join(map(str, data))
 
 
 def checksum(data: bytes) -> int:
