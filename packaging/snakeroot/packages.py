@@ -6,12 +6,16 @@ the cache.  Nothing of the host itself gets into an image this way.
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from functools import cache as once
 from pathlib import Path
 
-from snakeroot.host import BuildError, cache, run
+from snakeroot.host import BuildError, cache, replace, run
+
+#: What apt knows lies here; it changes when `apt-get update` brings news.
+LISTS = Path("/var/lib/apt/lists")
 
 
 @once
@@ -32,22 +36,32 @@ def unpacked(package: str) -> Path:
     return folder
 
 
-@once
 def candidate(package: str) -> str:
     """The version that the distribution would install."""
-    for line in run(["apt-cache", "policy", package], env={"LC_ALL": "C"}).decode().splitlines():
+    for line in _ask("policy", package).splitlines():
         word, _, version = line.strip().partition(": ")
         if word == "Candidate" and version != "(none)":
             return version
     raise BuildError(f"{package}: the distribution has no such package", "try: apt-get update")
 
 
-@once
 def dependencies(package: str) -> list[str]:
     """The packages that `package` depends on directly."""
-    text = run(["apt-cache", "depends", "--no-pre-depends", package], env={"LC_ALL": "C"}).decode()
-    lines = (line.strip(" |") for line in text.splitlines())
+    lines = (line.strip(" |") for line in _ask("depends", package).splitlines())
     return [line.split()[1] for line in lines if line.startswith("Depends: ")]
+
+
+def _ask(question: str, package: str) -> str:
+    """What apt-cache answers.  It takes half a second to, so answers are kept until apt has news."""
+    news = LISTS.stat().st_mtime_ns if LISTS.exists() else 0
+    kept = cache() / "packages" / f"apt-{question}-{package}.json"
+    if kept.exists():
+        at, answer = json.loads(kept.read_text())
+        if at == news:
+            return str(answer)
+    answer = run(["apt-cache", question, package], env={"LC_ALL": "C"}).decode()
+    replace(kept, json.dumps([news, answer]).encode())
+    return answer
 
 
 def certificates() -> bytes:
