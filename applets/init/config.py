@@ -151,8 +151,6 @@ def check_service(name: str, entry: object) -> ServiceConfig:
         if name in RESERVED:
             raise Problem("the name is reserved")
         fields = _dict(entry)
-        if "command" not in fields:
-            raise Problem("'command' is missing")
     except Problem as problem:
         service.problem = str(problem)
         return service
@@ -166,6 +164,8 @@ def check_service(name: str, entry: object) -> ServiceConfig:
             setattr(service, key, check(value))
         except Problem as problem:
             problems.append(f"{key!r}: {problem}")
+    if "command" not in fields:
+        problems.append("'command' is missing")
     service.problem = "; ".join(problems)
     return service
 
@@ -360,7 +360,7 @@ def _limit(value: object) -> int:
     if value == "unlimited":
         return -1  # resource.RLIM_INFINITY
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 63:
-        raise Problem(f"a number or \"unlimited\" is wanted, not {_shown(value)}")
+        raise Problem(f'a number or "unlimited" is wanted, not {_shown(value)}')
     return value
 
 
@@ -380,7 +380,13 @@ def _cgroup(value: object) -> dict[str, str]:
     found = {}
     for name, setting in _dict(value).items():
         controller, dot, rest = name.partition(".")
-        if not dot or not rest or not controller.isalnum() or not name.replace(".", "").replace("_", "").isalnum() or controller == "cgroup":
+        if (
+            not dot
+            or not rest
+            or not controller.isalnum()
+            or not name.replace(".", "").replace("_", "").isalnum()
+            or controller == "cgroup"
+        ):
             raise Problem(f"{name!r} is no setting of a control group, such as 'memory.max'")
         if isinstance(setting, bool) or not isinstance(setting, (str, int)):
             raise Problem(f"{name!r}: a string or number is wanted, not {_shown(setting)}")
@@ -425,7 +431,7 @@ CHECKS: dict[str, Check] = {
     "wait_for": _strings,
     "provides": _strings,
     "restart": _one_of("always", "on-failure", "never"),
-    "ready": _one_of("start", "notify"),
+    "ready": _one_of("start", "notify", "exit"),
     "start_timeout": _optional(_seconds),
     "listen": _addresses,
     "stop_timeout": _seconds,

@@ -58,7 +58,7 @@ class Service:
         self.state = WAITING
         self.pid: int | None = None
         self.ready = False
-        self.was_ready = False
+        self.done = False  # it has done what it had to do and ended well ("ready": "exit")
         self.since = now
         self.started = now
         self.deadline: float | None = None
@@ -129,7 +129,7 @@ class Service:
     def became_ready(self, now: float) -> None:
         """It says (READY=1), or we may assume, that it does its work."""
         if self.state == STARTING:
-            self.ready = self.was_ready = True
+            self.ready = True
             self._become(RUNNING, now, self.status)
 
     def spawn_failed(self, reason: str, now: float) -> None:
@@ -149,6 +149,7 @@ class Service:
 
     def _ended(self, good: bool, now: float) -> None:
         stopping, self.ready, self.activated = self.state == STOPPING, False, False
+        self.done = good and self.config.ready == "exit" and not stopping
         # A status that the program gave of itself is stale; why it could not start is news.
         status = self.status if self.state == STARTING and not good else ""
         if not self.wanted:
@@ -156,7 +157,11 @@ class Service:
         elif stopping:  # a restart
             self._become(WAITING, now)
             self.activated = True
-        elif self.config.restart == "never" or (self.config.restart == "on-failure" and good):
+        elif (
+            self.done
+            or self.config.restart == "never"
+            or (self.config.restart == "on-failure" and good)
+        ):
             self.wanted = False
             self._become(STOPPED if good else FAILED, now, status)
         elif self.config.listen and good and now - self.started >= 1:

@@ -1,0 +1,424 @@
+"""The control socket: JSON lines in, JSON lines out, and no client that can hurt.
+
+A client is never waited for.  What it may send is bounded (a line), what is kept for it is bounded (a
+buffer; a log reader keeps a place in the rings instead, a watcher the names of what changed), how many
+there may be is bounded, and one that says nothing is sent away.  Whatever it sends that is no request
+gets {"error": ...}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from applets.init.loop import Loop, Timer
+    from applets.init.supervisor import Supervisor
+
+#: Bytes of the longest request.
+MAX_REQUEST = 1 << 16
+#: Bytes waiting for a client above which no more is made for it.
+HIGH_WATER = 1 << 16
+#: Bytes waiting for a client that does not read, above which it is cut off.
+MAX_WAITING = 1 << 22
+#: Clients at a time.
+MAX_CLIENTS = 64
+#: Seconds that a client may take between connecting or an answer and its next request.
+SILENCE = 30.0
+#: Seconds after which it is seen whether a client that sends nothing more is still there.
+GONE = 5.0
+
+
+class Refused(Exception):
+    """A request that cannot be met; the text is the answer."""
+
+
+class Server:
+    """Listens, and owns its clients."""
+
+    def __init__(self, box: Supervisor, loop: Loop) -> None:
+        self.box = box
+        self.loop = loop
+        self.clients: set[Client] = set()
+        self.socket: socket.socket | None = None
+
+    def listen(self, path: str) -> None:
+        """Listen at `path`, for root and this user alone.  OSError as bind(2)."""
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            sock.setblocking(False)
+            _take_place(path)
+            former = os.umask(0o177)
+            try:
+                sock.bind(path)
+            except OSError as error:
+                raise OSError(error.errno or 0, str(error.strerror or error), path) from error
+            finally:
+                os.umask(former)
+            sock.listen(64)
+        except OSError:
+            sock.close()
+            raise
+        self.socket = sock
+        self.loop.watch(sock.fileno(), self.loop.READ, self._accept)
+
+    def close(self) -> None:
+        """Stop listening and send everybody away."""
+        if self.socket is not None:
+            self.loop.unwatch(self.socket.fileno())
+            try:
+                os.unlink(self.socket.getsockname())
+            except OSError:
+                pass  # somebody took it away already
+            self.socket.close()
+            self.socket = None
+        for client in list(self.clients):
+            client.flush()
+            client.close()
+
+    def changed(self, name: str) -> None:
+        """The state of a service changed: watchers will be told."""
+        for client in self.clients:
+            if client.watching:
+                client.changed.add(name)
+
+    def pump(self) -> None:
+        """Give the clients that stream or wait what there is for them now; called once a turn."""
+        for client in list(self.clients):
+            client.pump()
+
+    def _accept(self, events: int) -> None:
+        for _ in range(16):
+            try:
+                sock, _address = self.socket.accept()  # type: ignore[union-attr]
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            sock.setblocking(False)
+            client = Client(self, sock)
+            self.clients.add(client)
+            if len(self.clients) > MAX_CLIENTS:
+                client.refuse("too many clients")
+
+
+class Client:
+    """One connection.  Its ways: requests one after the other, until one of them is a stream."""
+
+    def __init__(self, server: Server, sock: socket.socket) -> None:
+        self.server = server
+        self.socket = sock
+        self.fd = sock.fileno()
+        self.received = b""
+        self.waiting = b""
+        self.closing = False
+        self.deaf = False  # nothing comes from it any more
+        self.watching = False
+        self.changed: set[str] = set()
+        self.answer_when: Callable[[], dict[str, Any] | None] | None = None
+        self.more: Callable[[], bytes | None] | None = None
+        self.timer: Timer | None = None
+        self._expect()
+
+    # -- what comes in --------------------------------------------------------------------------
+
+    def _ready(self, events: int) -> None:
+        if events & self.server.loop.WRITE:
+            self.flush()
+        if events & self.server.loop.READ and self.socket.fileno() >= 0:
+            self._receive()
+
+    def _receive(self) -> None:
+        try:
+            data = self.socket.recv(1 << 16)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._no_more_requests()
+            return
+        if self.streaming:
+            return  # nothing is expected any more; don't keep it
+        self.received += data
+        self._requests()
+
+    def _no_more_requests(self) -> None:
+        """It is gone, or it closed its sending side only and still waits for answers."""
+        if self.socket.fileno() < 0:
+            return
+        gone = select.poll()
+        gone.register(self.fd, 0)  # POLLHUP is always reported
+        if gone.poll(0) or (self._idle() and not self.waiting):
+            self.close()
+            return
+        self.deaf = True
+        self.closing = self.closing or self._idle()
+        self._watch()
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer = self.server.loop.at(self.server.loop.clock() + GONE, self._no_more_requests)
+
+    def _requests(self) -> None:
+        while not self.closing and self._idle():
+            line, end, rest = self.received.partition(b"\n")
+            if not end:
+                if len(line) > MAX_REQUEST:
+                    self.refuse(f"a request has at most {MAX_REQUEST} bytes")
+                return
+            self.received = rest
+            if line.strip():
+                self._request(line)
+
+    def _request(self, line: bytes) -> None:
+        try:
+            if len(line) > MAX_REQUEST:
+                raise Refused(f"a request has at most {MAX_REQUEST} bytes")
+            try:
+                asked = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise Refused(f"not JSON: {error}") from None
+            if not isinstance(asked, dict) or not isinstance(asked.get("verb"), str):
+                raise Refused('a request is an object with a "verb"')
+            verb = VERBS.get(asked["verb"])
+            if verb is None:
+                raise Refused(f"unknown verb {asked['verb'][:40]!r}; known: {', '.join(VERBS)}")
+            verb(self, asked)
+        except Refused as refusal:
+            self.send({"error": str(refusal)})
+        except Exception as error:
+            self.server.loop.report("control request", error)
+            self.send({"error": f"init failed to do it: {error}"})
+
+    # -- what goes out --------------------------------------------------------------------------
+
+    def send(self, answer: dict[str, Any]) -> None:
+        """One line to the client, when it takes it."""
+        self.waiting += encode(answer)
+        self._expect()
+        self.flush()
+
+    def refuse(self, reason: str) -> None:
+        """Say why, and close once it is said."""
+        self.closing = True
+        self.waiting += encode({"error": reason})
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what the client takes now."""
+        while self.waiting:
+            try:
+                sent = self.socket.send(self.waiting, socket.MSG_NOSIGNAL)
+            except BlockingIOError:
+                break
+            except OSError:
+                self.close()
+                return
+            self.waiting = self.waiting[sent:]
+        if self.closing and not self.waiting:
+            self.close()
+        elif len(self.waiting) > MAX_WAITING:
+            self.close()
+        elif self.socket.fileno() >= 0:
+            self._watch()
+
+    def pump(self) -> None:
+        """Go on with a stream or a postponed answer."""
+        if self.answer_when is not None:
+            answer = self.answer_when()
+            if answer is not None:
+                self.answer_when = None
+                self.closing = self.deaf
+                self.send(answer)
+                self._requests()
+        if self.watching and self.changed and len(self.waiting) < HIGH_WATER:
+            names, self.changed = self.changed, set()
+            for name in sorted(names):
+                self.waiting += encode(self.server.box.describe(name))
+            self.flush()
+        while self.more is not None and not self.closing and len(self.waiting) < HIGH_WATER:
+            data = self.more()
+            if data is None:
+                self.closing = True
+                self.flush()
+                return
+            if not data:
+                return
+            self.waiting += data
+            self.flush()
+
+    def close(self) -> None:
+        """Forget the client."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self.server.clients.discard(self)
+        self.more = self.answer_when = None
+        self.watching = False
+        if self.socket.fileno() >= 0:
+            self.server.loop.unwatch(self.fd)
+            self.socket.close()
+
+    @property
+    def streaming(self) -> bool:
+        """Whether the rest of the connection is one answer."""
+        return self.watching or self.more is not None
+
+    def _idle(self) -> bool:
+        return not self.streaming and self.answer_when is None
+
+    def _watch(self) -> None:
+        events = 0 if self.deaf or self.closing else self.server.loop.READ
+        if self.waiting:
+            events |= self.server.loop.WRITE
+        if events:
+            self.server.loop.watch(self.fd, events, self._ready)
+        else:
+            self.server.loop.unwatch(self.fd)
+
+    def _expect(self) -> None:
+        """A request is expected: start its time anew."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer = self.server.loop.at(self.server.loop.clock() + SILENCE, self._silent)
+        if not self.deaf:
+            self._watch()
+
+    def _silent(self) -> None:
+        if self._idle():
+            self.close()
+
+
+def encode(answer: dict[str, Any]) -> bytes:
+    """One JSON line."""
+    return json.dumps(answer, separators=(",", ":")).encode() + b"\n"
+
+
+# -- the verbs -------------------------------------------------------------------------------------
+
+
+def _list(client: Client, asked: dict[str, Any]) -> None:
+    box = client.server.box
+    client.send({"ok": True, "services": [box.describe(name) for name in box.services]})
+
+
+def _status(client: Client, asked: dict[str, Any]) -> None:
+    name = asked.get("name")
+    if not isinstance(name, str) or name not in client.server.box.services:
+        raise Refused(f"there is no service {_shown(name)}")
+    client.send({"ok": True, **client.server.box.describe(name)})
+
+
+def _change(client: Client, asked: dict[str, Any]) -> None:
+    """start, stop, restart; with "wait": true the answer comes when it is done."""
+    box = client.server.box
+    names = _services(client, asked, "names")
+    if not names:
+        raise Refused('"names" is a list of services')
+    if box.leaving:
+        raise Refused(f"{box.leaving} is under way")
+    verb = asked["verb"]
+    for name in names:
+        problem = box.services[name].config.problem
+        if problem and verb != "stop":
+            raise Refused(f"{name}: {problem}")
+    for name in names:
+        box.change(verb, name)
+
+    def answer() -> dict[str, Any] | None:
+        if asked.get("wait") is True and not all(box.settled(name) for name in names):
+            return None
+        return {"ok": True, "services": [box.describe(name) for name in names]}
+
+    client.answer_when = answer
+
+
+def _power(client: Client, asked: dict[str, Any]) -> None:
+    action = asked.get("action")
+    if action not in ("reboot", "poweroff", "halt"):
+        raise Refused('"action" is reboot, poweroff or halt')
+    client.send({"ok": True})
+    client.server.box.leave(action)
+
+
+def _logs(client: Client, asked: dict[str, Any]) -> None:
+    box = client.server.box
+    names = _services(client, asked, "services", also=tuple(box.logs.rings) + ("init", "kernel"))
+    lines, since = asked.get("lines"), asked.get("since")
+    if not (lines is None or _is_number(lines)) or not (since is None or _is_number(since)):
+        raise Refused('"lines" and "since" are numbers')
+    place = 0 if since is None else since
+    if lines is not None:
+        place = max(place, box.logs.tail(lines, names))
+    follow = asked.get("follow") is True
+    end = box.logs.seq
+
+    def more() -> bytes | None:
+        nonlocal place
+        found = box.logs.read(place, names)
+        if not found or (not follow and found[0].seq > end):
+            return b"" if follow else None
+        if not follow:
+            found = [line for line in found if line.seq <= end]
+        place = found[-1].seq
+        return b"".join(encode(box.log_line(line)) for line in found)
+
+    client.more = more
+    client.pump()
+
+
+def _watch(client: Client, asked: dict[str, Any]) -> None:
+    client.watching = True
+    client.changed.update(client.server.box.services)
+    client.pump()
+
+
+VERBS: dict[str, Callable[[Client, dict[str, Any]], None]] = {
+    "list": _list,
+    "status": _status,
+    "start": _change,
+    "stop": _change,
+    "restart": _change,
+    "power": _power,
+    "logs": _logs,
+    "watch": _watch,
+}
+
+
+def _services(
+    client: Client, asked: dict[str, Any], key: str, also: tuple[str, ...] = ()
+) -> list[str]:
+    names = asked.get(key) or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise Refused(f'"{key}" is a list of names')
+    for name in names:
+        if name not in client.server.box.services and name not in also:
+            raise Refused(f"there is no service {_shown(name)}")
+    return list(dict.fromkeys(names))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:60]
+
+
+def _take_place(path: str) -> None:
+    """Remove a socket that an earlier init left; never one that somebody serves."""
+    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        probe.setblocking(False)
+        probe.connect(path)
+    except ConnectionRefusedError:
+        os.unlink(path)
+    except OSError:
+        pass  # nothing there, or no socket: bind will say
+    else:
+        raise OSError(98, "an init serves this socket already", path)  # EADDRINUSE
+    finally:
+        probe.close()

@@ -1,0 +1,466 @@
+"""Init at work: services, their processes, logs and readiness, tied together by one loop.
+
+Nothing here waits for anything but the loop.  What a service should do next is decided by its state
+machine (service.py); here it is done: processes started and signalled, pipes read, exits noticed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+
+from applets.init import config as configuration
+from applets.init.control import Server
+from applets.init.groups import kill_session, session_of
+from applets.init.logs import Assembler, Logs, readable
+from applets.init.loop import Loop
+from applets.init.restart import Restart
+from applets.init.service import KILL, SPAWN, STARTING, STOPPING, TERM, WAITING, Service
+from applets.init.spawn import Surroundings, outcome, spawn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from applets.init.config import Config
+    from applets.init.logs import Line
+    from applets.init.loop import Timer
+
+#: Bytes read from one log pipe in one turn, so that a flood of one service delays no other.
+READ_SIZE = 1 << 16
+
+#: How often a process that does not go is killed before a shutdown goes on without it.
+KILLS = 3
+
+
+class Unit:
+    """What the supervisor holds for one service besides its state."""
+
+    __slots__ = ("assembler", "deadline", "error_fd", "kills", "pidfd", "reading", "shown")
+    __slots__ += ("sockets", "timer", "writing")
+
+    def __init__(self) -> None:
+        self.reading = self.writing = -1  # the log pipe, for the service's whole life
+        self.assembler = Assembler()
+        self.pidfd = -1
+        self.error_fd = -1
+        self.sockets: list[socket.socket] = []
+        self.timer: Timer | None = None
+        self.deadline: float | None = None
+        self.kills = 0
+        self.shown: object = None  # the state that watchers and the log were last told
+
+
+class Clocks:
+    """Where the supervisor's times and chances come from."""
+
+    __slots__ = ("monotonic", "random", "time")
+
+    def __init__(
+        self,
+        monotonic: Callable[[], float],
+        time: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        self.monotonic = monotonic
+        self.time = time
+        self.random = random
+
+
+class Supervisor:
+    """All services.  `console(text)` shows init's own lines; `finish(action)` ends the whole."""
+
+    def __init__(
+        self,
+        clocks: Clocks,
+        console: Callable[[str], None],
+        environment: dict[str, str],
+    ) -> None:
+        self.clocks = clocks
+        self.console = console
+        self.environment = environment
+        self.logs = Logs()
+        self.loop = Loop(clocks.monotonic, self._report)
+        self.server = Server(self, self.loop)
+        self.config = configuration.Config()
+        self.services: dict[str, Service] = {}
+        self.units: dict[str, Unit] = {}
+        self.dependents: dict[str, list[str]] = {}
+        self.providers: dict[str, list[str]] = {}
+        self.conditions: set[str] = set()
+        self.leaving: str | None = None
+        self.finish: Callable[[str], None] = lambda action: self.loop.stop(0)
+        self.notify_socket: socket.socket | None = None
+        self.notify_path: str | None = None
+        self.loop.each_turn = self.turn_done
+
+    # -- beginnings -----------------------------------------------------------------------------
+
+    def log(self, text: str) -> None:
+        """A line of init's own, in the logs and on the console."""
+        self.logs.add("init", text.encode("utf-8", "surrogateescape"), self.clocks.monotonic())
+        self.console(text)
+
+    def add_services(self, config: Config) -> None:
+        """Take over the services of a checked file."""
+        self.config = config
+        self.providers = configuration.provided(config)
+        now = self.clocks.monotonic()
+        for name, entry in config.services.items():
+            self.services[name] = Service(entry, Restart(self.clocks.random), now)
+            self.units[name] = Unit()
+            for other in configuration.dependencies(config, name):
+                self.dependents.setdefault(other, []).append(name)
+        for problem in config.problems:
+            self.log(problem)
+        for name in self.services:
+            self._listen(name)
+
+    def receive_notifications(self, path: str) -> None:
+        """Listen for the services' READY=1 at `path`.  OSError as bind(2)."""
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+            if os.path.lexists(path):
+                os.unlink(path)
+            sock.bind(path)
+            os.chmod(path, 0o666)  # services run as their own users; the kernel says who speaks
+        except OSError as error:
+            sock.close()
+            raise OSError(error.errno or 0, str(error.strerror or error), path) from error
+        self.notify_socket, self.notify_path = sock, path
+        self.loop.watch(sock.fileno(), self.loop.READ, self._notified)
+
+    # -- what others ask ------------------------------------------------------------------------
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """A service as the control protocol shows it."""
+        service = self.services[name]
+        status = service.status
+        if service.state == WAITING and not status:
+            missing = [wanted for wanted in service.config.wait_for if not self.holds(wanted)]
+            status = f"waits for {', '.join(missing)}" if missing else ""
+        return {
+            "name": name,
+            "state": service.state,
+            "ready": service.ready,
+            "pid": service.pid,
+            "restarts": service.restarts,
+            "since": round(self._wall(service.since), 3),
+            "status": status,
+            "exit": service.exit,
+            "command": service.config.command,
+        }
+
+    def log_line(self, line: Line) -> dict[str, Any]:
+        """A line as the control protocol shows it."""
+        return {
+            "seq": line.seq,
+            "time": round(self._wall(line.time), 6),
+            "service": line.service,
+            "text": readable(line.text),
+        }
+
+    def change(self, verb: str, name: str) -> None:
+        """start, stop or restart a service."""
+        service, now = self.services[name], self.clocks.monotonic()
+        if verb == "start":
+            service.start(now)
+            if not self.units[name].sockets:
+                self._listen(name)
+        else:
+            self._act(name, service.stop(now) if verb == "stop" else service.restart(now))
+
+    def settled(self, name: str) -> bool:
+        """Whether nothing is about to happen to a service by itself soon."""
+        service = self.services[name]
+        if service.state == STOPPING:
+            return False
+        return not (service.state == STARTING and self.units[name].error_fd >= 0)
+
+    def leave(self, action: str) -> None:
+        """Stop everything, dependents first, and then reboot, poweroff or halt.  The first one counts."""
+        if self.leaving is None:
+            self.leaving = action
+            self.log(f"{action}: stopping the services")
+
+    def holds(self, wanted: str) -> bool:
+        """Whether what a service waits for is there: a service that is ready, or a condition.
+
+        A condition holds from the first time that a provider was ready: a network does not go away
+        when the client that configured it crashes.  A condition of the outside that no service of
+        ours provides is not ours to wait for.
+        """
+        service = self.services.get(wanted)
+        if service is not None and (service.ready or service.done):
+            return True
+        return wanted in self.conditions or (
+            service is None and wanted in configuration.OUTSIDE and not self.providers.get(wanted)
+        )
+
+    # -- the turn -------------------------------------------------------------------------------
+
+    def turn_done(self) -> None:
+        """After each turn of the loop: do what is due, then tell those who listen."""
+        self.settle()
+        self.server.pump()
+
+    def settle(self) -> None:
+        """Let every service do what is due, until nothing changes any more."""
+        now = self.clocks.monotonic()
+        for _ in range(len(self.services) + 1):
+            if self.leaving:
+                self._stop_next(now)
+            acted = False
+            for name, service in self.services.items():
+                held = not self.leaving and all(map(self.holds, service.config.wait_for))
+                action = service.advance(now, held)
+                if action is not None:
+                    self._act(name, action)
+                    acted = True
+                self._show(name, service)
+            if not acted:
+                break
+        if self.leaving and not any(self._remains(name) for name in self.services):
+            action, self.leaving = self.leaving, self.leaving
+            self.finish(action)
+
+    def _remains(self, name: str) -> bool:
+        """Whether a shutdown waits for it."""
+        return self.services[name].pid is not None and self.units[name].kills < KILLS
+
+    def _stop_next(self, now: float) -> None:
+        """In a shutdown: stop what nothing that runs depends on."""
+        for name, service in self.services.items():
+            if not any(self._remains(other) for other in self.dependents.get(name, ())):
+                self._act(name, service.stop(now))
+            else:
+                service.wanted = False
+
+    def _show(self, name: str, service: Service) -> None:
+        """Tell log and watchers of a change, and have the loop call at its deadline."""
+        unit = self.units[name]
+        if service.deadline != unit.deadline:
+            unit.deadline = service.deadline
+            if unit.timer is not None:
+                unit.timer.cancel()
+            unit.timer = (
+                self.loop.at(service.deadline, _nothing) if service.deadline is not None else None
+            )
+        self._watch_sockets(name, service)
+        shown = (service.state, service.pid, service.ready, service.status, service.restarts)
+        if shown == unit.shown:
+            return
+        unit.shown = shown
+        if service.ready or service.done:
+            self.conditions.update(service.config.provides)
+        self.server.changed(name)
+
+    # -- processes ------------------------------------------------------------------------------
+
+    def _act(self, name: str, action: str | None) -> None:
+        service = self.services[name]
+        if action == SPAWN:
+            self._spawn(name, service)
+        elif action == TERM:
+            self._signal(name, signal.SIGTERM)
+        elif action == KILL:
+            self.units[name].kills += 1
+            if self.units[name].kills == 1:
+                self.log(f"{name} does not stop: killed")
+            self._kill_all(name)
+
+    def _spawn(self, name: str, service: Service) -> None:
+        unit, now = self.units[name], self.clocks.monotonic()
+        unit.kills = 0
+        try:
+            if unit.writing < 0:
+                unit.reading, unit.writing = os.pipe()
+                os.set_blocking(unit.reading, False)
+                self.loop.watch(unit.reading, self.loop.READ, lambda events: self._read_log(name))
+            # A program may have made the pipe non-blocking for itself, and so for its successors.
+            os.set_blocking(unit.writing, True)
+            given = Surroundings(
+                unit.writing,
+                [sock.fileno() for sock in unit.sockets],
+                self.environment,
+                self.notify_path,
+                None,
+            )
+            pid, unit.error_fd = spawn(service.config, given)
+        except OSError as error:
+            service.not_started(f"cannot start a process: {error.strerror}", now)
+            self.log(f"{name}: {service.status}")
+            return
+        service.spawned(pid, now)
+        error_fd = unit.error_fd
+        self.loop.watch(error_fd, self.loop.READ, lambda events: self._outcome(name, error_fd))
+        try:
+            unit.pidfd = os.pidfd_open(pid)
+            self.loop.watch(unit.pidfd, self.loop.READ, lambda events: self.reap())
+        except OSError:
+            unit.pidfd = -1  # a kernel or sandbox without pidfds: SIGCHLD tells as well
+
+    def _outcome(self, name: str, fd: int) -> None:
+        """The program runs, or the child said why it does not."""
+        said = outcome(fd)
+        if said is None:
+            return
+        self._close_error(name)
+        now = self.clocks.monotonic()
+        if said:
+            self.services[name].spawn_failed(said, now)
+        else:
+            self.services[name].executed(now)
+
+    def _close_error(self, name: str) -> None:
+        unit = self.units[name]
+        if unit.error_fd >= 0:
+            self.loop.unwatch(unit.error_fd)
+            os.close(unit.error_fd)
+            unit.error_fd = -1
+
+    def reap(self) -> None:
+        """Collect every child that ended: services, and orphans that the kernel gave to us."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for name, service in self.services.items():
+                if service.pid == pid:
+                    self._exited(name, service, pid, status)
+                    break
+
+    def _exited(self, name: str, service: Service, pid: int, status: int) -> None:
+        unit = self.units[name]
+        if unit.error_fd >= 0:
+            # It may be that the program ended before the loop saw that it began.
+            self._outcome(name, unit.error_fd)
+            self._close_error(name)
+        if unit.pidfd >= 0:
+            self.loop.unwatch(unit.pidfd)
+            os.close(unit.pidfd)
+            unit.pidfd = -1
+        # What it left behind must not hold its ports or files when it comes again.
+        kill_session(pid)
+        self._drain_log(name)
+        before, now = service.state, self.clocks.monotonic()
+        service.exited(status, now)
+        if before != STOPPING:
+            # The status says why it did not start, if it did not.
+            how = f"cannot start: {service.status}" if service.status else f"ended: {service.exit}"
+            again = f", again in {service.deadline - now:.1f} s" if service.deadline else ""
+            self.log(f"{name} {how}{again}")
+
+    def _signal(self, name: str, number: int) -> None:
+        service = self.services[name]
+        if service.pid is None:
+            return
+        try:
+            os.kill(service.pid, number)  # not yet reaped, so the number is still its own
+            if number == signal.SIGTERM:
+                os.kill(service.pid, signal.SIGCONT)
+        except OSError as error:
+            self.log(f"{name}: signal {number}: {error.strerror}")
+
+    def _kill_all(self, name: str) -> None:
+        service = self.services[name]
+        if service.pid is not None:
+            self._signal(name, signal.SIGKILL)
+            kill_session(service.pid)
+
+    # -- logs -----------------------------------------------------------------------------------
+
+    def _read_log(self, name: str) -> bool:
+        """Take a block of what the service said; False when there is nothing more."""
+        unit = self.units[name]
+        try:
+            data = os.read(unit.reading, READ_SIZE)
+        except BlockingIOError:
+            return False
+        now = self.clocks.monotonic()
+        for line in unit.assembler.feed(data):
+            self.logs.add(name, line, now)
+        return bool(data)
+
+    def _drain_log(self, name: str) -> None:
+        """Take the last words of a process that ended."""
+        unit = self.units[name]
+        if unit.reading < 0:
+            return
+        for _ in range(16):  # the pipe's size, were nobody writing any more
+            if not self._read_log(name):
+                break
+        for line in unit.assembler.flush():
+            self.logs.add(name, line, self.clocks.monotonic())
+
+    # -- readiness ------------------------------------------------------------------------------
+
+    def _notified(self, events: int) -> None:
+        """A datagram of sd_notify(3)."""
+        sock = self.notify_socket
+        if sock is None:
+            return
+        try:
+            data, ancillary, _flags, _address = sock.recvmsg(4096, socket.CMSG_SPACE(128))
+        except BlockingIOError:
+            return
+        pid = 0
+        for level, kind, payload in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                # Nobody asked for descriptors (FDSTORE): don't let them pile up.
+                for (fd,) in struct.iter_unpack("i", payload[: len(payload) // 4 * 4]):
+                    os.close(fd)
+            elif level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+                pid = struct.unpack_from("3i", payload)[0]
+        name = self.service_of(pid)
+        if name is None:
+            return
+        service = self.services[name]
+        for line in data.decode("utf-8", "replace").split("\n"):
+            key, _, value = line.partition("=")
+            if key == "STATUS":
+                service.status = value[:200]
+            elif key == "READY" and value == "1" and service.config.ready == "notify":
+                service.became_ready(self.clocks.monotonic())
+
+    def service_of(self, pid: int) -> str | None:
+        """The service that a process belongs to."""
+        if pid <= 0:
+            return None
+        session = session_of(pid)
+        for name, service in self.services.items():
+            if service.pid is not None and service.pid in (pid, session):
+                return name
+        return None
+
+    # -- sockets --------------------------------------------------------------------------------
+
+    def _listen(self, name: str) -> None:
+        """Open the sockets of a service; a failure is logged and tried again when it starts."""
+
+    def _watch_sockets(self, name: str, service: Service) -> None:
+        """Watch them while, and only while, the service listens."""
+
+    # -- odds and ends --------------------------------------------------------------------------
+
+    def _wall(self, monotonic: float) -> float:
+        return self.clocks.time() - self.clocks.monotonic() + monotonic
+
+    def _report(self, what: str, error: BaseException) -> None:
+        import traceback
+
+        last = traceback.extract_tb(error.__traceback__)[-1:]
+        where = f" at {last[0].filename}:{last[0].lineno}" if last else ""
+        self.log(f"internal error ({what}): {type(error).__name__}: {error}{where}")
+
+
+def _nothing() -> None:
+    """A timer's callback: that the loop turns is enough."""
