@@ -28,10 +28,12 @@ RESERVED = ("init", "kernel")
 
 _NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@-")
 
-LIMITS = (
-    "as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending"
-    " stack"
-).split()
+LIMITS = frozenset(
+    (
+        "as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime"
+        " sigpending stack"
+    ).split()
+)
 
 
 class Problem(ValueError):

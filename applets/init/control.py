@@ -13,6 +13,8 @@ import os
 import select
 import socket
 
+from applets.init.config import RESERVED
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -219,9 +221,7 @@ class Client:
                 self.close()
                 return
             self.waiting = self.waiting[sent:]
-        if self.closing and not self.waiting:
-            self.close()
-        elif len(self.waiting) > MAX_WAITING:
+        if len(self.waiting) > MAX_WAITING or (self.closing and not self.waiting):
             self.close()
         elif self.socket.fileno() >= 0:
             self._watch()
@@ -346,7 +346,7 @@ def _power(client: Client, asked: dict[str, Any]) -> None:
 
 def _logs(client: Client, asked: dict[str, Any]) -> None:
     box = client.server.box
-    names = _services(client, asked, "services", also=tuple(box.logs.rings) + ("init", "kernel"))
+    names = _services(client, asked, "services", also=(*box.logs.rings, *RESERVED))
     lines, since = asked.get("lines"), asked.get("since")
     if not (lines is None or _is_number(lines)) or not (since is None or _is_number(since)):
         raise Refused('"lines" and "since" are numbers')

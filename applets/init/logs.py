@@ -142,7 +142,7 @@ def kernel_record(record: bytes) -> tuple[int, float, bytes] | None:
 
     Documentation/ABI/testing/dev-kmsg: `PRIORITY,SEQUENCE,MICROSECONDS,FLAGS[,...];TEXT\\n KEY=VALUE\\n`.
     """
-    head, semicolon, body = record.partition(b";")
+    head, _, body = record.partition(b";")
     fields = head.split(b",")
     try:
         return int(fields[0]), int(fields[2]) / 1e6, body.partition(b"\n")[0]

@@ -48,7 +48,7 @@ class Watch:
 
     __slots__ = ("callback", "failures")
 
-    def __init__(self, callback: Callable[[int], None]) -> None:
+    def __init__(self, callback: Callable[[int], object]) -> None:
         self.callback = callback
         self.failures = 0
 
@@ -70,7 +70,7 @@ class Loop:
         self._timers: list[Timer] = []
         self._order = 0
 
-    def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
+    def watch(self, fd: int, events: int, callback: Callable[[int], object]) -> None:
         """Call `callback(events)` when `fd` is ready; replaces an earlier watch of it."""
         try:
             self.selector.modify(fd, events, Watch(callback))

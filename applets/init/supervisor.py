@@ -39,8 +39,18 @@ KILLS = 3
 class Unit:
     """What the supervisor holds for one service besides its state."""
 
-    __slots__ = ("assembler", "deadline", "error_fd", "kills", "pidfd", "reading", "shown")
-    __slots__ += ("sockets", "timer", "writing")
+    __slots__ = (
+        "assembler",
+        "deadline",
+        "error_fd",
+        "kills",
+        "pidfd",
+        "reading",
+        "shown",
+        "sockets",
+        "timer",
+        "writing",
+    )
 
     def __init__(self) -> None:
         self.reading = self.writing = -1  # the log pipe, for the service's whole life

@@ -1,0 +1,66 @@
+"""logs [-fk] [-n N] [--since=SEQ] [--json] [NAME]...
+
+Print what services, init and the kernel logged. Without NAME: all of them, in the order of their
+arrival.
+
+  -f, --follow      go on with what is logged from now on
+  -n, --lines=N     only the last N lines
+  -k, --kernel      the kernel's messages (the same as the name kernel)
+      --since=SEQ   only lines with a number above SEQ (see --json)
+      --json        one JSON object a line: seq, time (Unix seconds), service, text
+"""
+
+from __future__ import annotations
+
+import json
+import time
+
+from toolbox import control
+from toolbox.errors import UsageError
+from toolbox.options import Options
+from toolbox.streams import stdout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+options = Options(__doc__)
+
+
+def main(argv: list[str]) -> int:
+    """Stream the lines from init to standard output."""
+    opt, names = options.parse(argv)
+    asked: dict[str, Any] = {"services": [*names, *(["kernel"] if opt.kernel else [])]}
+    if opt.lines is not None:
+        if opt.lines < 0:
+            raise UsageError(f"invalid number of lines: {opt.lines}")
+        asked["lines"] = opt.lines
+    if opt.since is not None:
+        if not (opt.since.isascii() and opt.since.isdecimal()):
+            raise UsageError(f"invalid number: {opt.since!r}")
+        asked["since"] = int(opt.since)
+    out = stdout()
+    for line in control.stream("logs", follow=opt.follow, **asked):
+        text = json.dumps(line) if opt.json else _shown(line)
+        out.write(text.encode("utf-8", "backslashreplace") + b"\n")
+        if opt.follow:
+            out.flush()
+    return 0
+
+
+def _shown(line: dict[str, Any]) -> str:
+    when = time.localtime(line["time"])
+    stamp = time.strftime("%b %d %H:%M:%S", when)
+    return (
+        f"{stamp}.{int(line['time'] % 1 * 1000):03d} {line['service']}: {_harmless(line['text'])}"
+    )
+
+
+def _harmless(text: str) -> str:
+    """Without control characters: a service must not be able to command the reader's terminal."""
+    return text.translate(_CONTROLS)
+
+
+#: C0 but the tab, DEL and C1, each shown as \xNN; ESC stays visible as ^[.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code != 9}
+_CONTROLS[27] = "^["

@@ -1,0 +1,125 @@
+"""service [--json] [list | status [NAME]...]
+service [--no-wait] start|stop|restart NAME...
+
+Show the services that init supervises, or start and stop them.
+
+      --json      print what init answers, as JSON
+      --no-wait   don't wait until a stop or start is done
+
+Without arguments the services are listed. The exit status of `status` is 0 when every NAME is ready,
+else 3.
+"""
+
+from __future__ import annotations
+
+import time
+
+from toolbox import control
+from toolbox.errors import Fatal, UsageError
+from toolbox.options import Options
+from toolbox.streams import stdout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+options = Options(__doc__)
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+
+
+def main(argv: list[str]) -> int:
+    """Ask init, and print its answer."""
+    opt, words = options.parse(argv)
+    verb, names = (words[0], words[1:]) if words else ("list", [])
+    if verb in ("start", "stop", "restart"):
+        if not names:
+            raise UsageError(f"missing name of a service after '{verb}'")
+        # A stop takes as long as the service may take: init limits it, so we need not.
+        answer = control.request(verb, timeout=None, names=names, wait=not opt.no_wait)
+        failed = [s for s in answer["services"] if verb != "stop" and s["state"] in _BAD]
+        if failed:
+            raise Fatal("; ".join(f"{s['name']}: {s['status'] or s['exit']}" for s in failed))
+        return 0
+    if verb == "list":
+        if names:
+            raise UsageError(f"extra operand {names[0]!r}")
+        services = control.request("list")["services"]
+        _print(services, _table(services) if services else "", opt.json)
+        return 0
+    if verb == "status":
+        services = control.request("list")["services"]
+        if names:
+            known = {s["name"]: s for s in services}
+            for name in names:
+                if name not in known:
+                    raise Fatal(f"there is no service {name!r}", 4)
+            services = [known[name] for name in names]
+        _print(services, "\n".join(map(_details, services)), opt.json)
+        return 0 if not names or all(s["ready"] for s in services) else 3
+    raise UsageError(f"unknown command {verb!r}; known: list, status, start, stop, restart")
+
+
+#: States in which a service that was to start is not on its way.
+_BAD = ("failed", "backoff")
+
+
+def _print(services: list[dict[str, Any]], text: str, as_json: bool) -> None:
+    if as_json:
+        import json
+
+        text = json.dumps(services, indent=2) + "\n"
+    stdout().write(text.encode("utf-8", "backslashreplace"))
+
+
+def _table(services: list[dict[str, Any]]) -> str:
+    rows = [["NAME", "STATE", "PID", "SINCE", "RESTARTS", "STATUS"]]
+    for service in services:
+        rows.append(
+            [
+                service["name"],
+                _state(service),
+                str(service["pid"] or "-"),
+                _ago(service["since"]),
+                str(service["restarts"]),
+                service["status"] or (service["exit"] or "" if not service["pid"] else ""),
+            ]
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
+    return "".join(
+        "  ".join(
+            [*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[-1]]
+        ).rstrip()
+        + "\n"
+        for row in rows
+    )
+
+
+def _details(service: dict[str, Any]) -> str:
+    lines = [
+        ("state", f"{_state(service)} for {_ago(service['since'])}"),
+        ("status", service["status"]),
+        ("pid", service["pid"]),
+        ("restarts", service["restarts"]),
+        ("last exit", service["exit"]),
+        ("command", " ".join(service["command"])),
+    ]
+    shown = "".join(
+        f"  {key + ':':<11}{value}\n" for key, value in lines if value not in (None, "")
+    )
+    return f"{service['name']}\n{shown}"
+
+
+def _state(service: dict[str, Any]) -> str:
+    return str(service["state"])
+
+
+def _ago(since: float) -> str:
+    """How long ago, in the two largest units: `3h12m`."""
+    rest = max(0, int(time.time() - since))
+    parts = []
+    for size, unit in _UNITS:
+        count, rest = divmod(rest, size)
+        if count or parts or size == 1:
+            parts.append(f"{count}{unit}")
+    return "".join(parts[:2])
