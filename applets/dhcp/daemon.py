@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import selectors
 import signal
 import time
@@ -14,6 +13,7 @@ from applets.dhcp.machine import Bound, Client, GaveUp, Lost, Note, Send, Settin
 from applets.dhcp.records import Records, name_the_box
 from applets.dhcp.wire import PASSING, Arp, Raw, Udp
 from toolbox.errors import Fatal, describe, say
+from toolbox.nonce import chance
 from toolbox.notify import notify
 from toolbox.signals import Signals
 
@@ -393,17 +393,3 @@ class Daemon:
 def now() -> float:
     """Seconds of a clock that nobody sets and that runs on in suspend, as a lease does."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def chance() -> float:
-    """A number in [0, 1) that no other box has at this time, without waiting for the random pool.
-
-    It makes transaction numbers and jitter, no secrets; early at boot the time must do.
-    """
-    try:
-        data = os.getrandom(8, os.GRND_NONBLOCK)
-    except (BlockingIOError, OSError):
-        import hashlib
-
-        data = hashlib.sha256(b"%d %d" % (time.monotonic_ns(), os.getpid())).digest()[:8]
-    return (int.from_bytes(data, "big") >> 11) / 2**53

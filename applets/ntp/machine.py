@@ -1,0 +1,289 @@
+"""When to ask which servers, and what to make of their answers: no sockets, no clocks.
+
+The client asks all its servers at once: a round.  A round ends when all have answered, shortly
+after most have, or after three seconds; then its samples are weighed against each other.
+
+    UNSET --a round agrees--> BURST (three more rounds, 2 s apart) --> SET (64 to 1024 s apart)
+
+Rounds that come to nothing are tried again after 1, 2, 4 ... 64 s.  `now` is a steady clock in
+seconds, `wall` the local clock's Unix time.
+"""
+
+from __future__ import annotations
+
+import math
+
+from toolbox.net import ProtocolError
+from toolbox.net.ntp import (
+    COOKIE_SIZE,
+    KissOfDeath,
+    Sample,
+    agree,
+    measure,
+    read_reply,
+    request,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+UNSET = "UNSET"
+BURST = "BURST"
+SET = "SET"
+
+ROUND_LIMIT = 3.0
+#: How long the others are waited for once most have answered; before the clock is set, time is dear.
+AFTER_MOST = 0.5
+BURST_ROUNDS = 3
+BURST_PAUSE = 2.0
+LEAST_POLL, MOST_POLL = 64.0, 1024.0
+MOST_PAUSE = 64.0
+CALM = 0.008
+RESTLESS = 0.05
+CALM_ROUNDS = 4
+#: A server that said RATE is left alone for at least this long, and twice as long each time.
+RATE_PAUSE = 128.0
+MOST_RATE_PAUSE = 4 * 3600.0
+REFUSALS = ("DENY", "RSTR")
+#: A round with a round trip this much longer than usual says little; but three in a row are the usual.
+SLOW_FACTOR, SLOW_GRACE, SLOW_ROUNDS = 3.0, 0.01, 3
+FAILURES_UNTIL_LOST = 4
+COMPLAINT_PAUSE = 60.0
+
+
+class Ask:
+    """Send `data` to `server`, port 123."""
+
+    __slots__ = ("data", "server")
+
+    def __init__(self, server: str, data: bytes) -> None:
+        self.server = server
+        self.data = data
+
+
+class Correct:
+    """The clock is off by `sample.offset`; `poll` is how long until the next time, in seconds."""
+
+    __slots__ = ("asked", "first", "poll", "sample", "used")
+
+    def __init__(self, sample: Sample, used: int, asked: int, first: bool, poll: float) -> None:
+        self.sample = sample
+        self.used = used
+        self.asked = asked
+        self.first = first
+        self.poll = poll
+
+
+class Unreachable:
+    """Several rounds in a row came to nothing: look the servers' names up again."""
+
+    __slots__ = ()
+
+
+class Note:
+    """A line for the log."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+Event = Ask | Correct | Unreachable | Note
+
+
+class Server:
+    """One server's state in this round, and whether it wants us."""
+
+    __slots__ = ("asked_at", "cookie", "not_before", "rate_pause", "refused", "sample")
+
+    def __init__(self) -> None:
+        self.cookie: bytes | None = None
+        self.asked_at = 0.0
+        self.sample: Sample | None = None
+        self.not_before = -math.inf
+        self.rate_pause = RATE_PAUSE
+        self.refused = False
+
+
+class Client:
+    """Asks the servers given by `use`.  `known`: a Unix time that no right time lies before.
+
+    `nonce(size)` gives random bytes, `chance()` a number in [0, 1).  `deadline` is when `tick` is due.
+    """
+
+    def __init__(
+        self, known: float, nonce: Callable[[int], bytes], chance: Callable[[], float]
+    ) -> None:
+        self.state = UNSET
+        self.servers: dict[str, Server] = {}
+        self.deadline = math.inf
+        self.known = known
+        self._nonce = nonce
+        self._chance = chance
+        self._events: list[Event] = []
+        self._asking = False
+        self._ends = math.inf
+        self._failures = 0
+        self._left = BURST_ROUNDS
+        self._poll = LEAST_POLL
+        self._calm = 0
+        self._delays: list[float] = []
+        self._slow = 0
+        self._said: dict[str, float] = {}
+
+    def use(self, addresses: Iterable[str], now: float) -> None:
+        """Ask these servers from now on; those that are known already keep their state."""
+        former = self.servers
+        self.servers = {address: former.get(address) or Server() for address in addresses}
+        if self.state == UNSET and self.servers.keys() - former.keys():
+            self._failures = 0
+            self._asking = False
+            self.deadline = now
+        elif self.deadline == math.inf:
+            self.deadline = now
+
+    def tick(self, now: float) -> list[Event]:
+        """Do what is due at `now`."""
+        if now >= self.deadline:
+            if self._asking:
+                self._finish(now)
+            else:
+                self._begin(now)
+        return self._take()
+
+    def receive(self, data: bytes, server: str, now: float, wall: float) -> list[Event]:
+        """Take a datagram from `server`:123 that came at `now`, when the local clock showed `wall`.
+
+        Whatever it holds, nothing is raised.
+        """
+        one = self.servers.get(server)
+        if one is None or one.cookie is None or not self._asking:
+            return []  # nothing was asked: late, twice, or from a stranger
+        try:
+            reply = read_reply(data, one.cookie, self.known)
+            one.sample = measure(reply, now - one.asked_at, wall)
+            one.cookie = None
+        except KissOfDeath as kiss:
+            self._obey(one, server, kiss, now)
+        except ProtocolError as error:
+            self._complain(f"ignored an answer of {server}: {error}", now)
+        self._progress(now)
+        return self._take()
+
+    def _begin(self, now: float) -> None:
+        """Ask every server that may be asked."""
+        self._asking = True
+        self._ends = now + ROUND_LIMIT
+        self.deadline = self._ends
+        for address, server in self.servers.items():
+            server.cookie = server.sample = None
+            if server.refused or now < server.not_before:
+                continue
+            server.cookie = self._nonce(COOKIE_SIZE)
+            server.asked_at = now
+            self._events.append(Ask(address, request(server.cookie)))
+        if not self._waiting():
+            self._finish(now)
+
+    def _waiting(self) -> list[Server]:
+        return [server for server in self.servers.values() if server.cookie]
+
+    def _samples(self) -> list[Sample]:
+        return [server.sample for server in self.servers.values() if server.sample]
+
+    def _progress(self, now: float) -> None:
+        """End the round, or shorten it, when enough is known."""
+        waiting, samples = len(self._waiting()), len(self._samples())
+        if not waiting:
+            self._finish(now)
+        elif samples > waiting:
+            self.deadline = min(self._ends, now + AFTER_MOST)
+
+    def _finish(self, now: float) -> None:
+        """Weigh what came, and say when the next round is."""
+        self._asking = False
+        samples = self._samples()
+        for server in self.servers.values():
+            server.cookie = None
+        sample = agree(samples)
+        if sample is None:
+            if samples:
+                self._complain("the servers disagree about the time", now)
+            self._fail(now)
+            return
+        self._failures = 0
+        first = self.state == UNSET
+        if not first and self._is_slow(sample):
+            self._next(now, self._poll if self.state == SET else BURST_PAUSE)
+            return
+        self._adapt(sample)
+        pause = self._poll if self.state == SET else BURST_PAUSE
+        self._events.append(Correct(sample, len(samples), len(self.servers), first, pause))
+        self._next(now, pause)
+
+    def _adapt(self, sample: Sample) -> None:
+        """Go on to the next state; ask less often while the clock keeps well, more often else."""
+        if self.state == UNSET:
+            self.state = BURST
+            self._left = BURST_ROUNDS
+        elif self.state == BURST:
+            self._left -= 1
+            if not self._left:
+                self.state = SET
+        elif abs(sample.offset) > RESTLESS + sample.delay / 2:
+            self._poll, self._calm = LEAST_POLL, 0
+        elif abs(sample.offset) > CALM + sample.delay / 4:
+            self._poll, self._calm = max(LEAST_POLL, self._poll / 2), 0
+        else:
+            self._calm += 1
+            if self._calm >= CALM_ROUNDS:
+                self._poll, self._calm = min(MOST_POLL, self._poll * 2), 0
+
+    def _is_slow(self, sample: Sample) -> bool:
+        usual = min(self._delays, default=math.inf)
+        self._delays = [*self._delays[-7:], sample.delay]
+        if sample.delay <= usual * SLOW_FACTOR + SLOW_GRACE or self._slow >= SLOW_ROUNDS:
+            self._slow = 0
+            return False
+        self._slow += 1
+        return True
+
+    def _fail(self, now: float) -> None:
+        if not self.servers:
+            self.deadline = math.inf
+            return
+        self._failures += 1
+        if self._failures % FAILURES_UNTIL_LOST == 0:
+            self._events.append(Unreachable())
+        self._next(now, min(MOST_PAUSE, 2.0 ** (min(self._failures, 8) - 1)))
+
+    def _next(self, now: float, pause: float) -> None:
+        self.deadline = now + pause * (0.95 + 0.1 * self._chance())
+
+    def _obey(self, one: Server, address: str, kiss: KissOfDeath, now: float) -> None:
+        """RFC 5905 7.4: DENY and RSTR are final, RATE asks for longer pauses; others mean nothing."""
+        one.cookie = None
+        if kiss.code in REFUSALS:
+            one.refused = True
+            self._events.append(Note(f"{address} refuses us ({kiss.code}); not asking it any more"))
+        elif kiss.code == "RATE":
+            one.not_before = now + one.rate_pause
+            self._events.append(
+                Note(f"{address} wants to be asked less often; waiting {one.rate_pause:.0f} s")
+            )
+            one.rate_pause = min(MOST_RATE_PAUSE, one.rate_pause * 2)
+        else:
+            self._complain(f"{address} sent an unknown kiss {kiss.code!a}", now)
+
+    def _complain(self, text: str, now: float) -> None:
+        """Say it, but let no server fill the log."""
+        if now >= self._said.get(text, -math.inf):
+            self._events.append(Note(text))
+            self._said = {t: until for t, until in self._said.items() if until > now}
+            self._said[text] = now + COMPLAINT_PAUSE
+
+    def _take(self) -> list[Event]:
+        events, self._events = self._events, []
+        return events
