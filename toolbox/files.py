@@ -59,3 +59,18 @@ def read_file(path: str, most: int = 1 << 20) -> bytes | None:
         return b"".join(parts)
     finally:
         os.close(fd)
+
+
+def make_folder(path: str, *, levels: int = 1, mode: int = 0o700) -> None:
+    """Make the folder at `path`, and of its parents at most the last `levels` - 1.
+
+    FileNotFoundError when more is missing: a box without /perm must not get one in its root.
+    """
+    if os.path.isdir(path):
+        return
+    if levels > 1:
+        make_folder(os.path.dirname(path), levels=levels - 1, mode=mode)
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        pass  # another daemon was faster

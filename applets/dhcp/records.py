@@ -12,7 +12,7 @@ import socket
 
 from applets.dhcp.lease import check_host
 from toolbox.errors import describe, say
-from toolbox.files import read_file, replace_file
+from toolbox.files import make_folder, read_file, replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,9 +62,7 @@ class Records:
         try:
             if self.remembered(interface) == address:
                 return True
-            if not os.path.isdir(self.state):
-                # Only below a /perm that is there: nobody else's folder is made for it.
-                os.mkdir(self.state, 0o700)
+            make_folder(self.state, levels=2)
             replace_file(path, address.encode() + b"\n", durable=True)
         except FileNotFoundError:
             return False

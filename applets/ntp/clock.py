@@ -6,7 +6,7 @@ import os
 import time
 
 from toolbox.errors import describe, say
-from toolbox.files import read_file, replace_file
+from toolbox.files import make_folder, read_file, replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,8 +84,9 @@ class SavedTime:
             return 0.0
 
     def save(self, wall: float) -> None:
-        """Save the Unix time `wall`; where there is no folder for it, nothing."""
+        """Save the Unix time `wall`; without a /perm, nothing."""
         try:
+            make_folder(os.path.dirname(self.path))
             replace_file(self.path, b"%d\n" % wall, durable=True)
         except FileNotFoundError:
             pass
