@@ -12,13 +12,18 @@ import signal
 import time
 
 from applets.init import config as configuration
+from applets.init.console import Console, say_on_standard_error
+from applets.init.shutdown import Ending
 from applets.init.supervisor import Clocks, Supervisor
 from toolbox import control
-from toolbox.errors import UsageError, say
+from toolbox.errors import UsageError
 from toolbox.signals import Signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from applets.init.config import Config
     from toolbox.options import Options
 
 CONFIG = "/etc/snakeroot/services.json"
@@ -38,23 +43,65 @@ SIGNALS = {
     signal.SIGUSR1: "halt",
 }
 
+#: Signals that would end a process that does not catch them, and that mean nothing to init.
+IGNORED = (
+    signal.SIGPIPE,
+    signal.SIGALRM,
+    signal.SIGVTALRM,
+    signal.SIGPROF,
+    signal.SIGTSTP,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+)
+
 
 def run(argv: list[str], options: Options) -> int:
     """Init as the applet; returns its exit status, on a machine never."""
     where = place()
-    config_path, control_path = CONFIG, control.path()
-    if where != MACHINE:
-        opt, operands = options.parse(argv)
-        if operands:
-            raise UsageError(f"extra operand {operands[0]!r}")
-        config_path = opt.config or config_path
-        control_path = os.path.abspath(opt.control or control_path)
+    if where == MACHINE:
+        machine()
+    opt, operands = options.parse(argv)
+    if operands:
+        raise UsageError(f"extra operand {operands[0]!r}")
+    control_path = os.path.abspath(opt.control or control.path())
     environment = dict(os.environ)
     if control_path != control.SOCKET:
         environment["SNAKEROOT_CONTROL"] = control_path
-    clocks = Clocks(time.monotonic, time.time, _chance)
-    box = Supervisor(clocks, _console, environment)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    box = Supervisor(_clocks(), say_on_standard_error, environment)
+    if where == CONTAINER:
+        box.log("not the first process of a machine: mounts, modules and host name are left alone")
+    config = configuration.load(opt.config or CONFIG)
+    return supervise(box, where, config, control_path)
+
+
+def machine() -> NoReturn:
+    """The first process of a machine.  Arguments and environment are the kernel's words: ignored."""
+    from applets.init import early
+
+    lines: list[str] = []
+    try:
+        config = early.prepare(lines.append, lambda: configuration.load(CONFIG))
+    except Exception as error:
+        lines.append(f"early boot: {type(error).__name__}: {error}")
+        config = configuration.load(CONFIG)
+    console = Console()
+    box = Supervisor(_clocks(), console.say, {})
+    for line in lines:
+        box.log(line)
+    while True:
+        # Whatever happens, the first process goes on: without it the kernel panics.
+        try:
+            supervise(box, MACHINE, config, control.SOCKET)
+        except BaseException as error:
+            console.say(f"internal error: {type(error).__name__}: {error}")
+            time.sleep(1)
+
+
+def supervise(box: Supervisor, where: str, config: Config, control_path: str) -> int:
+    """Wire signals, sockets and services to the loop, and turn it until the end."""
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    ending: list[Ending] = []
     with Signals([signal.SIGCHLD, signal.SIGHUP, *SIGNALS]) as signals:
 
         def signalled(events: int) -> None:
@@ -62,20 +109,31 @@ def run(argv: list[str], options: Options) -> int:
                 if number in SIGNALS:
                     box.leave(SIGNALS[signal.Signals(number)])
             box.reap()
+            for end in ending:
+                end.look()
 
+        def finish(action: str) -> None:
+            if where == DEVELOPER:
+                box.loop.stop(0)
+            elif not ending:
+                ending.append(
+                    Ending(box.loop, box.log, action, _reboot if where == MACHINE else None)
+                )
+                box.on_reap = ending[0].reaped
+                ending[0].begin()
+
+        box.finish = finish
         box.loop.watch(signals.fileno(), box.loop.READ, signalled)
-        try:
-            box.server.listen(control_path)
-        except OSError as error:
-            box.log(f"control socket: {error.filename}: {error.strerror}")
-        try:
-            box.receive_notifications(f"{control_path.removesuffix('.sock')}.notify")
-        except OSError as error:
-            box.log(f"notification socket: {error.filename}: {error.strerror}")
-        box.add_services(configuration.load(config_path))
+        _attempt_socket(box, "control socket", lambda: box.server.listen(control_path))
+        notify_path = f"{control_path.removesuffix('.sock')}.notify"
+        _attempt_socket(box, "notification socket", lambda: box.receive_notifications(notify_path))
+        if where == MACHINE:
+            _attempt_socket(box, "kernel messages", box.read_kernel_log)
+        if not box.services:
+            box.add_services(config)
         box.settle()
         status = box.loop.run()
-        box.server.close()
+        box.close()
         return status
 
 
@@ -90,8 +148,21 @@ def place() -> str:
         return MACHINE
 
 
-def _console(text: str) -> None:
-    say(f"init: {text}")
+def _attempt_socket(box: Supervisor, what: str, step: object) -> None:
+    try:
+        step()  # type: ignore[operator]
+    except OSError as error:
+        box.log(f"{what}: {error.filename or ''}: {error.strerror}")
+
+
+def _reboot(action: str) -> None:
+    from toolbox.linux import power
+
+    {"reboot": power.restart, "poweroff": power.power_off, "halt": power.halt}[action]()
+
+
+def _clocks() -> Clocks:
+    return Clocks(time.monotonic, time.time, _chance)
 
 
 def _chance() -> float:

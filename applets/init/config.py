@@ -29,10 +29,10 @@ RESERVED = ("init", "kernel")
 _NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@-")
 
 LIMITS = frozenset(
-    (
-        "as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime"
-        " sigpending stack"
-    ).split()
+    {
+        *("as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile"),
+        *("nproc", "rss", "rtprio", "rttime", "sigpending", "stack"),
+    }
 )
 
 
@@ -63,6 +63,7 @@ class ServiceConfig:
         self.limits: dict[str, tuple[int, int]] = {}
         self.cgroup: dict[str, str] = {}
         self.tty: str | None = None
+        self.state_directory: str | None = None
 
 
 class Config:
@@ -442,4 +443,5 @@ CHECKS: dict[str, Check] = {
     "limits": _limits,
     "cgroup": _cgroup,
     "tty": _optional(_path),
+    "state_directory": _optional(_path),
 }

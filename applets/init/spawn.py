@@ -4,8 +4,8 @@ The child never returns and never raises into init's loop.  Each of its steps ha
 fails sends `STEP: reason` through a pipe that closes by itself when the program is executed, so the
 parent learns the outcome from one descriptor: end of file means that the program runs.
 
-Steps, in order: signals, session, control group, terminal or log, sockets, limits, directory, user,
-capabilities, environment, program.
+Steps, in order: signals, session, control group, terminal or log, sockets, limits, state directory, user,
+capabilities, working directory, environment, program.
 """
 
 from __future__ import annotations
@@ -123,6 +123,10 @@ def _become(config: ServiceConfig, given: Surroundings, step: list[str]) -> NoRe
         _limit(config.limits)
     step[0] = "user"
     account = _account(config)
+    if config.state_directory is not None:
+        step[0] = "state_directory"
+        _state_directory(config.state_directory, account)
+        step[0] = "user"
     if account.groups is not None:
         os.setgroups(account.groups)
     if account.gid is not None:
@@ -239,6 +243,17 @@ def _account(config: ServiceConfig) -> _Account:
         else:
             raise StepError("only root can change the user")
     return found
+
+
+def _state_directory(path: str, account: _Account) -> None:
+    """Make the directory for what the service keeps, its user's alone; what is there is left as it is."""
+    try:
+        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    if account.uid is not None:
+        os.chown(path, account.uid, -1 if account.gid is None else account.gid)
 
 
 def _group(group: str | int) -> int:

@@ -17,7 +17,8 @@ from applets.init.groups import kill_session, session_of
 from applets.init.logs import Assembler, Logs, readable
 from applets.init.loop import Loop
 from applets.init.restart import Restart
-from applets.init.service import KILL, SPAWN, STARTING, STOPPING, TERM, WAITING, Service
+from applets.init.service import KILL, LISTENING, SPAWN, STARTING, STOPPING, TERM, WAITING, Service
+from applets.init.sockets import open_listener
 from applets.init.spawn import Surroundings, outcome, spawn
 
 TYPE_CHECKING = False
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from applets.init.config import Config
+    from applets.init.kernel_log import KernelLog
     from applets.init.logs import Line
     from applets.init.loop import Timer
 
@@ -34,6 +36,9 @@ READ_SIZE = 1 << 16
 
 #: How often a process that does not go is killed before a shutdown goes on without it.
 KILLS = 3
+
+#: Seconds until a socket that could not be opened is tried again.
+LISTEN_AGAIN = 5.0
 
 
 class Unit:
@@ -49,6 +54,8 @@ class Unit:
         "shown",
         "sockets",
         "timer",
+        "trouble",
+        "watched",
         "writing",
     )
 
@@ -57,7 +64,9 @@ class Unit:
         self.assembler = Assembler()
         self.pidfd = -1
         self.error_fd = -1
-        self.sockets: list[socket.socket] = []
+        self.sockets: dict[str, socket.socket] = {}  # by address
+        self.watched: set[str] = set()  # the addresses whose sockets the loop watches
+        self.trouble = ""  # what the log was last told of the sockets
         self.timer: Timer | None = None
         self.deadline: float | None = None
         self.kills = 0
@@ -103,6 +112,8 @@ class Supervisor:
         self.conditions: set[str] = set()
         self.leaving: str | None = None
         self.finish: Callable[[str], None] = lambda action: self.loop.stop(0)
+        self.on_reap: Callable[[int], None] = lambda pid: None
+        self.kernel_log: KernelLog | None = None
         self.notify_socket: socket.socket | None = None
         self.notify_path: str | None = None
         self.loop.each_turn = self.turn_done
@@ -145,6 +156,22 @@ class Supervisor:
         self.notify_socket, self.notify_path = sock, path
         self.loop.watch(sock.fileno(), self.loop.READ, self._notified)
 
+    def read_kernel_log(self) -> None:
+        """Merge the kernel's messages into the logs.  OSError when they may not be read."""
+        from applets.init.kernel_log import KernelLog
+
+        self.kernel_log = KernelLog(self.loop, self.logs)
+
+    def close(self) -> None:
+        """Give back what others could see: the sockets' names."""
+        self.server.close()
+        if self.notify_socket is not None and self.notify_path is not None:
+            self.notify_socket.close()
+            try:
+                os.unlink(self.notify_path)
+            except OSError:
+                pass  # somebody took it away already
+
     # -- what others ask ------------------------------------------------------------------------
 
     def describe(self, name: str) -> dict[str, Any]:
@@ -180,8 +207,6 @@ class Supervisor:
         service, now = self.services[name], self.clocks.monotonic()
         if verb == "start":
             service.start(now)
-            if not self.units[name].sockets:
-                self._listen(name)
         else:
             self._act(name, service.stop(now) if verb == "stop" else service.restart(now))
 
@@ -236,8 +261,7 @@ class Supervisor:
             if not acted:
                 break
         if self.leaving and not any(self._remains(name) for name in self.services):
-            action, self.leaving = self.leaving, self.leaving
-            self.finish(action)
+            self.finish(self.leaving)
 
     def _remains(self, name: str) -> bool:
         """Whether a shutdown waits for it."""
@@ -296,7 +320,7 @@ class Supervisor:
             os.set_blocking(unit.writing, True)
             given = Surroundings(
                 unit.writing,
-                [sock.fileno() for sock in unit.sockets],
+                [unit.sockets[a].fileno() for a in service.config.listen if a in unit.sockets],
                 self.environment,
                 self.notify_path,
                 None,
@@ -347,6 +371,7 @@ class Supervisor:
                 if service.pid == pid:
                     self._exited(name, service, pid, status)
                     break
+            self.on_reap(pid)
 
     def _exited(self, name: str, service: Service, pid: int, status: int) -> None:
         unit = self.units[name]
@@ -454,10 +479,35 @@ class Supervisor:
     # -- sockets --------------------------------------------------------------------------------
 
     def _listen(self, name: str) -> None:
-        """Open the sockets of a service; a failure is logged and tried again when it starts."""
+        """Open the sockets of a service that are not open; what fails is logged and tried again later."""
+        unit, service = self.units[name], self.services[name]
+        if service.config.problem:
+            return
+        retry = False
+        for address in service.config.listen:
+            if address in unit.sockets:
+                continue
+            try:
+                unit.sockets[address] = open_listener(address)
+            except OSError as error:
+                retry = True
+                trouble = f"{name}: cannot listen at {address}: {error.strerror}"
+                if trouble != unit.trouble:
+                    unit.trouble = trouble
+                    self.log(trouble)
+        if retry:
+            self.loop.at(self.clocks.monotonic() + LISTEN_AGAIN, lambda: self._listen(name))
 
     def _watch_sockets(self, name: str, service: Service) -> None:
         """Watch them while, and only while, the service listens."""
+        unit = self.units[name]
+        wanted = set(unit.sockets) if service.state == LISTENING else set()
+        for address in wanted - unit.watched:
+            fd = unit.sockets[address].fileno()
+            self.loop.watch(fd, self.loop.READ, lambda events: service.connection())
+        for address in unit.watched - wanted:
+            self.loop.unwatch(unit.sockets[address].fileno())
+        unit.watched = wanted
 
     # -- odds and ends --------------------------------------------------------------------------
 

@@ -1,0 +1,260 @@
+"""What a machine's init does before the first service: mounts, modules, host name, loopback, /perm.
+
+Every step is attempted once, reported when it fails, and never the end: a box that could not mount /tmp
+is still a box that can be looked into.  What is there already (an initramfs stage did it) is left alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from applets.init.config import Config
+
+    Log = Callable[[str], None]
+
+#: The kernel modules to load, one path a line, in their order; written by the builder.
+MODULES = "/etc/snakeroot/modules"
+
+#: Where persistent data lives, and the label of its partition or file system.
+PERM = "/perm"
+PERM_LABEL = "perm"
+
+#: Mount point, type, source, options, mode of the mount point when it has to be made.
+#: No programs are run and no devices opened from what services can write (nosuid, nodev).
+MOUNTS = (
+    ("/dev", "devtmpfs", "dev", ("nosuid",), "mode=0755"),
+    ("/proc", "proc", "proc", ("nosuid", "nodev", "noexec"), ""),
+    ("/sys", "sysfs", "sys", ("nosuid", "nodev", "noexec"), ""),
+    ("/dev/pts", "devpts", "devpts", ("nosuid", "noexec"), "gid=5,mode=0620,ptmxmode=0666"),
+    ("/dev/shm", "tmpfs", "shm", ("nosuid", "nodev"), "mode=1777"),
+    ("/run", "tmpfs", "run", ("nosuid", "nodev"), "mode=0755"),
+    ("/tmp", "tmpfs", "tmp", ("nosuid", "nodev"), "mode=1777"),
+    ("/sys/fs/cgroup", "cgroup2", "cgroup", ("nosuid", "nodev", "noexec"), "nsdelegate"),
+)
+
+
+def attempt(log: Log, what: str, step: Callable[[], object]) -> bool:
+    """Do one step; False, after a line in the log, when it fails."""
+    try:
+        step()
+    except OSError as error:
+        log(f"{what}: {error.strerror or error}")
+    except Exception as error:  # whatever it is, the boot goes on
+        log(f"{what}: {type(error).__name__}: {error}")
+    else:
+        return True
+    return False
+
+
+def standard_descriptors() -> None:
+    """Make sure that 0, 1 and 2 are open: the kernel leaves them closed when it finds no console.
+
+    Otherwise the next file to be opened would take their place and be written to as standard error.
+    """
+    for wanted in (0, 1, 2):
+        try:
+            os.fstat(wanted)
+        except OSError:
+            for path in ("/dev/console", os.devnull):
+                try:
+                    os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+                    break
+                except OSError:
+                    continue
+
+
+def mounts(
+    log: Log, table: tuple[tuple[str, str, str, tuple[str, ...], str], ...] = MOUNTS
+) -> None:
+    """Mount what is not mounted, from `MOUNTS`."""
+    for target, kind, source, flags, data in table:
+        attempt(
+            log,
+            f"mount {target}",
+            lambda t=target, k=kind, s=source, f=flags, d=data: _mount(t, k, s, f, d),
+        )  # type: ignore[misc]
+    for name, target in (
+        ("/dev/fd", "/proc/self/fd"),
+        ("/dev/stdin", "fd/0"),
+        ("/dev/stdout", "fd/1"),
+        ("/dev/stderr", "fd/2"),
+    ):
+        if not os.path.lexists(name):
+            attempt(log, f"link {name}", lambda n=name, t=target: os.symlink(t, n))  # type: ignore[misc]
+
+
+def _mount(target: str, kind: str, source: str, flags: tuple[str, ...], data: str) -> None:
+    from toolbox.linux import mount as door
+
+    if is_mount_point(target):
+        return
+    os.makedirs(target, exist_ok=True)
+    bits = 0
+    for flag in flags:
+        bits |= getattr(door, f"MS_{flag.upper()}")
+    try:
+        door.mount(source, target, kind, bits, data)
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            return  # it is there already
+        if error.errno != errno.EINVAL or not data:
+            raise
+        door.mount(source, target, kind, bits, "")  # an older kernel that lacks an option
+
+
+def is_mount_point(path: str) -> bool:
+    """Whether something is mounted there, by device numbers: /proc may not be there to ask."""
+    try:
+        here, above = os.lstat(path), os.stat(os.path.join(path, ".."))
+    except OSError:
+        return False
+    return here.st_dev != above.st_dev or here.st_ino == above.st_ino
+
+
+def load_modules(log: Log, names: list[str], path: str = MODULES) -> None:
+    """Load the modules that the builder listed, then those that the services file names."""
+    from toolbox.linux import modules as door
+
+    listed: list[str] = []
+    if os.path.exists(path):
+        attempt(log, path, lambda: listed.extend(_lines(path)))
+    for line in listed:
+        file, _, parameters = line.partition(" ")
+        attempt(log, f"module {file}", lambda f=file, p=parameters: _load(door.load, f, p))  # type: ignore[misc]
+    for name in names:
+        attempt(log, f"module {name}", lambda n=name: _modprobe(n))  # type: ignore[misc]
+
+
+def _load(load: Callable[[str, str], object], file: str, parameters: str) -> None:
+    try:
+        load(file, parameters)
+    except FileExistsError:
+        pass  # loaded, or compiled into the kernel
+
+
+def _modprobe(name: str) -> None:
+    from toolbox.multicall import call
+
+    if name.startswith("/"):
+        from toolbox.linux import modules as door
+
+        _load(door.load, name, "")
+    elif status := call(["modprobe", name]):
+        raise OSError(errno.ENOENT, f"modprobe ended with status {status}")
+
+
+def host_name(log: Log, name: str | None) -> None:
+    """Set the host name: the services file's, else that of /etc/hostname."""
+    from toolbox.linux import hostname as door
+
+    if name is None and os.path.exists("/etc/hostname"):
+        found: list[str] = []
+        attempt(log, "/etc/hostname", lambda: found.extend(_lines("/etc/hostname")))
+        name = found[0] if found else None
+    if name is not None:
+        attempt(log, f"host name {name}", lambda: door.sethostname(name))
+
+
+def sysctl(log: Log, settings: dict[str, str]) -> None:
+    """Write kernel parameters (proc_sys(5))."""
+    for name, value in settings.items():
+        # Names with dots inside a part (an interface eth0.1) are written with slashes, as sysctl(8) does.
+        path = "/proc/sys/" + (name if "/" in name else name.replace(".", "/"))
+        attempt(log, f"sysctl {name}", lambda p=path, v=value: _write(p, v))  # type: ignore[misc]
+
+
+def loopback(log: Log) -> None:
+    """Bring the loopback interface up; the kernel then gives it its addresses."""
+    from toolbox.linux.netlink import Netlink
+
+    def up() -> None:
+        with Netlink() as netlink:
+            netlink.set_link("lo", up=True)
+
+    attempt(log, "loopback", up)
+
+
+def perm(log: Log, path: str = PERM) -> None:
+    """Mount the persistent partition at /perm, or a tmpfs where there is none or it cannot be mounted."""
+    from toolbox.linux import mount as door
+
+    if is_mount_point(path):
+        return
+    if not attempt(log, path, lambda: os.makedirs(path, exist_ok=True)):
+        return
+    flags = door.MS_NOSUID | door.MS_NODEV
+    device = find_perm(log)
+    if device and attempt(
+        log, f"mount {path} from {device}", lambda: door.mount(device, path, "ext4", flags, "")
+    ):
+        log(f"{path} is {device}")
+        return
+    if device is None:
+        log(f"no partition is labelled {PERM_LABEL}: {path} is in memory and is lost at power-off")
+    attempt(log, f"mount {path}", lambda: door.mount("perm", path, "tmpfs", flags, "mode=0755"))
+
+
+def find_perm(log: Log, label: str = PERM_LABEL) -> str | None:
+    """The block device that bears the label, in its partition table or its ext4 file system."""
+    from toolbox.linux import blockdev
+
+    found: list[str] = []
+
+    def look() -> None:
+        device = blockdev.find_by_label(label)
+        if device is not None:
+            found.append(device)
+
+    attempt(log, f"looking for {label}", look)
+    return found[0] if found else None
+
+
+def prepare(log: Log, config: Callable[[], Config]) -> Config:
+    """All of it in its order; `config` reads the services file, once that can be read."""
+    os.umask(0o022)
+    attempt(log, "working directory", lambda: os.chdir("/"))
+    mounts(log)
+    standard_descriptors()
+    read = config()
+    for what, step in (
+        ("modules", lambda: load_modules(log, read.modules)),
+        ("host name", lambda: host_name(log, read.hostname)),
+        ("sysctl", lambda: sysctl(log, read.sysctl)),
+        ("loopback", lambda: loopback(log)),
+        ("/perm", lambda: perm(log)),
+        ("Ctrl-Alt-Del", _own_the_keys),
+    ):
+        attempt(log, what, step)
+    return read
+
+
+def _own_the_keys() -> None:
+    """Ctrl-Alt-Del sends SIGINT to init instead of resetting the machine (reboot(2))."""
+    from toolbox.linux import power
+
+    power.ctrl_alt_del(False)
+
+
+def _lines(path: str) -> list[str]:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = b""
+        while block := os.read(fd, 1 << 16):
+            data += block
+    finally:
+        os.close(fd)
+    lines = (line.strip() for line in os.fsdecode(data).split("\n"))
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _write(path: str, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
