@@ -319,8 +319,7 @@ class Client:
             self._send(now, dhcp.REQUEST_LEASE, wanted)
 
     def _renew(self, now: float) -> None:
-        self._xid = self._new_xid()
-        self._began = self._asked = now
+        self._began = now
         self._enter(RENEWING)
         self._renew_again(now)
 
@@ -332,6 +331,9 @@ class Client:
         if self.state == RENEWING and now >= self._rebind_at:
             self._note(f"{lease.server} does not answer; asking any server")
             self._enter(REBINDING)
+        # Each try is an exchange of its own: the lease counts from the request that was answered.
+        self._xid = self._new_xid()
+        self._asked = now
         ends = self._rebind_at if self.state == RENEWING else self._expires
         to = lease.server if self.state == RENEWING else BROADCAST
         self._send(now, dhcp.REQUEST_LEASE, {}, lease.address, to)

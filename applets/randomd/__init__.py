@@ -23,7 +23,7 @@ alters_process = True
 
 def main(argv: list[str]) -> int:
     """Run until told to stop, or once with -q."""
-    opt, operands = options.parse(argv)
+    opt, _ = options.parse(argv)
     from applets.randomd.daemon import Daemon
     from applets.randomd.pool import Pool
 

@@ -268,8 +268,8 @@ def _domain_text(labels: list[str]) -> str:
             raise ProtocolError("not a domain name")
         if not label.replace("-", "").replace("_", "").isalnum():
             raise ProtocolError("not a domain name")
-    if len(name) > 253:
-        raise ProtocolError("domain name is too long")
+    if not 0 < len(name) < 254:
+        raise ProtocolError("domain name is empty or too long")
     return name
 
 
