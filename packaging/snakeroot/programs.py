@@ -56,10 +56,13 @@ def module(service: Service) -> str:
     """What `python -m` runs: as configured, else the folder's or the requirement's name."""
     if service.module:
         return service.module
-    last = service.python.rstrip("/").rpartition("/")[2]
-    for sign in "=<>~!@[; ":
-        last = last.partition(sign)[0]
-    return last.replace("-", "_")
+    if service.python.startswith((".", "/")):
+        name = service.python.rstrip("/").rpartition("/")[2]
+    else:
+        name = service.python
+        for sign in "=<>~!@[; ":
+            name = name.partition(sign)[0]
+    return name.replace("-", "_")
 
 
 def provided(toolbox: Path) -> dict[str, str]:

@@ -19,8 +19,9 @@ from snakeroot.host import BuildError, cache, missing, replace, run
 from snakeroot.image import Image
 from snakeroot.kernel import CONSOLE
 
-#: Seconds that an accelerator has to run three instructions; one that works needs a tenth.
-PROBE_SECONDS = 5.0
+#: Seconds that an accelerator has to run the firmware and three instructions.  One that works needs a
+#: tenth; nested in another virtual machine it may work so slowly that software is faster.
+PROBE_SECONDS = 1.5
 
 #: A boot sector that ends QEMU with status 33: mov dx,0xf4; mov al,0x10; out dx,al; hlt.
 PROBE_SECTOR = bytes.fromhex("baf400b010eef4").ljust(510, b"\0") + b"\x55\xaa"
@@ -53,8 +54,19 @@ def _works(name: str) -> bool:
         sector.write(PROBE_SECTOR)
         sector.flush()
         argv = [
-            *(program(), "-accel", name, "-display", "none", "-nodefaults", "-m", "16"),
-            *("-drive", f"file={sector.name},format=raw,if=ide,readonly=on,snapshot=on"),
+            *(
+                program(),
+                "-accel",
+                name,
+                "-cpu",
+                _processor(name),
+                "-display",
+                "none",
+                "-nodefaults",
+                "-m",
+                "16",
+            ),
+            *("-drive", f"file={sector.name},format=raw,if=ide,snapshot=on"),
             *("-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"),
         ]
         try:
@@ -64,6 +76,10 @@ def _works(name: str) -> bool:
         except FileNotFoundError:
             raise missing(program()) from None
         return done.returncode == PROBE_STATUS
+
+
+def _processor(accel: str) -> str:
+    return "host" if accel == "kvm" else "max"
 
 
 def command(instance: Instance, image: Image, ports: dict[int, int]) -> list[str]:
@@ -76,7 +92,7 @@ def command(instance: Instance, image: Image, ports: dict[int, int]) -> list[str
     return [
         program(),
         *("-accel", "tcg,thread=multi" if accel == "tcg" else accel),
-        *("-cpu", "host" if accel == "kvm" else "max"),
+        *("-cpu", _processor(accel)),
         *(("-machine", "virt") if platform.machine() == "aarch64" else ()),
         *("-m", str(machine.memory), "-smp", str(machine.processors)),
         *("-nodefaults", "-no-user-config", "-display", "none"),
@@ -101,6 +117,7 @@ def perm_disk(instance: Instance) -> Path:
     """The disk that keeps /perm between runs; made when it is not there."""
     path = instance.output / "perm.img"
     if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
         with part.open("wb") as file:
             file.truncate(PERM_BYTES)
@@ -129,8 +146,6 @@ def _free(port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except PermissionError:
-            return False
         except OSError:
             return False
     return True

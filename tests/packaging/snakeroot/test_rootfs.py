@@ -1,0 +1,71 @@
+"""What the builder writes is what the box reads.  Breaks when the two floors disagree on a file's form."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from snakeroot import config, new, rootfs
+
+import applets
+from applets.init.config import parse
+from toolbox.trust.password import verify_password
+
+BINARY = """
+[services.tool]
+binary = "tool"
+user = "root"
+arguments = ["-v"]
+wait_for = ["clock"]
+restart = "on-failure"
+limits = { nofile = 64 }
+cgroup = { "memory.max" = "64M" }
+"""
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> config.Instance:
+    folder = tmp_path / "box"
+    new.create(folder)
+    (folder / "tool").write_bytes(b"\x7fELF")
+    with (folder / "snakeroot.toml").open("a") as file:
+        file.write(BINARY)
+    return config.load(folder)
+
+
+def test_init_finds_nothing_wrong_with_the_services(instance: config.Instance) -> None:
+    written = json.dumps(rootfs.services(instance)).encode()
+    read = parse(written)
+    assert read.problems == []
+    assert [s.problem for s in read.services.values()] == [""] * len(read.services)
+    assert set(read.services) == {
+        *("dhcp", "ntp", "randomd", "httpd", "breakglass", "console", "hello", "tool")
+    }
+    assert read.services["tool"].command == ["/lib/snakeroot/tool/tool", "-v"]
+    assert read.services["hello"].user == "hello"
+    assert read.services["hello"].no_new_privs
+    assert not read.services["tool"].no_new_privs
+
+
+def test_every_program_of_the_box_is_an_applet(instance: config.Instance) -> None:
+    names = {n for family in applets.FAMILIES.values() for n in family.split()} | set(
+        applets.ALIASES
+    )
+    for service in rootfs.services(instance)["services"].values():
+        folder, _, name = service["command"][0].rpartition("/")
+        assert folder != "/bin" or name in names
+
+
+def test_a_new_instance_is_good_and_its_secrets_fit(instance: config.Instance) -> None:
+    password = (instance.path / "first-password").read_text().strip()
+    assert verify_password(password, instance.settings.password)
+    assert password not in (instance.path / "snakeroot.toml").read_text()
+    assert instance.keys()[0] in (instance.path / "ssh_key.pub").read_text()
+    for secret in ("ssh_key", "first-password"):
+        assert (instance.path / secret).stat().st_mode & 0o077 == 0
+
+
+def test_a_new_instance_never_overwrites(instance: config.Instance) -> None:
+    with pytest.raises(config.SettingError.__base__, match="is there already"):  # type: ignore[arg-type]
+        new.create(instance.path)
