@@ -1,0 +1,190 @@
+"""Characters to tokens (POSIX XCU 2.2, 2.3): operators, words with their quoting, here-documents.
+
+The lexer reads lines only when it needs them, keeps the text of one complete command, and calls the
+parser back for `$(...)`.  Words themselves (quoting, `$`, backquotes) are read by `words.WordLexer`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from applets.sh.errors import SyntaxFault
+from applets.sh.syntax import Literal, Redirection, Word
+from applets.sh.words import WordLexer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from applets.sh.parser import Parser
+    from applets.sh.words import Lines
+
+# Longest first: the first that fits is the operator.
+OPERATORS = (
+    *("&>>", "<<-", "<<<"),
+    *("&&", "||", ";;", ";&", "<<", ">>", "<&", ">&", "<>", ">|", "&>"),
+    *("&", "|", ";", "<", ">", "(", ")", "\n"),
+)
+REDIRECTIONS = frozenset("&>> <<- <<< << >> <& >& <> >| &> < >".split())
+
+_BLANK = re.compile(r"[ \t]*")
+_COMMENT = re.compile(r"[^\n]*")
+_NUMBER = re.compile(r"[0-9]+(?=[<>])")
+_STARTS_OPERATOR = frozenset("&|;<>()\n")
+
+
+class Token:
+    """What the parser sees: `word` for a word, else `operator` ("" at the end of the input)."""
+
+    __slots__ = ("fd", "line", "operator", "start", "word")
+
+    def __init__(self, operator: str, word: Word | None, fd: int, start: int, line: int) -> None:
+        self.operator = operator
+        self.word = word
+        self.fd = fd  # the number in front of a redirection, or -1
+        self.start = start
+        self.line = line
+
+    def describe(self) -> str:
+        """The token as an error message names it."""
+        if self.word is not None:
+            plain = self.word.plain
+            return "word" if plain is None or plain not in RESERVED else f'"{plain}"'
+        if self.operator in ("", "\n"):
+            return "end of file" if not self.operator else "newline"
+        return "redirection" if self.operator in REDIRECTIONS else f'"{self.operator}"'
+
+
+RESERVED = frozenset("! { } case do done elif else esac fi for if in then until while function [[".split())
+
+
+class Lexer(WordLexer):
+    """Tokens of one input.  `begin` starts a complete command, `token` reads the next token."""
+
+    def __init__(self, lines: Lines, parser: type[Parser], line: int = 1) -> None:
+        super().__init__(lines, parser, line)
+        self._bodies: list[tuple[Redirection, bool]] = []  # here-documents announced on this line
+        self._aliases: list[tuple[str, int]] = []  # alias, distance from the end of the text to its end
+        self.aliases: dict[str, str] = {}
+        self._blank_alias = -1  # the same distance for an alias that ends in a blank
+
+    def begin(self) -> None:
+        """Forget the text that was consumed: a new complete command starts here."""
+        self.line_number()
+        self.text = self.text[self.position :]
+        self.position = self._counted = 0
+
+    def refill(self) -> bool:
+        """Append the next line of input; no alias reaches into it."""
+        self._aliases.clear()
+        self._blank_alias = -1
+        return super().refill()
+
+    def token(self) -> Token:
+        """The next token; a newline token also reads the bodies of the line's here-documents."""
+        while True:
+            text = self.text
+            match = _BLANK.match(text, self.position)
+            position = self.position = match.end() if match else self.position
+            if position == len(text):
+                if not self.refill():
+                    if self._bodies:
+                        self._read_bodies()
+                    return Token("", None, -1, position, self.line_number())
+                continue
+            c = text[position]
+            if c == "\\" and self.skip_continuation():
+                continue
+            if c == "#":
+                comment = _COMMENT.match(text, position)
+                self.position = comment.end() if comment else position
+                continue
+            break
+        line = self.line_number()
+        if c in _STARTS_OPERATOR:
+            return self._operator(c, position, -1, line)
+        number = _NUMBER.match(text, position)
+        if number:
+            self.position = number.end()
+            return self._operator(text[self.position], position, int(number.group()), line)
+        return Token("", self.word(), -1, position, line)
+
+    def _operator(self, c: str, start: int, fd: int, line: int) -> Token:
+        operator = c
+        self.position += 1
+        while True:  # the longest operator, with line continuations between its characters
+            while self.skip_continuation():
+                pass
+            longer = operator + self.text[self.position : self.position + 1]
+            if longer == operator or longer not in OPERATORS:
+                break
+            operator = longer
+            self.position += 1
+        if operator == "\n" and self._bodies:
+            self._read_bodies()
+        return Token(operator, None, fd, start, line)
+
+    # Aliases (XCU 2.3.1): the text is put in place of the word and read again.
+
+    def expand_alias(self, token: Token, name: str, value: str) -> bool:
+        """Put `value` in place of the word just read; False when the alias is being expanded already."""
+        left = len(self.text) - self.position
+        self._aliases = [(a, end) for a, end in self._aliases if len(self.text) - token.start > end]
+        if any(a == name for a, _ in self._aliases):
+            return False
+        self._aliases.append((name, left))
+        if value[-1:] in (" ", "\t"):
+            self._blank_alias = left
+        self.line_number()
+        self.text = self.text[: token.start] + value + self.text[self.position :]
+        self.position = token.start
+        self._counted = min(self._counted, self.position)
+        return True
+
+    def after_blank_alias(self, token: Token) -> bool:
+        """Whether `token` is the first word after an alias whose value ends in a blank."""
+        if self._blank_alias < 0 or len(self.text) - token.start > self._blank_alias:
+            return False
+        self._blank_alias = -1
+        return True
+
+    # Here-documents (XCU 2.7.4)
+
+    def here_document(self, redirection: Redirection) -> None:
+        """Announce a here-document: its body starts after the next newline token."""
+        self._bodies.append((redirection, redirection.operator == "<<-"))
+
+    def _read_bodies(self) -> None:
+        bodies, self._bodies = self._bodies, []
+        for redirection, strip in bodies:
+            delimiter_word = redirection.target
+            delimiter = "".join(getattr(part, "text", "") for part in delimiter_word.parts)
+            quoted = delimiter_word.quoted
+            body = self._read_body(delimiter, strip, quoted)
+            if quoted:
+                redirection.target = Word([Literal(body, True)])
+            else:
+                redirection.target = self.nested_text(body).here_document_word()
+            redirection.operator = "<<"
+
+    def _read_body(self, delimiter: str, strip: bool, quoted: bool) -> str:
+        got: list[str] = []
+        joined = False  # the line continues one that ended in a backslash
+        while True:
+            if self.position == len(self.text) and not self.refill():
+                break  # the end of the input ends the document, as in every shell
+            end = self.text.find("\n", self.position) + 1 or len(self.text)
+            line = self.text[self.position : end]
+            self.position = end
+            if strip and not joined:
+                line = line.lstrip("\t")
+            if not joined and line.rstrip("\n") == delimiter and line.count("\n") <= 1:
+                break
+            got.append(line)
+            backslashes = len(line) - 1 - len(line[:-1].rstrip("\\")) if line.endswith("\n") else 0
+            joined = not quoted and backslashes % 2 == 1
+        return "".join(got)
+
+    def unexpected(self, token: Token, expected: str = "") -> SyntaxFault:
+        """The error for a token that cannot stand where it stands."""
+        wanted = f' (expecting "{expected}")' if expected else ""
+        unfinished = token.word is None and not token.operator
+        return SyntaxFault(f"unexpected {token.describe()}{wanted}", token.line, unfinished)

@@ -1,0 +1,58 @@
+"""Where the shell's program text comes from, one line at a time.
+
+A shell that reads its commands from standard input must leave the rest of it to the commands that it
+runs (XCU sh, STDIN): so a line is taken with single-byte reads from a pipe, and with one read and a seek
+back from a file.
+"""
+
+from __future__ import annotations
+
+import os
+
+
+class Text:
+    """A program held in memory: `sh -c`, eval, traps, `.` and script files."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._position = 0
+
+    def line(self, continued: bool) -> str:
+        """The next line with its newline; "" at the end."""
+        start = self._position
+        end = self._text.find("\n", start) + 1
+        if not end:
+            end = len(self._text)
+        self._position = end
+        return self._text[start:end]
+
+
+class Descriptor:
+    """A program read from an open file that others read too."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def line(self, continued: bool) -> str:
+        """The next line with its newline; "" at the end.  NUL bytes are dropped."""
+        return os.fsdecode(read_line(self._fd).replace(b"\0", b""))
+
+
+def read_line(fd: int) -> bytes:
+    """One line of `fd` with its newline, and not a byte more; the rest at the end of the file."""
+    try:
+        at = os.lseek(fd, 0, os.SEEK_CUR)
+    except OSError:
+        at = -1
+    got = bytearray()
+    while True:
+        block = os.read(fd, 4096 if at >= 0 else 1)
+        if not block:
+            return bytes(got)
+        end = block.find(b"\n") + 1
+        if end:
+            got += block[:end]
+            if at >= 0:
+                os.lseek(fd, at + len(got), os.SEEK_SET)
+            return bytes(got)
+        got += block
