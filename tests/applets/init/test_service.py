@@ -33,9 +33,13 @@ def play(service: Service, *steps: Any) -> list[Any]:
     return trace
 
 
-
 STORIES = [
-    ("up", {}, ["start", ("spawned", 7), "executed"], [("spawn", "starting"), "starting", "running"]),
+    (
+        "up",
+        {},
+        ["start", ("spawned", 7), "executed"],
+        [("spawn", "starting"), "starting", "running"],
+    ),
     (
         "notify",
         {"ready": "notify"},
@@ -69,7 +73,15 @@ STORIES = [
     (
         "restart",
         {},
-        ["start", ("spawned", 7), "executed", "restart", ("exited", 15), ("spawned", 8), "executed"],
+        [
+            "start",
+            ("spawned", 7),
+            "executed",
+            "restart",
+            ("exited", 15),
+            ("spawned", 8),
+            "executed",
+        ],
         [
             *[("spawn", "starting"), "starting", "running", ("term", "stopping")],
             *[("spawn", "starting"), "starting", "running"],

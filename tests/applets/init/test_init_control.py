@@ -1,0 +1,217 @@
+"""The control server against hostile clients, in one process: breaks when junk, silence or slowness of a
+client raises, blocks, or grows memory without bound."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from applets.init import control
+from applets.init.config import parse
+from applets.init.supervisor import Clocks, Supervisor
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+
+class Box:
+    """A supervisor whose clock stands still but for `now`, turned by hand."""
+
+    def __init__(self, path: str) -> None:
+        self.now = 1000.0
+        self.said: list[str] = []
+        clocks = Clocks(lambda: self.now, lambda: self.now + 1e9, lambda: 0.0)
+        self.box = Supervisor(clocks, self.said.append, {})
+        self.path = path
+        self.box.server.listen(path)
+        self.box.add_services(parse(b'{"services": {"a": {}, "b": {}}}'))
+        self.box.settle()
+        self.box.logs.add("a", b"hello", self.now)
+
+    def turn(self, times: int = 3) -> None:
+        for _ in range(times):
+            self.box.loop.turn(0)
+
+    def connect(self) -> socket.socket:
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(5)
+        client.connect(self.path)
+        self.turn()
+        return client
+
+    def ask(self, data: bytes) -> list[Any]:
+        """Send, let the server work, and take what it answers up to now."""
+        with self.connect() as client:
+            client.sendall(data)
+            self.turn(6)
+            client.setblocking(False)
+            got = b""
+            try:
+                while block := client.recv(1 << 20):
+                    got += block
+            except BlockingIOError:
+                pass
+        self.turn()
+        return [json.loads(line) for line in got.splitlines()]
+
+    @property
+    def clients(self) -> set[control.Client]:
+        return self.box.server.clients
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Box]:
+    with tempfile.TemporaryDirectory() as folder:
+        made = Box(os.path.join(folder, "s"))
+        yield made
+        made.box.close()
+
+
+def test_several_requests_of_one_client_are_answered_in_order(box: Box) -> None:
+    answers = box.ask(b'{"verb":"list"}\n\n{"verb":"status","name":"a"}\n{"verb":"x"}\n')
+    assert [s["name"] for s in answers[0]["services"]] == ["a", "b"]
+    assert (answers[1]["ok"], answers[1]["state"]) == (True, "failed")
+    assert answers[2]["error"].startswith("unknown verb 'x'")
+
+
+REFUSED = [
+    (b"junk\n", "not JSON"),
+    (b"\xff\n", "not JSON"),
+    (b"[" * 60000 + b"\n", "not JSON"),
+    (b"1\n", 'a request is an object with a "verb"'),
+    (b'{"verb":1}\n', 'a request is an object with a "verb"'),
+    (b'{"verb":"status"}\n', "there is no service None"),
+    (b'{"verb":"status","name":["a"]}\n', "there is no service ['a']"),
+    (b'{"verb":"start"}\n', '"names" is a list of services'),
+    (b'{"verb":"start","names":"a"}\n', '"names" is a list of names'),
+    (b'{"verb":"start","names":["z"]}\n', "there is no service 'z'"),
+    (b'{"verb":"start","names":["a"]}\n', "a: 'command' is missing"),
+    (b'{"verb":"power"}\n', '"action" is reboot, poweroff or halt'),
+    (b'{"verb":"logs","lines":-1}\n', '"lines" and "since" are numbers'),
+    (b'{"verb":"logs","lines":true}\n', '"lines" and "since" are numbers'),
+    (b'{"verb":"logs","services":{"a":1}}\n', '"services" is a list of names'),
+    (b"x" * (control.MAX_REQUEST + 1), "a request has at most"),
+]
+
+
+@pytest.mark.parametrize(("data", "message"), REFUSED)
+def test_what_is_no_request_is_refused(box: Box, data: bytes, message: str) -> None:
+    answers = box.ask(data)
+    assert message in answers[-1]["error"]
+    assert box.ask(b'{"verb":"list"}\n')[0]["ok"]
+
+
+verbs = st.sampled_from([*(v for v in control.VERBS if v != "power"), "", "x"])
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just("a"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+requests = st.builds(
+    lambda verb, rest: json.dumps({**rest, "verb": verb}).encode() + b"\n",
+    verbs,
+    st.dictionaries(
+        st.sampled_from(["names", "name", "services", "lines", "since", "follow", "wait"]), junk
+    ),
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(requests | st.binary(max_size=50), max_size=4))
+def test_nothing_that_is_sent_hurts(box: Box, sent: list[bytes]) -> None:
+    said = len(box.said)
+    for answer in box.ask(b"".join(sent)):
+        assert isinstance(answer, dict)
+    assert box.said[said:] == []  # "internal error" would be said
+    assert box.ask(b'{"verb":"list"}\n')[0]["ok"]
+
+
+def test_one_who_says_nothing_is_sent_away(box: Box) -> None:
+    with box.connect() as client:
+        client.sendall(b'{"verb":')
+        box.turn()
+        box.now += control.SILENCE - 1
+        box.turn()
+        assert len(box.clients) == 1
+        box.now += 2
+        box.turn()
+        assert len(box.clients) == 0
+        assert client.recv(1) == b""
+
+
+def test_too_many_clients_are_refused_and_room_comes_back(box: Box) -> None:
+    clients = [box.connect() for _ in range(control.MAX_CLIENTS)]
+    with box.connect() as late:
+        assert json.loads(late.recv(1000)) == {"error": "too many clients"}
+    for client in clients:
+        client.close()
+    box.turn(30)
+    assert len(box.clients) == 0
+    assert box.ask(b'{"verb":"list"}\n')[0]["ok"]
+
+
+def test_a_follower_that_does_not_read_costs_a_bounded_buffer(box: Box) -> None:
+    with box.connect() as client:
+        client.sendall(b'{"verb":"logs","follow":true}\n')
+        box.turn()
+        (server_side,) = box.clients
+        for _ in range(5000):
+            box.box.logs.add("a", b"y" * 1000, box.now)
+            if _ % 50 == 0:
+                box.turn(1)
+        assert len(server_side.waiting) < 2 * control.HIGH_WATER + (1 << 19)
+        # It reads on without a line doubled, and knows by the numbers what it missed.
+        client.setblocking(False)
+        got = b""
+        for _ in range(2000):
+            box.turn(1)
+            try:
+                got += client.recv(1 << 16)
+            except BlockingIOError:
+                break
+        numbers = [json.loads(line)["seq"] for line in got.splitlines()]
+        assert numbers == sorted(set(numbers))
+        assert numbers[-1] == box.box.logs.seq
+    box.turn()
+    assert len(box.clients) == 0
+
+
+def test_a_follower_that_goes_away_is_forgotten_even_when_nothing_is_logged(box: Box) -> None:
+    client = box.connect()
+    client.sendall(b'{"verb":"logs","follow":true}\n')
+    box.turn()
+    client.shutdown(socket.SHUT_WR)
+    box.turn()
+    assert len(box.clients) == 1  # it may still want to read
+    client.close()
+    box.now += control.GONE + 1
+    box.turn()
+    assert len(box.clients) == 0
+
+
+def test_a_watcher_gets_each_service_and_then_changes(box: Box) -> None:
+    with box.connect() as client:
+        client.sendall(b'{"verb":"watch"}\n')
+        box.turn()
+        lines = client.makefile("rb")
+        assert [json.loads(lines.readline())["name"] for _ in "ab"] == ["a", "b"]
+        box.box.services["b"].status = "news"
+        box.box.settle()
+        box.turn()
+        assert json.loads(lines.readline())["status"] == "news"
+        lines.close()
+    box.turn()
+
+
+def test_an_exception_in_a_callback_is_a_line_and_no_end(box: Box) -> None:
+    def broken() -> None:
+        raise RuntimeError("oops")
+
+    box.box.loop.at(box.now, broken)
+    box.turn()
+    assert "internal error (timer): RuntimeError: oops" in box.said[-1]
+    assert box.ask(b'{"verb":"list"}\n')[0]["ok"]
