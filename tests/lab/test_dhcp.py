@@ -1,0 +1,299 @@
+"""dhcp on a wire: dnsmasq as the fair server, scapy as the hostile one.
+
+Breaks when dhcp and a real server do not understand each other, or when what a lease brought is not
+set, or not withdrawn.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.network import Daemon, Lab, Namespace, eventually
+
+pytestmark = pytest.mark.lab
+
+HERE = Path(__file__).resolve().parent
+
+
+class Net:
+    """Two namespaces and a cable; the server's end is 10.9.0.1."""
+
+    def __init__(self, lab: Lab, argv: list[str], env: dict[str, str]) -> None:
+        self.lab = lab
+        self.program = argv
+        self.env = env
+        self.server, self.client = lab.namespace(), lab.namespace()
+        lab.cable(self.server, "s0", self.client, "eth0")
+        self.server.ip("addr add 10.9.0.1/24 dev s0")
+        self.server.ip("link set s0 up")
+        self.run = lab.folder / "run"
+        self.state = lab.folder / "state"
+        self.run.mkdir()
+        self.notes = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.notes.bind(str(lab.folder / "notify"))
+
+    def dnsmasq(self, *options: str, interface: str = "s0") -> Daemon:
+        usual = (
+            f"dnsmasq -k -C /dev/null -p 0 -i {interface} --bind-interfaces -u root --no-ping"
+            " --log-facility=- --log-dhcp --pid-file= --leasefile-ro --dhcp-authoritative"
+        )
+        daemon = self.server.start([*usual.split(), *options])
+        daemon.wait_for("DHCP, sockets bound")
+        return daemon
+
+    def scapy(self, mode: str, lease: int = 3600, interface: str = "s0") -> Daemon:
+        script = [sys.executable, str(HERE / "dhcp_server.py")]
+        daemon = self.server.start([*script, interface, "10.9.0.77", str(lease), mode])
+        daemon.wait_for("ready")
+        return daemon
+
+    def third_party(self, *addresses: str) -> Namespace:
+        """One more host on the link: the server's end becomes a bridge called br0."""
+        self.server.ip("addr del 10.9.0.1/24 dev s0")
+        self.server.ip("link add br0 type bridge")
+        self.server.ip("addr add 10.9.0.1/24 dev br0")
+        third = self.lab.namespace()
+        self.lab.cable(self.server, "s1", third, "s0")
+        for name in ("s0", "s1"):
+            self.server.ip(f"link set {name} master br0 up")
+        self.server.ip("link set br0 up")
+        for address in addresses:
+            third.ip(f"addr add {address} dev s0")
+        third.ip("link set s0 up")
+        return third
+
+    def argv(self, *options: str) -> list[str]:
+        return [*self.program, "dhcp", f"--run={self.run}", f"--state={self.state}", *options]
+
+    def dhcp(self, *options: str) -> Daemon:
+        env = {**self.env, "NOTIFY_SOCKET": str(self.lab.folder / "notify")}
+        return self.client.start(self.argv(*options), env)
+
+    @property
+    def addresses(self) -> list[str]:
+        links = json.loads(self.client.ip("-j -4 addr show"))
+        return [
+            f"{a['local']}/{a['prefixlen']}"
+            for link in links
+            for a in link.get("addr_info", ())
+            if link.get("ifname") != "lo"
+        ]
+
+    @property
+    def routes(self) -> list[str]:
+        found = json.loads(self.client.ip("-j route show proto dhcp"))
+        return [f"{route['dst']} {route.get('gateway', 'link')}" for route in found]
+
+    def lease(self) -> dict[str, object]:
+        found: dict[str, object] = json.loads((self.run / "dhcp" / "eth0.json").read_text())
+        return found
+
+    def told(self) -> str:
+        said = []
+        while True:
+            try:
+                said.append(self.notes.recv(4096).decode())
+            except BlockingIOError:
+                return "\n".join(said)
+
+
+@pytest.fixture
+def net(lab: Lab, toolbox_argv: list[str], toolbox_env: dict[str, str]) -> Iterator[Net]:
+    made = Net(lab, toolbox_argv, toolbox_env)
+    yield made
+    made.notes.close()
+
+
+RANGE = "--dhcp-range=10.9.0.50,10.9.0.60,255.255.255.0,120"
+
+
+def test_lease_and_everything_that_comes_with_it(net: Net) -> None:
+    net.dnsmasq(
+        RANGE,
+        "--domain=lab.example",
+        "--dhcp-option=3,10.9.0.1",
+        "--dhcp-option=6,10.9.0.2,10.9.0.3",
+        "--dhcp-option=26,1400",
+        "--dhcp-option=42,10.9.0.4",
+        "--dhcp-option=119,a.example,b.a.example",
+    )
+    done = net.client.run(net.argv("-q", "eth0"), net.env)
+    assert done.returncode == 0, done.stderr
+    (address,) = net.addresses
+    assert address.startswith("10.9.0.") and address.endswith("/24")
+    assert net.routes == ["default 10.9.0.1"]
+    assert "mtu 1400" in net.client.ip("link show eth0")
+    lease = net.lease()
+    assert f"{lease['address']}/{lease['prefix']}" == address
+    assert lease["routers"] == ["10.9.0.1"]
+    assert lease["dns"] == ["10.9.0.2", "10.9.0.3"]
+    assert lease["ntp"] == ["10.9.0.4"]
+    assert (lease["domain"], lease["mtu"], lease["server"]) == ("lab.example", 1400, "10.9.0.1")
+    assert lease["lease_seconds"] == 120
+    assert (net.run / "resolv.conf").read_text().splitlines()[1:] == [
+        "search a.example b.a.example",
+        "nameserver 10.9.0.2",
+        "nameserver 10.9.0.3",
+    ]
+
+
+def test_classless_routes_replace_the_router(net: Net) -> None:
+    net.dnsmasq(
+        RANGE,
+        "--dhcp-option=3,10.9.0.1",
+        "--dhcp-option=121,192.0.2.0/24,10.9.0.9,0.0.0.0/0,10.9.0.8",
+    )
+    assert net.client.run(net.argv("-q", "eth0"), net.env).returncode == 0
+    assert sorted(net.routes) == ["192.0.2.0/24 10.9.0.9", "default 10.9.0.8"]
+
+
+def test_renewal_stop_and_start(net: Net) -> None:
+    """Renewal at T1 by unicast; TERM leaves nothing; a remembered address takes two messages."""
+    server = net.dnsmasq(RANGE, "--dhcp-option-force=option:T1,2")
+    client = net.dhcp("eth0")
+    client.wait_for("eth0: got 10.9.0.")
+    before = net.addresses
+    client.wait_for("eth0: kept 10.9.0.")
+    assert net.addresses == before
+    told = net.told()
+    assert "READY=1" in told and before[0] in told
+    assert client.stop() == 0
+    assert net.addresses == [] and net.routes == []
+    assert not (net.run / "dhcp" / "eth0.json").exists()
+    assert "nameserver" not in (net.run / "resolv.conf").read_text()
+    assert "DHCPRELEASE" not in server.text  # it will want it back
+    discovers = server.text.count("DHCPDISCOVER")
+    client = net.dhcp("eth0")
+    client.wait_for("eth0: got 10.9.0.")
+    assert net.addresses == before
+    assert server.text.count("DHCPDISCOVER") == discovers
+
+
+def test_release(net: Net) -> None:
+    server = net.dnsmasq(RANGE)
+    client = net.dhcp("-R", "eth0")
+    client.wait_for("eth0: got 10.9.0.")
+    assert client.stop() == 0
+    server.wait_for("DHCPRELEASE")
+    assert net.addresses == []
+
+
+def test_remembered_address_of_another_network_is_refused(net: Net) -> None:
+    net.dnsmasq(RANGE)
+    net.state.mkdir()
+    (net.state / "eth0").write_text("192.168.77.7\n")
+    client = net.dhcp("eth0")
+    client.wait_for("eth0: 10.9.0.1 refuses the address")
+    client.wait_for("eth0: got 10.9.0.")
+    assert (net.state / "eth0").read_text().strip() + "/24" == net.addresses[0]
+
+
+def test_server_dies_and_the_lease_runs_out(net: Net) -> None:
+    server = net.scapy("mute", lease=8)
+    client = net.dhcp("eth0")
+    client.wait_for("eth0: got 10.9.0.77/24")
+    assert net.addresses == ["10.9.0.77/24"]
+    client.wait_for("eth0: withdrew 10.9.0.77: lease expired")
+    assert net.addresses == [] and net.routes == []
+    assert not (net.run / "dhcp" / "eth0.json").exists()
+    assert "heard 3 10.9.0.77 10.9.0.1" in server.text  # asked the server itself
+    assert "heard 3 10.9.0.77 255.255.255.255" in server.text  # then everybody
+    server.stop()
+    net.dnsmasq(RANGE)
+    client.wait_for("from 10.9.0.1 for 120 s")
+
+
+def test_second_server_when_the_first_only_teases(net: Net) -> None:
+    """Both speak on one link: the first to offer never acknowledges."""
+    second = net.third_party("10.9.0.2/24")
+    teaser = net.scapy("tease", interface="br0")
+    client = net.dhcp("eth0")
+    teaser.wait_for("heard 3")
+    net.server = second
+    net.dnsmasq(RANGE)
+    client.wait_for("from 10.9.0.2 for 120 s", within=40)
+    assert "10.9.0.1 offered 10.9.0.77 and does not answer any more" in client.text
+
+
+def test_hostile_messages_cost_a_line_and_no_lease(net: Net) -> None:
+    net.scapy("hostile", lease=10)
+    client = net.dhcp("eth0")
+    client.wait_for("eth0: got 10.9.0.77/24")
+    client.wait_for("eth0: kept 10.9.0.77/24")
+    assert 1 <= client.text.count("ignored a message from 10.9.0.1") <= 3
+    assert "Traceback" not in client.text
+
+
+def test_link_down_and_up(net: Net) -> None:
+    net.dnsmasq(RANGE)
+    client = net.dhcp("eth0")
+    client.wait_for("eth0: got 10.9.0.")
+    before = net.addresses
+    net.server.ip("link set s0 down")
+    client.wait_for("eth0: link down")
+    net.server.ip("link set s0 up")
+    client.wait_for("eth0: kept 10.9.0.")
+    assert net.addresses == before and net.routes == ["default 10.9.0.1"]
+
+
+def test_waits_for_the_interface_and_for_the_link(net: Net) -> None:
+    net.dnsmasq(RANGE)
+    net.client.ip("link set eth0 name later")
+    net.server.ip("link set s0 down")
+    client = net.dhcp("eth0")
+    client.wait_for("eth0: waiting for the interface")
+    net.client.ip("link set later name eth0")
+    client.wait_for("eth0: waiting for the link")
+    net.server.ip("link set s0 up")
+    client.wait_for("eth0: got 10.9.0.")
+
+
+def test_interface_goes_away_and_comes_back(net: Net) -> None:
+    net.dnsmasq(RANGE)
+    client = net.dhcp()  # and nobody said which
+    client.wait_for("eth0: got 10.9.0.")
+    net.client.ip("link del eth0")
+    client.wait_for("eth0: interface is gone")
+    assert not (net.run / "dhcp" / "eth0.json").exists()
+    net.lab.cable(net.server, "s0", net.client, "eth0")
+    net.server.ip("addr add 10.9.0.1/24 dev s0")
+    net.server.ip("link set s0 up")
+    client.wait_for("eth0: got 10.9.0.", times=2)
+
+
+def test_conflict_is_declined(net: Net) -> None:
+    """Somebody has taken the address by hand: it is given back within seconds."""
+    net.third_party("10.9.0.50/24", "10.9.0.51/24")
+    server = net.dnsmasq("--dhcp-range=10.9.0.50,10.9.0.51,255.255.255.0,120", interface="br0")
+    client = net.dhcp("eth0")
+    client.wait_for("is used by")
+    server.wait_for("DHCPDECLINE")
+    eventually(lambda: net.addresses == [], "the address is withdrawn")
+
+
+def test_no_server(net: Net) -> None:
+    done = net.client.run(net.argv("-n", "-t", "2", "-T", "0.2", "eth0"), net.env)
+    assert (done.returncode, net.addresses) == (1, [])
+    done = net.client.run(net.argv("-n", "eth9"), net.env)
+    assert (done.returncode, done.stderr) == (1, b"dhcp: eth9: no such interface\n")
+
+
+def test_signals_renew_and_release(net: Net) -> None:
+    server = net.dnsmasq(RANGE)
+    client = net.dhcp("eth0")
+    client.wait_for("eth0: got 10.9.0.")
+    os.kill(client.process.pid, signal.SIGUSR1)
+    client.wait_for("eth0: kept 10.9.0.")
+    os.kill(client.process.pid, signal.SIGUSR2)
+    server.wait_for("DHCPRELEASE")
+    eventually(lambda: net.addresses == [], "the address is withdrawn")
+    os.kill(client.process.pid, signal.SIGUSR1)
+    client.wait_for("eth0: got 10.9.0.", times=2)
