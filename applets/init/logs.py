@@ -120,7 +120,8 @@ class Assembler:
         lines = (self.held + data).split(b"\n")
         self.held = lines.pop()
         if len(self.held) > MAX_LINE:
-            whole = len(self.held) // MAX_LINE * MAX_LINE
+            # Something stays, so that an end of line that comes now ends this line and no empty one.
+            whole = (len(self.held) - 1) // MAX_LINE * MAX_LINE
             lines.append(self.held[:whole])
             self.held = self.held[whole:]
         found = []

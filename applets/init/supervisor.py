@@ -48,6 +48,7 @@ class Unit:
         "assembler",
         "deadline",
         "error_fd",
+        "executed",
         "kills",
         "pidfd",
         "reading",
@@ -64,6 +65,7 @@ class Unit:
         self.assembler = Assembler()
         self.pidfd = -1
         self.error_fd = -1
+        self.executed = False  # its program runs
         self.sockets: dict[str, socket.socket] = {}  # by address
         self.watched: set[str] = set()  # the addresses whose sockets the loop watches
         self.trouble = ""  # what the log was last told of the sockets
@@ -215,7 +217,7 @@ class Supervisor:
         service = self.services[name]
         if service.state == STOPPING:
             return False
-        return not (service.state == STARTING and self.units[name].error_fd >= 0)
+        return service.state != STARTING or self.units[name].executed
 
     def leave(self, action: str) -> None:
         """Stop everything, dependents first, and then reboot, poweroff or halt.  The first one counts."""
@@ -310,7 +312,7 @@ class Supervisor:
 
     def _spawn(self, name: str, service: Service) -> None:
         unit, now = self.units[name], self.clocks.monotonic()
-        unit.kills = 0
+        unit.kills, unit.executed = 0, False
         try:
             if unit.writing < 0:
                 unit.reading, unit.writing = os.pipe()
@@ -349,6 +351,7 @@ class Supervisor:
         if said:
             self.services[name].spawn_failed(said, now)
         else:
+            self.units[name].executed = True
             self.services[name].executed(now)
 
     def _close_error(self, name: str) -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from applets.init.config import (
     CHECKS,
     MAX_BYTES,
@@ -16,8 +19,6 @@ from applets.init.config import (
     parse,
     parse_address,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def with_service(**settings: Any) -> bytes:

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from applets.init import control
 from applets.init.config import parse
 from applets.init.supervisor import Clocks, Supervisor
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 
 class Box:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from applets.init.logs import (
     MAX_LINE,
     RING_BYTES,
@@ -12,8 +15,6 @@ from applets.init.logs import (
     kernel_record,
     readable,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @given(st.lists(st.binary(max_size=50)))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from applets.init.restart import CAP, FIRST, JITTER, STABLE, Restart
 from hypothesis import given
 from hypothesis import strategies as st
+
+from applets.init.restart import CAP, FIRST, JITTER, STABLE, Restart
 
 
 def test_doubles_up_to_the_cap() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from applets.init.config import ServiceConfig
 from applets.init.restart import Restart
 from applets.init.service import Service
-from hypothesis import given
-from hypothesis import strategies as st
 
 #: Statuses of waitpid(2): exit 0, exit 1, killed by signal 9.
 GOOD, BAD, KILLED = 0, 1 << 8, 9
