@@ -37,11 +37,24 @@ MOUNTS = (
     ("/sys/fs/cgroup", "cgroup2", "cgroup", ("nosuid", "nodev", "noexec"), "nsdelegate"),
 )
 
+#: Names that programs expect beside the devices.
+LINKS = (
+    ("/dev/fd", "/proc/self/fd"),
+    ("/dev/stdin", "fd/0"),
+    ("/dev/stdout", "fd/1"),
+    ("/dev/stderr", "fd/2"),
+)
 
-def attempt(log: Log, what: str, step: Callable[[], object]) -> bool:
+# netdevice(7), linux/if.h
+_SIOCGIFFLAGS = 0x8913
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP = 1
+
+
+def attempt(log: Log, what: str, step: Callable[..., object], *arguments: object) -> bool:
     """Do one step; False, after a line in the log, when it fails."""
     try:
-        step()
+        step(*arguments)
     except OSError as error:
         log(f"{what}: {error.strerror or error}")
     except Exception as error:  # whatever it is, the boot goes on
@@ -72,20 +85,11 @@ def mounts(
     log: Log, table: tuple[tuple[str, str, str, tuple[str, ...], str], ...] = MOUNTS
 ) -> None:
     """Mount what is not mounted, from `MOUNTS`."""
-    for target, kind, source, flags, data in table:
-        attempt(
-            log,
-            f"mount {target}",
-            lambda t=target, k=kind, s=source, f=flags, d=data: _mount(t, k, s, f, d),
-        )  # type: ignore[misc]
-    for name, target in (
-        ("/dev/fd", "/proc/self/fd"),
-        ("/dev/stdin", "fd/0"),
-        ("/dev/stdout", "fd/1"),
-        ("/dev/stderr", "fd/2"),
-    ):
+    for entry in table:
+        attempt(log, f"mount {entry[0]}", _mount, *entry)
+    for name, target in LINKS:
         if not os.path.lexists(name):
-            attempt(log, f"link {name}", lambda n=name, t=target: os.symlink(t, n))  # type: ignore[misc]
+            attempt(log, f"link {name}", os.symlink, target, name)
 
 
 def _mount(target: str, kind: str, source: str, flags: tuple[str, ...], data: str) -> None:
@@ -118,21 +122,21 @@ def is_mount_point(path: str) -> bool:
 
 def load_modules(log: Log, names: list[str], path: str = MODULES) -> None:
     """Load the modules that the builder listed, then those that the services file names."""
-    from toolbox.linux import modules as door
-
     listed: list[str] = []
     if os.path.exists(path):
         attempt(log, path, lambda: listed.extend(_lines(path)))
     for line in listed:
         file, _, parameters = line.partition(" ")
-        attempt(log, f"module {file}", lambda f=file, p=parameters: _load(door.load, f, p))  # type: ignore[misc]
+        attempt(log, f"module {file}", _load_module, file, parameters)
     for name in names:
-        attempt(log, f"module {name}", lambda n=name: _modprobe(n))  # type: ignore[misc]
+        attempt(log, f"module {name}", _load_module if name.startswith("/") else _modprobe, name)
 
 
-def _load(load: Callable[[str, str], object], file: str, parameters: str) -> None:
+def _load_module(file: str, parameters: str = "") -> None:
+    from toolbox.linux import modules as door
+
     try:
-        load(file, parameters)
+        door.load(file, parameters)
     except FileExistsError:
         pass  # loaded, or compiled into the kernel
 
@@ -140,11 +144,7 @@ def _load(load: Callable[[str, str], object], file: str, parameters: str) -> Non
 def _modprobe(name: str) -> None:
     from toolbox.multicall import call
 
-    if name.startswith("/"):
-        from toolbox.linux import modules as door
-
-        _load(door.load, name, "")
-    elif status := call(["modprobe", name]):
+    if status := call(["modprobe", name]):
         raise OSError(errno.ENOENT, f"modprobe ended with status {status}")
 
 
@@ -153,11 +153,9 @@ def host_name(log: Log, name: str | None) -> None:
     from toolbox.linux import hostname as door
 
     if name is None and os.path.exists("/etc/hostname"):
-        found: list[str] = []
-        attempt(log, "/etc/hostname", lambda: found.extend(_lines("/etc/hostname")))
-        name = found[0] if found else None
+        name = next(iter(_lines("/etc/hostname")), None)
     if name is not None:
-        attempt(log, f"host name {name}", lambda: door.sethostname(name))
+        attempt(log, f"host name {name}", door.sethostname, name)
 
 
 def sysctl(log: Log, settings: dict[str, str]) -> None:
@@ -165,18 +163,19 @@ def sysctl(log: Log, settings: dict[str, str]) -> None:
     for name, value in settings.items():
         # Names with dots inside a part (an interface eth0.1) are written with slashes, as sysctl(8) does.
         path = "/proc/sys/" + (name if "/" in name else name.replace(".", "/"))
-        attempt(log, f"sysctl {name}", lambda p=path, v=value: _write(p, v))  # type: ignore[misc]
+        attempt(log, f"sysctl {name}", _write, path, value)
 
 
-def loopback(log: Log) -> None:
-    """Bring the loopback interface up; the kernel then gives it its addresses."""
-    from toolbox.linux.netlink import Netlink
+def loopback() -> None:
+    """Bring the loopback interface up; the kernel then gives it its addresses.  OSError as netdevice(7)."""
+    import fcntl
+    import socket
+    import struct
 
-    def up() -> None:
-        with Netlink() as netlink:
-            netlink.set_link("lo", up=True)
-
-    attempt(log, "loopback", up)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        request = struct.pack("16sh22x", b"lo", 0)
+        (flags,) = struct.unpack_from("h", fcntl.ioctl(sock, _SIOCGIFFLAGS, request), 16)
+        fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | _IFF_UP))
 
 
 def perm(log: Log, path: str = PERM) -> None:
@@ -185,18 +184,16 @@ def perm(log: Log, path: str = PERM) -> None:
 
     if is_mount_point(path):
         return
-    if not attempt(log, path, lambda: os.makedirs(path, exist_ok=True)):
-        return
+    os.makedirs(path, exist_ok=True)
     flags = door.MS_NOSUID | door.MS_NODEV
     device = find_perm(log)
-    if device and attempt(
-        log, f"mount {path} from {device}", lambda: door.mount(device, path, "ext4", flags, "")
-    ):
+    what = f"mount {path} from {device}"
+    if device and attempt(log, what, door.mount, device, path, "ext4", flags):
         log(f"{path} is {device}")
         return
     if device is None:
         log(f"no partition is labelled {PERM_LABEL}: {path} is in memory and is lost at power-off")
-    attempt(log, f"mount {path}", lambda: door.mount("perm", path, "tmpfs", flags, "mode=0755"))
+    attempt(log, f"mount {path}", door.mount, "perm", path, "tmpfs", flags, "mode=0755")
 
 
 def find_perm(log: Log, label: str = PERM_LABEL) -> str | None:
@@ -217,19 +214,16 @@ def find_perm(log: Log, label: str = PERM_LABEL) -> str | None:
 def prepare(log: Log, config: Callable[[], Config]) -> Config:
     """All of it in its order; `config` reads the services file, once that can be read."""
     os.umask(0o022)
-    attempt(log, "working directory", lambda: os.chdir("/"))
+    attempt(log, "working directory", os.chdir, "/")
     mounts(log)
     standard_descriptors()
     read = config()
-    for what, step in (
-        ("modules", lambda: load_modules(log, read.modules)),
-        ("host name", lambda: host_name(log, read.hostname)),
-        ("sysctl", lambda: sysctl(log, read.sysctl)),
-        ("loopback", lambda: loopback(log)),
-        ("/perm", lambda: perm(log)),
-        ("Ctrl-Alt-Del", _own_the_keys),
-    ):
-        attempt(log, what, step)
+    attempt(log, "modules", load_modules, log, read.modules)
+    attempt(log, "host name", host_name, log, read.hostname)
+    attempt(log, "sysctl", sysctl, log, read.sysctl)
+    attempt(log, "loopback", loopback)
+    attempt(log, "/perm", perm, log)
+    attempt(log, "Ctrl-Alt-Del", _own_the_keys)
     return read
 
 

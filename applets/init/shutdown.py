@@ -131,7 +131,7 @@ def unmount_all(log: Log) -> None:
     os.sync()
     for target in unmount_order(entry.target for entry in door.mounts()):
         try:
-            door.umount(target, 0)
+            door.umount(target)
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.ENOENT):
                 log(f"unmount {target}: {error.strerror}")
@@ -152,7 +152,7 @@ def _read_only(target: str, log: Log) -> None:
     from toolbox.linux import mount as door
 
     try:
-        door.mount(None, target, None, door.MS_REMOUNT | door.MS_RDONLY, None)
+        door.mount("", target, "", door.MS_REMOUNT | door.MS_RDONLY)
     except OSError as error:
         if target != "/":  # an initramfs cannot be made read-only, and needs not
             log(f"make {target} read-only: {error.strerror}")

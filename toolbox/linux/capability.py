@@ -6,6 +6,8 @@ import errno
 import os
 import struct
 
+from toolbox.linux.syscall import syscall
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,17 +67,13 @@ def become_with(names: Iterable[str], uid: int | None) -> None:
 
 
 def _capset(numbers: set[int]) -> None:
-    from toolbox.linux.syscall import SYS_capset, syscall
-
     mask = sum(1 << number for number in numbers)
     low, high = mask & 0xFFFFFFFF, mask >> 32
     header = struct.pack("=Ii", _VERSION_3, 0)
     # effective, permitted, inheritable: low halves, then high halves
     data = struct.pack("=6I", low, low, low, high, high, high)
-    syscall(SYS_capset, header, data)
+    syscall("capset", header, data)
 
 
 def _prctl(option: int, *arguments: int) -> int:
-    from toolbox.linux.syscall import SYS_prctl, syscall
-
-    return syscall(SYS_prctl, option, *arguments, *[0] * (4 - len(arguments)))
+    return syscall("prctl", option, *arguments, *[0] * (4 - len(arguments)))
