@@ -1,0 +1,36 @@
+"""The machine's power: reboot(2).  None of these syncs or unmounts; init does before it calls them."""
+
+from __future__ import annotations
+
+from toolbox.linux.syscall import syscall
+
+_MAGIC = (0xFEE1DEAD, 672274793)
+_RESTART = 0x01234567
+_HALT = 0xCDEF0123
+_POWER_OFF = 0x4321FEDC
+_KEYS_ON = 0x89ABCDEF
+_KEYS_OFF = 0
+
+
+def restart() -> None:
+    """Reset the machine.  OSError (EPERM) without the right to."""
+    _reboot(_RESTART)
+
+
+def power_off() -> None:
+    """Switch the machine off, or halt it where it cannot be."""
+    _reboot(_POWER_OFF)
+
+
+def halt() -> None:
+    """Stop the processors."""
+    _reboot(_HALT)
+
+
+def ctrl_alt_del(at_once: bool) -> None:
+    """Whether Ctrl-Alt-Del resets the machine at once, or sends SIGINT to process 1."""
+    _reboot(_KEYS_ON if at_once else _KEYS_OFF)
+
+
+def _reboot(command: int) -> None:
+    syscall("reboot", *_MAGIC, command, None)
