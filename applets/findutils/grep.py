@@ -301,14 +301,14 @@ class _Search:
         """Search one input and print what is asked for."""
         if self.stop_at_first or self.count:
             count = self._count(source)
-            selected = bool(count) is not self.list_missing
-            if selected and self.quiet and not self.list_missing:
+            selected = bool(count)
+            if selected and self.quiet:
                 # Found: whatever went wrong with other files no longer matters (POSIX grep -q).
                 raise SystemExit(0)
             if self.quiet:
                 pass
             elif self.stop_at_first:
-                if selected:
+                if selected is not self.list_missing:
                     self.printer.name(name, self.name_end)
             else:
                 self.printer.count(name if self.with_name else None, count)
