@@ -176,4 +176,4 @@ _UNSUITABLE = {
 
 
 def _sendfile(source: int, target: int, count: int) -> int:
-    return os.sendfile(target, source, None, count)  # type: ignore[arg-type]  # None: its own position
+    return os.sendfile(target, source, None, count)  # None: its own position
