@@ -124,19 +124,28 @@ def has_children() -> bool:
     return True
 
 
-def unmount_all(log: Log) -> None:
-    """Write out and unmount everything that can be, last mounted first; the root becomes read-only."""
+def unmount_all(log: Log, targets: Iterable[str] | None = None) -> None:
+    """Write out and unmount everything that can be, last mounted first; what is busy becomes read-only.
+
+    targets: these mount points alone, in the order of their mounting; None: all, and the root.
+    """
     from toolbox.linux import mount as door
 
     os.sync()
-    for target in unmount_order(entry.target for entry in door.mounts()):
+    everything = targets is None
+    for target in (
+        unmount_order(e.target for e in door.mounts())
+        if targets is None
+        else unmount_order(targets)
+    ):
         try:
             door.umount(target)
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.ENOENT):
                 log(f"unmount {target}: {error.strerror}")
                 _read_only(target, log)
-    _read_only("/", log)
+    if everything:
+        _read_only("/", log)
 
 
 def unmount_order(targets: Iterable[str]) -> list[str]:

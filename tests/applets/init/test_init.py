@@ -496,3 +496,101 @@ def test_as_process_1_it_obeys_the_signals_and_no_other(init: Init, number: int)
     assert init.service("a")["state"] == "running"
     os.kill(int(first), number)
     assert init.process.wait(20) == 0
+
+
+STATUS = (
+    "grep -E '^(Uid|Gid|Groups|Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs):' /proc/self/status; ulimit -n"
+)
+
+
+@root
+@pytest.mark.lab
+def test_a_service_has_the_rights_that_it_was_given_and_no_others(init: Init) -> None:
+    common = {"command": ["sh", "-c", STATUS], "restart": "never"}
+    init.start(
+        {
+            "plain": common,
+            "user": {**common, "user": "nobody", "no_new_privs": True, "limits": {"nofile": 99}},
+            "port": {**common, "user": 4711, "group": 4712, "capabilities": ["net_bind_service"]},
+            "root": {**common, "capabilities": ["CAP_SYS_TIME"]},
+            "none": {**common, "user": "nobody", "capabilities": []},
+        }
+    )
+    said = {}
+    for name in ("plain", "user", "port", "root", "none"):
+        init.until_state(name, "stopped")
+        lines = init.logged(name)
+        said[name] = {k: v.split() for k, _, v in (line.partition(":") for line in lines[:-1])}
+        said[name]["nofile"] = lines[-1:]
+    assert said["plain"]["NoNewPrivs"] == ["0"]
+    assert said["user"]["Uid"] == ["65534"] * 4
+    assert said["user"]["Groups"] == ["65534"]
+    assert said["user"]["NoNewPrivs"] == ["1"]
+    assert said["user"]["nofile"] == ["99"]
+    assert int(said["user"]["CapEff"][0], 16) == 0
+    assert (said["port"]["Uid"][0], said["port"]["Gid"][0]) == ("4711", "4712")
+    for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(said["port"][kind][0], 16) == 1 << 10
+        assert int(said["none"][kind][0], 16) == 0
+    assert int(said["root"]["CapEff"][0], 16) == int(said["root"]["CapBnd"][0], 16) == 1 << 25
+
+
+@root
+@pytest.mark.lab
+def test_a_state_directory_is_made_for_its_user_alone(init: Init) -> None:
+    init.folder.chmod(0o755)
+    state = init.folder / "perm" / "home" / "web"
+    init.start(
+        {
+            "web": {
+                "command": ["sh", "-c", f"touch {state}/x && echo kept"],
+                "user": "nobody",
+                "restart": "never",
+                "state_directory": str(state),
+            }
+        }
+    )
+    init.until_state("web", "stopped")
+    assert init.logged("web") == ["kept"]
+    assert (state.stat().st_uid, state.stat().st_mode & 0o777) == (65534, 0o700)
+
+
+def test_the_environment_the_directory_and_the_descriptors_of_a_service(init: Init) -> None:
+    body = (
+        "import os\n"
+        "print(os.getcwd(), os.environ['A'], os.environ['SNAKEROOT_CONTROL'], sep='|')\n"
+        "print(os.getpid() == os.getsid(0), sorted(os.listdir('/proc/self/fd')))\n"
+    )
+    init.start(
+        {
+            "a": {
+                "command": [sys.executable, "-c", body],
+                "environment": {"A": "b c"},
+                "directory": str(init.folder),
+                "restart": "never",
+            }
+        }
+    )
+    init.until_state("a", "stopped")
+    # The fourth descriptor is the directory that is being listed.
+    assert init.logged("a") == [
+        f"{init.folder}|b c|{init.control}",
+        "True ['0', '1', '2', '3']",
+    ]
+
+
+def test_a_service_on_a_terminal_leads_its_session(init: Init) -> None:
+    """As a login shell on the console: /dev/tty is its terminal, and what is typed arrives."""
+    ours, theirs = os.openpty()
+    body = "tty; read line </dev/tty; echo got $line >/dev/tty; exec sleep 1000"
+    init.start({"console": {"command": ["sh", "-c", body], "tty": os.ttyname(theirs)}})
+    init.until_state("console", "running")
+    os.write(ours, b"hello\n")
+    got = b""
+    deadline = time.monotonic() + 20
+    while b"got hello" not in got:
+        assert time.monotonic() < deadline, got
+        got += os.read(ours, 1000)
+    assert os.ttyname(theirs).encode() in got
+    os.close(ours)
+    os.close(theirs)
