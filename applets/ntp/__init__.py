@@ -1,10 +1,11 @@
-"""ntp [-qnw] [-p SERVER] [SERVER]...
+"""ntp [-qnw] [-t SECONDS] [-p SERVER] [SERVER]...
 
 Set the clock by NTP, and keep it right. Without SERVER: the servers that dhcp was told of, else those
 of pool.ntp.org. A clock that is off by more than half a second is set at once, a smaller error is
 led away slowly. The time is saved hourly and at the end, and restored at the start.
 
-  -q, --quit            set the clock once and end
+  -q, --quit            set the clock once and end; status 1 when no server answers in time
+  -t, --timeout=SECONDS  how long -q tries (20)
   -n, -w, --dry-run     never touch the clock; print by how much it is off
   -p, --peer=SERVER...  ask SERVER
       --port=N          the servers' port (123)
@@ -35,6 +36,7 @@ def main(argv: list[str]) -> int:
         leases=opt.leases or "/run/dhcp",
         port=123 if opt.port is None else opt.port,
         once=opt.quit,
+        patience=20.0 if opt.timeout is None else opt.timeout,
         report=opt.dry_run,
     )
     return daemon.run()

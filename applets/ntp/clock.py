@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: No right time lies before this (1 January 2025).  An image says more by its /etc/os-release.
 RELEASED = 1_735_689_600
+#: A file that says it is later than this (2075) was written by a clock as wrong as the one to be set.
+LATEST = RELEASED + 50 * 365 * 86400
 #: Further off, the clock is set; nearer, it is led there, so that no program sees a jump.
 STEP_LIMIT = 0.5
 
@@ -66,8 +68,7 @@ def known_time(release_file: str = "/etc/os-release") -> float:
         made = os.stat(release_file).st_mtime
     except OSError:
         made = 0.0
-    # A file from far in the future was made by a clock as wrong as the one that we are to set.
-    return made if RELEASED < made < RELEASED + 20 * 365 * 86400 else RELEASED
+    return made if RELEASED < made < LATEST else RELEASED
 
 
 class SavedTime:
@@ -79,9 +80,10 @@ class SavedTime:
     def load(self) -> float:
         """The saved Unix time; 0 when there is none, or nonsense."""
         try:
-            return float(int(read_file(self.path, 32) or b"0"))
+            saved = int(read_file(self.path, 32) or b"0")
         except (OSError, ValueError):
             return 0.0
+        return float(saved) if saved < LATEST else 0.0
 
     def save(self, wall: float) -> None:
         """Save the Unix time `wall`; without a /perm, nothing."""

@@ -9,6 +9,7 @@ import selectors
 import signal
 import socket
 import struct
+import time
 
 from applets.ntp import servers
 from applets.ntp.clock import STEP_LIMIT, SavedTime, known_time
@@ -36,7 +37,7 @@ FIRST_LIMIT = 0.001
 class Daemon:
     """Keeps `clock` right by the servers called `names`, or by those of the leases, or of the pool.
 
-    once: end after the first setting.  report: print each offset.  saved: None saves nothing.
+    once: end after the first setting, or after `patience` seconds.  report: print each offset.  saved: None saves nothing.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Daemon:
         leases: str,
         port: int = 123,
         once: bool = False,
+        patience: float = 20.0,
         report: bool = False,
         known: float | None = None,
     ) -> None:
@@ -57,6 +59,7 @@ class Daemon:
         self.leases = leases
         self.port = port
         self.once = once
+        self.give_up_at = clock.steady() + patience if once else math.inf
         self.report = report
         self.client = Client(known_time() if known is None else known, nonce, chance)
         self.known = self.client.known
@@ -98,7 +101,7 @@ class Daemon:
     def _turn(self) -> None:
         """Wait for the next thing to happen, and do it."""
         now = self.clock.steady()
-        due = min(self.client.deadline, self.look_up_at, self.save_at)
+        due = min(self.client.deadline, self.look_up_at, self.save_at, self.give_up_at)
         wait = None if due == math.inf else max(0.0, due - now)
         for key, _ in self.selector.select(wait):
             key.data()
@@ -110,6 +113,9 @@ class Daemon:
             self.save_at = now + SAVE_PAUSE
         if now >= self.client.deadline:
             self._apply(self.client.tick(now))
+        if now >= self.give_up_at and not self.stopping:
+            tried = " ".join(self.addresses)
+            raise Fatal(f"no usable answer from {tried}" if tried else "no server can be found")
 
     # The clock
 
@@ -186,15 +192,11 @@ class Daemon:
             return
         self.look_ups += 1
         if self.look_ups == LOOK_UP_TRIES:
-            if self.once and not self.addresses:
-                raise Fatal(f"no such server: {' '.join(self.wanted)}")
             say(f"ntp: cannot look up {' '.join(self.wanted)}; still trying")
         self.look_up_at = self.clock.steady() + min(MOST_PAUSE, 2.0 ** (min(self.look_ups, 8) - 1))
 
     def _lost(self) -> None:
         """No server answers: perhaps their addresses have changed, or others answer."""
-        if self.once:
-            raise Fatal("no usable answer from " + " ".join(self.addresses))
         say(f"ntp: no usable answer from {' '.join(self.addresses)}; still trying")
         if not self.names:
             self.with_pool = True
@@ -252,7 +254,7 @@ class Daemon:
             except OSError:
                 continue  # an ICMP error for a request: its server does not answer
             now, wall = self.clock.steady(), self.clock.wall()
-            waited = _waited(extra, wall)
+            waited = _waited(extra)
             if source[1] == self.port:
                 address = str(source[0])
                 self._apply(self.client.receive(data, address, now - waited, wall - waited))
@@ -265,12 +267,12 @@ class Daemon:
                 self._choose_servers()
 
 
-def _waited(extra: list[tuple[int, int, bytes]], wall: float) -> float:
+def _waited(extra: list[tuple[int, int, bytes]]) -> float:
     """How long a datagram has waited for us, by the kernel's time of its arrival."""
     for level, kind, value in extra:
         if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS) and len(value) >= 16:
             seconds, nanoseconds = struct.unpack_from("qq", value)
-            waited = wall - (seconds + nanoseconds / 1e9)
+            waited = time.time() - (seconds + nanoseconds / 1e9)  # it is of the host's own clock
             # A step of the clock between the two makes nonsense of it.
             return waited if 0 <= waited < 1 else 0.0
     return 0.0

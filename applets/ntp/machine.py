@@ -136,6 +136,7 @@ class Client:
     def use(self, addresses: Iterable[str], now: float) -> None:
         """Ask these servers from now on; those that are known already keep their state."""
         former = self.servers
+        self._said.clear()
         self.servers = {address: former.get(address) or Server() for address in addresses}
         if self.state == UNSET and self.servers.keys() - former.keys():
             self._failures = 0
@@ -168,7 +169,7 @@ class Client:
         except KissOfDeath as kiss:
             self._obey(one, server, kiss, now)
         except ProtocolError as error:
-            self._complain(f"ignored an answer of {server}: {error}", now)
+            self._complain(server, f"ignored an answer of {server}: {error}", now)
         self._progress(now)
         return self._take()
 
@@ -210,7 +211,7 @@ class Client:
         sample = agree(samples)
         if sample is None:
             if samples:
-                self._complain("the servers disagree about the time", now)
+                self._complain("", "the servers disagree about the time", now)
             self._fail(now)
             return
         self._failures = 0
@@ -275,14 +276,13 @@ class Client:
             )
             one.rate_pause = min(MOST_RATE_PAUSE, one.rate_pause * 2)
         else:
-            self._complain(f"{address} sent an unknown kiss {kiss.code!a}", now)
+            self._complain(address, f"{address} sent an unknown kiss {kiss.code!a}", now)
 
-    def _complain(self, text: str, now: float) -> None:
+    def _complain(self, about: str, text: str, now: float) -> None:
         """Say it, but let no server fill the log."""
-        if now >= self._said.get(text, -math.inf):
+        if now >= self._said.get(about, -math.inf):
             self._events.append(Note(text))
-            self._said = {t: until for t, until in self._said.items() if until > now}
-            self._said[text] = now + COMPLAINT_PAUSE
+            self._said[about] = now + COMPLAINT_PAUSE
 
     def _take(self) -> list[Event]:
         events, self._events = self._events, []

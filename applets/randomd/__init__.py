@@ -6,7 +6,6 @@ without a hardware generator need not wait for random numbers.
 
   -q, --quit         credit and save once, and end
       --state=DIR    keep seed and machine-id in DIR instead of /perm/snakeroot
-      --device=FILE  the random device, instead of /dev/urandom
       --etc=DIR      where machine-id is published first, instead of /etc
       --run=DIR      where it is published when that cannot be written, instead of /run
 """
@@ -28,7 +27,7 @@ def main(argv: list[str]) -> int:
     from applets.randomd.pool import Pool
 
     return Daemon(
-        Pool(opt.device or "/dev/urandom"),
+        Pool(),
         state=opt.state or "/perm/snakeroot",
         etc=opt.etc or "/etc",
         run=opt.run or "/run",

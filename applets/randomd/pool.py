@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import struct
 
-RNDADDENTROPY = 0x40085203
+from toolbox.linux import entropy
+
+DEVICE = "/dev/urandom"
 
 
 class Pool:
     """Takes and gives random bytes, and never waits.  A test gives its own."""
 
-    def __init__(self, device: str = "/dev/urandom") -> None:
-        self.device = device
-
     def credit(self, seed: bytes) -> None:
         """Mix `seed` in and count all of its bits as unknown to anybody.  OSError without the right to."""
-        # struct rand_pool_info: bits to count, bytes that follow, the bytes
-        info = struct.pack("ii", 8 * len(seed), len(seed)) + seed
-        fd = os.open(self.device, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            fcntl.ioctl(fd, RNDADDENTROPY, info)
-        finally:
-            os.close(fd)
+        entropy.credit(seed)
 
     def mix(self, data: bytes) -> None:
         """Mix `data` in without counting it; anybody may."""
-        fd = os.open(self.device, os.O_WRONLY | os.O_CLOEXEC)
+        fd = os.open(DEVICE, os.O_WRONLY | os.O_CLOEXEC)
         try:
             os.write(fd, data)
         finally:
@@ -38,7 +29,7 @@ class Pool:
         try:
             return os.getrandom(size, os.GRND_NONBLOCK), True
         except BlockingIOError:
-            fd = os.open(self.device, os.O_RDONLY | os.O_CLOEXEC)  # gives what it has, at once
+            fd = os.open(DEVICE, os.O_RDONLY | os.O_CLOEXEC)  # gives what it has, at once
             try:
                 return os.read(fd, size), False
             finally:

@@ -7,6 +7,7 @@ through.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -121,7 +122,7 @@ def test_discovers_double_their_pause_and_never_end() -> None:
     for _ in range(10):
         bench.wait()
         times.append(bench.now)
-    assert [b - a for a, b in zip(times, times[1:], strict=False)] == [
+    assert [b - a for a, b in pairwise(times)] == [
         1,
         2,
         4,
