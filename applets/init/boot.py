@@ -14,6 +14,7 @@ import time
 from applets.init import config as configuration
 from applets.init.console import Console, say_on_standard_error
 from applets.init.shutdown import Ending
+from applets.init.spawn import PATH
 from applets.init.supervisor import Clocks, Supervisor
 from toolbox import control
 from toolbox.errors import UsageError
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from toolbox.options import Options
 
 CONFIG = "/etc/snakeroot/services.json"
+
+#: What services find on a machine; the kernel's own environment is not theirs.
+ENVIRONMENT = {"PATH": PATH, "HOME": "/root", "USER": "root", "LOGNAME": "root", "LANG": "C.UTF-8"}
 
 MACHINE = "machine"
 CONTAINER = "container"
@@ -85,7 +89,7 @@ def machine() -> NoReturn:
         lines.append(f"early boot: {type(error).__name__}: {error}")
         config = configuration.load(CONFIG)
     console = Console()
-    box = Supervisor(_clocks(), console.say, {})
+    box = Supervisor(_clocks(), console.say, dict(ENVIRONMENT))
     for line in lines:
         box.log(line)
     while True:
@@ -128,7 +132,7 @@ def supervise(box: Supervisor, where: str, config: Config, control_path: str) ->
         notify_path = f"{control_path.removesuffix('.sock')}.notify"
         _attempt_socket(box, "notification socket", lambda: box.receive_notifications(notify_path))
         if where == MACHINE:
-            _attempt_socket(box, "kernel messages", box.read_kernel_log)
+            box.read_kernel_log()
         if not box.services:
             box.add_services(config)
         box.settle()

@@ -9,6 +9,10 @@ from __future__ import annotations
 import os
 import signal
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 def session_members(session: int) -> list[int]:
     """The processes of a session, from /proc (proc_pid_stat(5)); empty without /proc."""
@@ -31,13 +35,33 @@ def session_of(pid: int) -> int | None:
         return None
 
 
-def kill_session(session: int, number: int = signal.SIGKILL) -> int:
-    """Send a signal to every process of a session; returns to how many."""
-    count = 0
-    for pid in session_members(session):
+def kill_session(session: int, number: int = signal.SIGKILL) -> None:
+    """Send a signal to every process of a session but its leader.
+
+    Repeated while members are found, since they may have forked meanwhile.
+    """
+    for _ in range(10):
+        members = [pid for pid in session_members(session) if pid != session]
+        for pid in members:
+            try:
+                os.kill(pid, number)
+            except OSError:
+                pass  # it ended meanwhile, or it is not ours
+        if not members or number != signal.SIGKILL:
+            return
+
+
+def kinship(pid: int) -> Iterator[int]:
+    """A process, its session's leader, its parent, that one's session, and so on up to process 1."""
+    for _ in range(64):
+        if pid <= 1:
+            return
+        yield pid
+        session = session_of(pid)
+        if session:
+            yield session
         try:
-            os.kill(pid, number)
-            count += 1
-        except OSError:
-            pass  # it ended meanwhile, or it is not ours
-    return count
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                pid = int(file.read().rpartition(b")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            return

@@ -13,7 +13,7 @@ import struct
 
 from applets.init import config as configuration
 from applets.init.control import Server
-from applets.init.groups import kill_session, session_of
+from applets.init.groups import kill_session, kinship
 from applets.init.logs import Assembler, Logs, readable
 from applets.init.loop import Loop
 from applets.init.restart import Restart
@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 
 #: Bytes read from one log pipe in one turn, so that a flood of one service delays no other.
 READ_SIZE = 1 << 16
+
+#: Bytes a second that one service may log; a flood costs processor time, not memory.
+MAX_RATE = 1 << 20
+
+#: Seconds until the kernel's messages are read: while the box starts there is better to do, and they keep.
+KERNEL_LOG_AFTER = 2.0
 
 #: How often a process that does not go is killed before a shutdown goes on without it.
 KILLS = 3
@@ -54,15 +60,18 @@ class Unit:
         "reading",
         "shown",
         "sockets",
+        "taken",
         "timer",
         "trouble",
         "watched",
+        "window",
         "writing",
     )
 
     def __init__(self) -> None:
         self.reading = self.writing = -1  # the log pipe, for the service's whole life
         self.assembler = Assembler()
+        self.window, self.taken = 0.0, 0  # the second in which `taken` bytes of log were read
         self.pidfd = -1
         self.error_fd = -1
         self.executed = False  # its program runs
@@ -159,10 +168,17 @@ class Supervisor:
         self.loop.watch(sock.fileno(), self.loop.READ, self._notified)
 
     def read_kernel_log(self) -> None:
-        """Merge the kernel's messages into the logs.  OSError when they may not be read."""
-        from applets.init.kernel_log import KernelLog
+        """Merge the kernel's messages into the logs, soon."""
 
-        self.kernel_log = KernelLog(self.loop, self.logs)
+        def begin() -> None:
+            from applets.init.kernel_log import KernelLog
+
+            try:
+                self.kernel_log = KernelLog(self.loop, self.logs)
+            except OSError as error:
+                self.log(f"kernel messages: {error.strerror}")
+
+        self.loop.at(self.clocks.monotonic() + KERNEL_LOG_AFTER, begin)
 
     def close(self) -> None:
         """Give back what others could see: the sockets' names."""
@@ -365,18 +381,27 @@ class Supervisor:
         """Collect every child that ended: services, and orphans that the kernel gave to us."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                # Looked at first and collected last: as long as it is there its number is its own.
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
                 return
-            if pid == 0:
+            if ended is None:
                 return
-            for name, service in self.services.items():
-                if service.pid == pid:
-                    self._exited(name, service, pid, status)
-                    break
+            pid = ended.si_pid
+            name = self._name_of(pid)
+            if name is not None:
+                # What it left behind must not hold its ports or files when it comes again.
+                kill_session(pid)
+            _, status = os.waitpid(pid, 0)
+            if name is not None:
+                self._exited(name, self.services[name], status)
             self.on_reap(pid)
 
-    def _exited(self, name: str, service: Service, pid: int, status: int) -> None:
+    def _name_of(self, pid: int) -> str | None:
+        """The service whose process this is."""
+        return next((name for name, s in self.services.items() if s.pid == pid), None)
+
+    def _exited(self, name: str, service: Service, status: int) -> None:
         unit = self.units[name]
         if unit.error_fd >= 0:
             # It may be that the program ended before the loop saw that it began.
@@ -386,8 +411,6 @@ class Supervisor:
             self.loop.unwatch(unit.pidfd)
             os.close(unit.pidfd)
             unit.pidfd = -1
-        # What it left behind must not hold its ports or files when it comes again.
-        kill_session(pid)
         self._drain_log(name)
         before, now = service.state, self.clocks.monotonic()
         service.exited(status, now)
@@ -426,7 +449,18 @@ class Supervisor:
         now = self.clocks.monotonic()
         for line in unit.assembler.feed(data):
             self.logs.add(name, line, now)
+        if now >= unit.window + 1:
+            unit.window, unit.taken = now, 0
+        unit.taken += len(data)
+        if unit.taken > MAX_RATE:
+            # The pipe fills and the service waits: it slows itself down, and not the box.
+            self.loop.unwatch(unit.reading)
+            self.loop.at(unit.window + 1, lambda: self._watch_log(name))
         return bool(data)
+
+    def _watch_log(self, name: str) -> None:
+        reading = self.units[name].reading
+        self.loop.watch(reading, self.loop.READ, lambda events: self._read_log(name))
 
     def _drain_log(self, name: str) -> None:
         """Take the last words of a process that ended."""
@@ -470,12 +504,10 @@ class Supervisor:
                 service.became_ready(self.clocks.monotonic())
 
     def service_of(self, pid: int) -> str | None:
-        """The service that a process belongs to."""
-        if pid <= 0:
-            return None
-        session = session_of(pid)
-        for name, service in self.services.items():
-            if service.pid is not None and service.pid in (pid, session):
+        """The service that a process belongs to: by its own, its session's or its ancestors' number."""
+        for member in kinship(pid):
+            name = self._name_of(member)
+            if name is not None:
                 return name
         return None
 

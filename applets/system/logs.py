@@ -22,6 +22,7 @@ from toolbox.streams import stdout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 options = Options(__doc__)
@@ -40,7 +41,11 @@ def main(argv: list[str]) -> int:
             raise UsageError(f"invalid number: {opt.since!r}")
         asked["since"] = int(opt.since)
     out = stdout()
-    for line in control.stream("logs", follow=opt.follow, **asked):
+    lines: Iterable[dict[str, Any]] = control.stream("logs", follow=opt.follow, **asked)
+    if not opt.follow:
+        # Numbers say in which order init saw the lines; the kernel's are older than that.
+        lines = sorted(lines, key=lambda line: line["time"])
+    for line in lines:
         text = json.dumps(line) if opt.json else _shown(line)
         out.write(text.encode("utf-8", "backslashreplace") + b"\n")
         if opt.follow:

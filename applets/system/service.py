@@ -117,7 +117,7 @@ def _state(service: dict[str, Any]) -> str:
 def _ago(since: float) -> str:
     """How long ago, in the two largest units: `3h12m`."""
     rest = max(0, int(time.time() - since))
-    parts = []
+    parts: list[str] = []
     for size, unit in _UNITS:
         count, rest = divmod(rest, size)
         if count or parts or size == 1:
