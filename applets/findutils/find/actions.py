@@ -146,7 +146,7 @@ def _command(expression: Expression, word: str) -> Test:
         if ask:
             from toolbox.confirm import confirm
 
-            if not confirm(f"< {words[0]} ... {visit.path} > ? "):
+            if not confirm(" ".join(argv) + " ?"):
                 return False
         directory = _directory_of(visit) if in_directory else None
         return _run(argv, directory, "/dev/null" if ask else None) == 0
