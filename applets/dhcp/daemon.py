@@ -8,7 +8,7 @@ import signal
 import time
 
 from applets.dhcp import machine
-from applets.dhcp.interface import Interfaces, Link
+from applets.dhcp.interface import Interfaces, has_carrier, is_wire, like_ethernet
 from applets.dhcp.machine import Bound, Client, GaveUp, Lost, Note, Send, Settings
 from applets.dhcp.records import Records, name_the_box
 from applets.dhcp.wire import PASSING, Arp, Raw, Udp
@@ -20,6 +20,8 @@ from toolbox.signals import Signals
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from toolbox.linux.netlink import Link
 
 #: RFC 5227 1.1 has 3 probes before use and up to 7 s of waiting; we use the address at once and
 #: probe beside it, so that the box is not slower for the rare conflict.
@@ -56,6 +58,7 @@ class Port:
 
     def __init__(self, link: Link, client: Client, metric: int) -> None:
         self.link = link
+        self.carrier = has_carrier(link)
         self.client = client
         self.metric = metric
         self.raw: Raw | None = None
@@ -83,7 +86,7 @@ class Daemon:
         self.records = records
         self.ports: dict[str, Port] = {}
         self.selector = selectors.DefaultSelector()
-        self.interfaces = Interfaces()
+        self.interfaces = Interfaces(lasting=wishes.quit_when_bound)
         self.stopping = False
         self.told_ready = False
 
@@ -135,16 +138,16 @@ class Daemon:
                 port = None
             if port is None:
                 self._begin(link)
-            elif port.link.carrier != link.carrier:
-                self._carrier(port, link.carrier)
+            elif port.carrier != has_carrier(link):
+                self._carrier(port, has_carrier(link))
 
     def _wanted(self, link: Link) -> bool:
         if self.wishes.interfaces:
             return link.name in self.wishes.interfaces
-        return link.like_ethernet
+        return is_wire(link)
 
     def _begin(self, link: Link) -> None:
-        if not link.like_ethernet:
+        if not like_ethernet(link):
             say(f"dhcp: {link.name}: not an Ethernet-like interface")
             return
         try:
@@ -156,7 +159,7 @@ class Daemon:
         port = Port(link, Client(link.hardware, chance, self.wishes.settings), metric)
         self.ports[link.name] = port
         self.records.remove(link.name)
-        if link.carrier or self.wishes.give_up:
+        if port.carrier or self.wishes.give_up:
             address = self.records.remembered(link.name)
             self._apply(port, port.client.start(now(), address))
         else:
@@ -182,12 +185,12 @@ class Daemon:
         """The kernel told of links: a short loss of the carrier shows only here."""
         for index, carrier in self.interfaces.changes():
             for port in self.ports.values():
-                if port.link.index == index and port.link.carrier != carrier:
+                if port.link.index == index and port.carrier != carrier:
                     self._carrier(port, carrier)
         self._look()
 
     def _carrier(self, port: Port, up: bool) -> None:
-        port.link = port.link.with_carrier(up)
+        port.carrier = up
         say(f"dhcp: {port.name}: link {'up' if up else 'down'}")
         self._apply(port, port.client.link(up, now()))
 

@@ -91,9 +91,9 @@ class Records:
         servers: dict[str, None] = {}
         domains: dict[str, None] = {}
         for lease in self._all():
-            servers.update(dict.fromkeys(lease.get("dns") or ()))
-            own = [lease["domain"]] if lease.get("domain") else []
-            domains.update(dict.fromkeys(lease.get("search") or own))
+            servers.update(dict.fromkeys(_texts(lease.get("dns"))))
+            own = _texts(lease.get("search")) or _texts([lease.get("domain")])
+            domains.update(dict.fromkeys(own))
         lines = ["# written by dhcp"]
         if domains:
             lines.append("search " + " ".join(domains))
@@ -109,6 +109,11 @@ class Records:
                 except ValueError:
                     continue  # not ours: we only write whole files
         return [lease for lease in found if isinstance(lease, dict)]
+
+
+def _texts(value: object) -> list[str]:
+    """The texts in a list; none when it is something else."""
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def name_the_box(name: str) -> bool:
