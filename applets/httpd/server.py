@@ -1,0 +1,198 @@
+"""The server: accepts connections, gives each a thread, and never has more of them than it was told.
+
+It knows nothing of what is served: a handler makes a Response of a Request.
+"""
+
+from __future__ import annotations
+
+import errno
+import selectors
+import signal
+import socket
+import threading
+import time
+
+from applets.httpd.connection import Connection, Gone
+from applets.httpd.message import Request, Response, plain
+from toolbox.errors import describe, say
+from toolbox.signals import Signals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from applets.httpd.message import Handler
+
+#: Connections at a time, and of them from one address.
+CONNECTIONS, PER_ADDRESS = 96, 32
+
+#: Bytes of a thread's stack: what parsing and sending need, with room.
+STACK = 512 * 1024
+
+#: Seconds that responses under way get when the server is to stop.
+FAREWELL = 2.0
+
+_TOO_MANY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 21\r\nRetry-After: 2\r\n"
+    b"Connection: close\r\nContent-Type: text/plain\r\n\r\ntoo many connections\n"
+)
+
+
+class Server:
+    """A handler on listening sockets.
+
+    admit: whether an address may connect at all
+    verbose: 0: errors, 1: requests, 2: connections too
+    on_stop: called at the stop, for responses that would go on for ever
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        sockets: list[socket.socket],
+        admit: Callable[[str], bool] = lambda address: True,
+        verbose: int = 0,
+        on_stop: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.handler = handler
+        self.sockets = sockets
+        self.admit = admit
+        self.verbose = verbose
+        self.on_stop = on_stop
+        self.stopping = threading.Event()
+        self._connections: dict[socket.socket, str] = {}
+        self._lock = threading.Lock()
+
+    def run(self, ready: Callable[[], object] = lambda: None) -> None:
+        """Serve until SIGTERM or SIGINT; `ready` is called once connections are taken."""
+        threading.stack_size(STACK)
+        with (
+            Signals((signal.SIGTERM, signal.SIGINT)) as signals,
+            selectors.DefaultSelector() as wait,
+        ):
+            wait.register(signals.fileno(), selectors.EVENT_READ)
+            for sock in self.sockets:
+                sock.setblocking(False)
+                wait.register(sock, selectors.EVENT_READ, sock)
+            ready()
+            while not self.stopping.is_set():
+                for key, _ in wait.select():
+                    if key.data is not None:
+                        self._accept(key.data)
+                    elif list(signals.take()):
+                        self.stopping.set()
+        for sock in self.sockets:
+            sock.close()
+        self._farewell()
+
+    def _farewell(self) -> None:
+        """Idle connections end at once; responses under way get a moment."""
+        self.on_stop()
+        with self._lock:
+            for sock in self._connections:
+                try:
+                    sock.shutdown(socket.SHUT_RD)
+                except OSError:
+                    pass  # it has just ended
+        until = time.monotonic() + FAREWELL
+        while self._connections and time.monotonic() < until:
+            time.sleep(0.02)
+
+    def serve_one(self, sock: socket.socket) -> None:
+        """Serve a single connection in this thread (a superserver's child)."""
+        peer = _plain(_peer_name(sock))
+        if self.admit(peer):
+            self._converse(sock, peer)
+
+    def _accept(self, listening: socket.socket) -> None:
+        try:
+            sock, address = listening.accept()
+        except BlockingIOError:
+            return  # the peer gave up in the queue
+        except OSError as error:
+            say(f"httpd: accept: {describe(error)}")
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                time.sleep(0.1)  # the connection stays in the queue until somebody has ended
+            return
+        peer = _plain(address[0]) if address else ""
+        if not self.admit(peer):
+            self._say(1, f"{peer}: refused: the address may not connect")
+            sock.close()
+            return
+        with self._lock:
+            peers = list(self._connections.values())
+            full = len(peers) >= CONNECTIONS or peers.count(peer) >= PER_ADDRESS
+            if not full:
+                self._connections[sock] = peer
+        if full:
+            self._turn_away(sock, peer)
+            return
+        try:
+            threading.Thread(target=self._thread, args=(sock, peer), daemon=True).start()
+        except RuntimeError:  # the system has no thread left
+            self._forget(sock)
+            self._turn_away(sock, peer)
+
+    def _turn_away(self, sock: socket.socket, peer: str) -> None:
+        self._say(0, f"{peer}: turned away: too many connections")
+        try:
+            sock.setblocking(False)
+            sock.send(_TOO_MANY)
+        except OSError:
+            pass  # it would not have waited for the answer
+        sock.close()
+
+    def _thread(self, sock: socket.socket, peer: str) -> None:
+        try:
+            self._converse(sock, peer)
+        finally:
+            self._forget(sock)
+            sock.close()
+
+    def _forget(self, sock: socket.socket) -> None:
+        with self._lock:
+            del self._connections[sock]
+
+    def _converse(self, sock: socket.socket, peer: str) -> None:
+        self._say(2, f"{peer}: connected")
+        try:
+            Connection(sock, peer, self._handle, self.stopping.is_set, self._log).serve()
+            # Half-close first: data that the peer still sends must not destroy our last response.
+            sock.shutdown(socket.SHUT_WR)
+            sock.settimeout(0.5)
+            for _ in range(16):
+                if not sock.recv(65536):
+                    break
+        except (OSError, Gone) as error:
+            self._say(2, f"{peer}: {describe(error)}")
+        except Exception as error:
+            # A fault of ours in one connection is reported and is that connection's end only.
+            say(f"httpd: {peer}: {type(error).__name__}: {' '.join(str(error).split())}")
+
+    def _handle(self, request: Request) -> Response:
+        try:
+            return self.handler(request)
+        except OSError as error:
+            say(f"httpd: {request.path[:100]}: {describe(error)}")
+            return plain(500)
+
+    def _log(self, request: Request, status: int) -> None:
+        shown = "".join(c if c.isprintable() else "?" for c in request.path[:200])
+        self._say(1, f"{request.peer}: {request.method[:16]} {shown} {status}")
+
+    def _say(self, level: int, text: str) -> None:
+        if self.verbose >= level:
+            say(f"httpd: {text}")
+
+
+def _peer_name(sock: socket.socket) -> str:
+    try:
+        address = sock.getpeername()
+    except OSError:
+        return ""
+    return str(address[0]) if isinstance(address, tuple) else ""
+
+
+def _plain(address: str) -> str:
+    """An IPv4 address that came by an IPv6 socket in its own form."""
+    return address.removeprefix("::ffff:") if "." in address else address
