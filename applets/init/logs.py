@@ -146,9 +146,22 @@ def kernel_record(record: bytes) -> tuple[int, float, bytes] | None:
     head, _, body = record.partition(b";")
     fields = head.split(b",")
     try:
-        return int(fields[0]), int(fields[2]) / 1e6, body.partition(b"\n")[0]
+        priority, microseconds = int(fields[0]), int(fields[2])
     except (ValueError, IndexError):
         return None
+    text = body.partition(b"\n")[0]
+    if b"\\x" in text:
+        # The kernel writes what isn't printable, and backslashes, as \xNN.
+        head, *parts = text.split(b"\\x")
+        text = head + b"".join(_unescaped(part) for part in parts)
+    return priority, microseconds / 1e6, text
+
+
+def _unescaped(part: bytes) -> bytes:
+    try:
+        return bytes([int(part[:2], 16)]) + part[2:]
+    except ValueError:
+        return b"\\x" + part
 
 
 def readable(text: bytes) -> str:

@@ -26,6 +26,8 @@ PATIENCE = 1.0
 UNMOUNT = 30.0
 #: Mounts that hold nothing to write out, and that the last steps need.
 KEPT = ("/", "/proc", "/sys", "/dev")
+#: File systems that live in memory: nothing of them is to be written out, and some are in use by init.
+MEMORY = frozenset({"rootfs", "ramfs", "tmpfs", "devtmpfs", "devpts", "proc", "sysfs", "cgroup2"})
 
 
 class Ending:
@@ -133,11 +135,9 @@ def unmount_all(log: Log, targets: Iterable[str] | None = None) -> None:
 
     os.sync()
     everything = targets is None
-    for target in (
-        unmount_order(e.target for e in door.mounts())
-        if targets is None
-        else unmount_order(targets)
-    ):
+    if targets is None:
+        targets = [entry.target for entry in door.mounts() if entry.kind not in MEMORY]
+    for target in unmount_order(targets):
         try:
             door.umount(target)
         except OSError as error:

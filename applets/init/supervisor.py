@@ -427,6 +427,9 @@ class Supervisor:
         try:
             os.kill(service.pid, number)  # not yet reaped, so the number is still its own
             if number == signal.SIGTERM:
+                if service.config.tty:
+                    # An interactive shell ignores TERM and goes when its terminal hangs up.
+                    os.kill(service.pid, signal.SIGHUP)
                 os.kill(service.pid, signal.SIGCONT)
         except OSError as error:
             self.log(f"{name}: signal {number}: {error.strerror}")

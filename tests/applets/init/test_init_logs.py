@@ -84,6 +84,7 @@ def test_tail(count: int, first: bytes | None) -> None:
             b"30,340,5690716,-,caller=T1;udevd[80]: x; y\n SUBSYSTEM=a\n",
             (30, 5.690716, b"udevd[80]: x; y"),
         ),
+        (rb"6,1,1000000,-;\x5c_SB_ \xc3\xa4 \xzz \x", (6, 1.0, b"\\_SB_ \xc3\xa4 \\xzz \\x")),
         (b"", None),
         (b"junk", None),
         (b"a,b,c;d", None),
