@@ -23,6 +23,7 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<number>[0-9][0-9A-Za-z_@#]*)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<operator>\*\*=?|<<=|>>=|\+\+|--|&&|\|\||[-+*/%&|^<>=!]=|<<|>>|[-+*/%&|^<>=!~?:(),]))"
 )
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\Z")
 _WRAP = 1 << 64
 _SIGN = 1 << 63
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -92,10 +93,8 @@ def variable(shell: State, name: str, depth: int = 0) -> int:
         if "u" in shell.flags:
             raise ShellError(f"{name}: parameter not set")
         return 0
-    try:
-        return wrap(int(text))  # most are plain decimal
-    except ValueError:
-        pass
+    if _DECIMAL.match(text):
+        return wrap(int(text))
     text = text.strip()
     if not text:
         return 0

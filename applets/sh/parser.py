@@ -10,6 +10,7 @@ import re
 
 from applets.sh.errors import SyntaxFault
 from applets.sh.lexer import REDIRECTIONS, Lexer, Token
+from applets.sh.source import Text
 from applets.sh.syntax import (
     AndOr,
     Assignment,
@@ -165,6 +166,12 @@ class Parser:
             raise self.lexer.unexpected(token)
         self._token = None
         return node
+
+    def at_end(self) -> bool:
+        """Whether the text is in memory, and nothing but blanks is left of it."""
+        rest = self.lexer.text[self.lexer.position :]
+        lines = self.lexer.lines
+        return isinstance(lines, Text) and not rest.strip() and lines.ended()
 
     def list(self, one_line: bool) -> Node | None:
         """Commands with `;`, `&` and newlines up to a token that cannot start one; None when empty."""

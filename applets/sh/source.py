@@ -27,6 +27,11 @@ class Text:
         return self._text[start:end]
 
 
+    def ended(self) -> bool:
+        """Whether only blanks and newlines are left."""
+        return not self._text[self._position :].strip()
+
+
 class Descriptor:
     """A program read from an open file that others read too."""
 

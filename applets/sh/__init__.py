@@ -1,0 +1,202 @@
+"""sh [-abCefhilmnsuvx] [-o NAME] [FILE [ARG]...]
+sh [-abCefhilmnsuvx] [-o NAME] -c COMMANDS [NAME [ARG]...]
+
+The shell (POSIX), with line editing on a terminal.
+
+  -c        run COMMANDS; NAME is $0
+  -s        read commands from standard input; the operands are $1, $2...
+  -i        be interactive
+  -l        be a login shell: read /etc/profile and ~/.profile first
+  -e        leave when a command fails
+  -u        an unset parameter is an error
+  -x        show commands before they run
+  -o=NAME   set an option by its name, as `set -o` does
+
+Every option of `set` may be given, and + in place of - switches it off.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from toolbox.errors import UsageError
+from toolbox.options import Options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from applets.sh.state import State
+    from applets.sh.words import Lines
+
+options = Options(__doc__, trouble=2)
+alters_process = True
+
+# Every call of a shell function takes several calls of Python's.
+RECURSION = 12000
+
+
+def main(argv: list[str]) -> int:
+    """Start a shell; returns its exit status."""
+    from applets.sh.jobs import Jobs
+    from applets.sh.state import State
+    from applets.sh.traps import Traps
+
+    options.standard(argv)
+    sys.setrecursionlimit(max(RECURSION, sys.getrecursionlimit()))
+    shell = State(argv[0], Jobs(), Traps())
+    shell.message_name = os.path.basename(argv[0]).lstrip("-") or "sh"
+    start = Start(shell, argv)
+    from applets.sh.evaluator import finish
+
+    status = finish(shell, start.run)
+    return status & 0xFF
+
+
+class Start:
+    """The command line, and what the shell does first (POSIX XCU sh)."""
+
+    def __init__(self, shell: State, argv: list[str]) -> None:
+        self.shell = shell
+        self.login = argv[0].startswith("-")
+        self.commands: str | None = None
+        self.file: str | None = None
+        self._parse(argv)
+
+    def _parse(self, argv: list[str]) -> None:
+        from applets.sh.builtins.variables import set_named
+        from applets.sh.state import SETTABLE
+
+        shell = self.shell
+        at = 1
+        takes_commands = False
+        wanted: list[tuple[str, bool]] = []
+        while at < len(argv) and argv[at][:1] in ("-", "+") and argv[at][1:]:
+            word = argv[at]
+            at += 1
+            if word in ("--", "-", "+"):
+                break
+            if word in ("--login", "--norc", "--noprofile"):
+                self.login |= word == "--login"
+                continue
+            on = word[0] == "-"
+            for letter in word[1:]:
+                if letter == "c" and on:
+                    takes_commands = True
+                elif letter == "o":
+                    if at >= len(argv):
+                        raise UsageError("option requires an argument -- 'o'")
+                    set_named(shell, argv[at], on)
+                    at += 1
+                elif letter == "l":
+                    self.login |= on
+                elif letter in SETTABLE or letter in "is":
+                    wanted.append((letter, on))
+                else:
+                    raise UsageError(f"invalid option -- '{letter}'")
+        if at < len(argv) and argv[at] in ("-", "+"):
+            at += 1
+        operands = argv[at:]
+        if takes_commands:
+            if not operands:
+                raise UsageError("option requires an argument -- 'c'")
+            self.commands, *operands = operands
+            if operands:
+                shell.name, *operands = operands
+        elif operands and ("s", True) not in wanted:
+            self.file, *operands = operands
+            shell.name = self.file
+        else:
+            shell.flags.add("s")
+        shell.params = operands
+        self._wanted = wanted
+
+    def run(self) -> int:
+        """The whole life of the shell."""
+        from applets.sh.builtins import directories
+        from applets.sh.evaluator import run_lines
+        from applets.sh.source import Text
+
+        shell = self.shell
+        shell.import_environment(dict(os.environ))
+        directories.start(shell)
+        self._interactive()
+        if self.login:
+            self._profile("/etc/profile")
+            home = shell.get("HOME")
+            if home:
+                self._profile(os.path.join(home, ".profile"))
+        if "i" in shell.flags and shell.get("ENV"):
+            self._profile(self._expanded(shell.get("ENV") or ""))
+        if self.commands is not None:
+            return run_lines(shell, self._echoed(Text(self.commands)), last=True)
+        if self.file is not None:
+            return self._run_file(self.file)
+        if "i" in shell.flags:
+            from applets.sh.interactive import converse
+
+            return converse(shell)
+        from applets.sh.source import Descriptor
+
+        return run_lines(shell, self._echoed(Descriptor(0)))
+
+    def _interactive(self) -> None:
+        shell = self.shell
+        wanted = dict(self._wanted)
+        reads_terminal = self.commands is None and self.file is None
+        interactive = wanted.get("i", reads_terminal and os.isatty(0) and os.isatty(2))
+        if interactive:
+            shell.flags.add("i")
+            shell.traps.interactive(shell)
+        for letter, on in self._wanted:
+            if letter != "i":
+                shell.set_option(letter, on)
+        if interactive and "m" not in wanted:
+            shell.set_option("m", True)
+
+    def _expanded(self, text: str) -> str:
+        from applets.sh.expansion import prompt_text
+
+        return prompt_text(self.shell, text)
+
+    def _profile(self, path: str) -> None:
+        """Read a file of commands when it is there."""
+        from applets.sh.errors import Return, ShellError
+        from applets.sh.evaluator import run_text
+
+        try:
+            with open(path, "rb", 0) as file:
+                text = os.fsdecode(file.readall())
+        except OSError:
+            return  # these files need not be there
+        try:
+            run_text(self.shell, text)
+        except Return:
+            pass
+        except ShellError as error:
+            if "i" not in self.shell.flags:
+                raise
+            self.shell.complain(f"{path}: {error}")
+
+    def _run_file(self, path: str) -> int:
+        from applets.sh.builtins.control import read_file
+        from applets.sh.commands import search
+        from applets.sh.errors import ShellError
+        from applets.sh.evaluator import run_lines
+        from applets.sh.source import Text
+
+        shell = self.shell
+        try:
+            if "/" not in path and not os.path.exists(path):
+                path = search(shell, path) or path
+            text = read_file(shell.message_name, path)
+        except ShellError as error:
+            from toolbox.errors import say
+
+            say(str(error))
+            return 127 if not os.path.exists(path) else 126
+        shell.script = True
+        shell.message_name = shell.name
+        return run_lines(shell, self._echoed(Text(text)), last=True)
+
+    def _echoed(self, lines: Lines) -> Lines:
+        return lines

@@ -1,0 +1,350 @@
+"""Simple commands (POSIX XCU 2.9.1): assignments, redirections, and finding what a name means.
+
+The order is POSIX's: special builtins, functions, builtins, then PATH.  A program found in PATH that is
+a link to this very program is one of our applets: it runs in a fork without an exec.  A name that PATH
+does not have, but we have, is ours as well, so that a shell with a broken PATH still has its tools.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from applets.sh import builtins, expansion, redirection
+from applets.sh.errors import Exit, RedirectionError, Return, ShellError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from applets.sh.state import Saved, State
+    from applets.sh.syntax import Assignment, Node, Simple
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def run_simple(shell: State, node: Simple) -> int:
+    """Evaluate a simple command."""
+    status = _run(shell, node, False)
+    shell.status = status
+    if shell.traps.pending:
+        shell.traps.run(shell)
+        status = shell.status
+    if status and "e" in shell.flags and not shell.tested:
+        raise Exit(status)
+    return status
+
+
+def tail_simple(shell: State, node: Simple) -> int:
+    """The last command of this process: an external program replaces it."""
+    # A trap must run after the command, so the shell must stay.
+    return _run(shell, node, not shell.traps.actions)
+
+
+def _run(shell: State, node: Simple, tail: bool) -> int:
+    shell.line = node.line
+    if node.static is not None:
+        argv = node.static[:]
+    else:
+        shell.substituted = 0
+        argv = expansion.words(shell, node.words)
+    if not argv:
+        return _assign_only(shell, node)
+    name = argv[0]
+    flags = shell.flags
+    if "x" in flags:
+        trace(shell, node, argv)
+    builtin = builtins.find(name)
+    if builtin is not None and builtin.special and name not in _OVERRIDABLE:
+        return _special(shell, node, builtin, argv)
+    function = shell.functions.get(name)
+    if function is not None:
+        return _function(shell, node, function, argv)
+    if builtin is not None:
+        return _builtin(shell, node, builtin, argv)
+    return _external(shell, node, argv, tail)
+
+
+_OVERRIDABLE: frozenset[str] = frozenset()
+
+
+def _assign_only(shell: State, node: Simple) -> int:
+    """No command name: the assignments last, the status is that of the last substitution."""
+    if node.static is not None:
+        shell.substituted = 0
+    if node.redirections:
+        try:
+            redirection.undo(redirection.apply(shell, node.redirections))
+        except RedirectionError as error:
+            shell.complain(str(error))
+            return error.status
+    values = [assign(shell, assignment) for assignment in node.assignments]
+    if "x" in shell.flags and values:
+        trace(shell, node, [], values)
+    return shell.substituted
+
+
+def assign(shell: State, assignment: Assignment) -> str:
+    """Do one assignment; returns the value."""
+    word = assignment.value
+    value = word.literal
+    if value is None:
+        value = expansion.text(shell, word)
+    if assignment.append:
+        value = (shell.get(assignment.name) or "") + value
+    shell.set(assignment.name, value)
+    return value
+
+
+def _special(shell: State, node: Simple, builtin: builtins.Builtin, argv: list[str]) -> int:
+    """A special builtin: assignments last, errors end a non-interactive shell."""
+    if node.redirections:
+        try:
+            saved = redirection.apply(shell, node.redirections, keep=argv[0] == "exec")
+        except RedirectionError as error:
+            raise ShellError(str(error), error.status) from None
+    else:
+        saved = []
+    try:
+        for assignment in node.assignments:
+            assign(shell, assignment)
+            if argv[0] == "exec":
+                shell.exported.add(assignment.name)
+        return builtin.function(shell, argv)
+    finally:
+        if saved:
+            redirection.undo(saved)
+
+
+def _builtin(shell: State, node: Simple, builtin: builtins.Builtin, argv: list[str]) -> int:
+    """A regular builtin: assignments hold while it runs."""
+    if not node.redirections and not node.assignments:
+        return builtin.function(shell, argv)
+    try:
+        saved = redirection.apply(shell, node.redirections)
+    except RedirectionError as error:
+        shell.complain(str(error))
+        return error.status
+    try:
+        with Temporary(shell, node.assignments):
+            return builtin.function(shell, argv)
+    finally:
+        redirection.undo(saved)
+
+
+class Temporary:
+    """Assignments in front of a command: exported while it runs, and undone after it."""
+
+    __slots__ = ("_assignments", "_saved", "_shell")
+
+    def __init__(self, shell: State, assignments: list[Assignment]) -> None:
+        self._shell = shell
+        self._assignments = assignments
+        self._saved: list[tuple[str, Saved]] = []
+
+    def __enter__(self) -> None:
+        shell = self._shell
+        try:
+            for assignment in self._assignments:
+                self._saved.append((assignment.name, shell.save(assignment.name)))
+                assign(shell, assignment)
+                shell.exported.add(assignment.name)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *error: object) -> None:
+        for name, saved in reversed(self._saved):
+            self._shell.restore(name, saved)
+
+
+def _function(shell: State, node: Simple, body: Node, argv: list[str]) -> int:
+    try:
+        saved = redirection.apply(shell, node.redirections)
+    except RedirectionError as error:
+        shell.complain(str(error))
+        return error.status
+    try:
+        with Temporary(shell, node.assignments):
+            return call_function(shell, body, argv[1:])
+    finally:
+        redirection.undo(saved)
+
+
+def call_function(shell: State, body: Node, arguments: list[str]) -> int:
+    """Run a function's body with its own positional parameters and local variables."""
+    from applets.sh.evaluator import RUN
+
+    params, loops = shell.params, shell.loops
+    shell.params, shell.loops = arguments, 0
+    shell.frames.append({})
+    try:
+        return RUN[type(body)](shell, body)
+    except Return as leave:
+        return leave.status
+    finally:
+        shell.params, shell.loops = params, loops
+        for name, saved in shell.frames.pop().items():
+            shell.restore(name, saved)
+
+
+# Programs
+
+
+def _external(shell: State, node: Simple, argv: list[str], tail: bool) -> int:
+    if tail:
+        try:
+            redirection.apply(shell, node.redirections, keep=True)
+        except RedirectionError as error:
+            shell.complain(str(error))
+            return error.status
+        for assignment in node.assignments:
+            assign(shell, assignment)
+            shell.exported.add(assignment.name)
+        replace(shell, argv)
+    try:
+        saved = redirection.apply(shell, node.redirections)
+    except RedirectionError as error:
+        shell.complain(str(error))
+        return error.status
+    try:
+        with Temporary(shell, node.assignments):
+            return run_program(shell, argv, node.text)
+    finally:
+        redirection.undo(saved)
+
+
+def run_program(shell: State, argv: list[str], text: str, path: str | None = None) -> int:
+    """Run an applet or a program as a child and wait for it."""
+    found = lookup(shell, argv[0], path)
+    if found is None:
+        return not_found(shell, argv[0])
+    if "m" not in shell.flags and not is_ours(found):
+        try:
+            pid = os.posix_spawn(
+                found, argv, shell.environment(), setsigdef=shell.traps.defaults_in_child()
+            )
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                return _cannot_run(shell, argv[0], error)
+        else:
+            return shell.jobs.wait_for(pid, shell)
+    return shell.jobs.foreground(shell, [lambda: replace(shell, argv, path)], text)
+
+
+def not_found(shell: State, name: str) -> int:
+    """Say so; status 127."""
+    shell.complain(f"{name}: not found")
+    return 127
+
+
+def _cannot_run(shell: State, name: str, error: OSError) -> int:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        shell.hashed.pop(name, None)
+        shell.complain(f"{name}: not found")
+        return 127
+    shell.complain(f"{name}: {error.strerror}")
+    return 126
+
+
+def replace(shell: State, argv: list[str], path: str | None = None) -> NoReturn:
+    """Become the applet or the program `argv`; ends by Exit when that fails (or with the applet)."""
+    found = lookup(shell, argv[0], path)
+    if found is None:
+        raise Exit(not_found(shell, argv[0]))
+    environment = shell.environment()
+    if is_ours(found):
+        become_applet(shell, argv, environment)
+    shell.traps.before_exec()
+    try:
+        os.execve(found, argv, environment)
+    except OSError as error:
+        if error.errno == errno.ENOEXEC:
+            run_script(shell, found, argv, environment)
+        raise Exit(_cannot_run(shell, argv[0], error)) from None
+
+
+def become_applet(shell: State, argv: list[str], environment: dict[str, str]) -> NoReturn:
+    """Run one of our applets as the rest of this process."""
+    from toolbox import multicall
+
+    if "" not in environment and os.environ != environment:
+        os.environ.clear()
+        os.environ.update(environment)
+    shell.traps.before_exec()
+    raise Exit(multicall.call([os.path.basename(argv[0]), *argv[1:]]))
+
+
+def run_script(shell: State, path: str, argv: list[str], environment: dict[str, str]) -> NoReturn:
+    """A file that is executable but no program is a shell script (XCU 2.9.1.1)."""
+    from applets.sh import main
+
+    os.environ.clear()
+    os.environ.update(environment)
+    raise Exit(main(["sh", path, *argv[1:]]))
+
+
+def lookup(shell: State, name: str, path: str | None = None) -> str | None:
+    """The file that a command name means; the name itself when it is an applet that PATH lacks."""
+    if "/" in name:
+        return name
+    found = shell.hashed.get(name) if path is None else None
+    if found is not None:
+        return found
+    candidates = search(shell, name, path)
+    if candidates:
+        if path is None:
+            shell.hashed[name] = candidates
+        return candidates
+    from toolbox import multicall
+
+    return name if multicall.find(name) is not None else None
+
+
+def search(shell: State, name: str, path: str | None = None) -> str | None:
+    """The first executable file of that name in PATH."""
+    if not name:
+        return None
+    folders = (shell.get("PATH") if path is None else path) or ""
+    for folder in folders.split(":"):
+        candidate = f"{folder}/{name}" if folder else name
+        if os.access(candidate, os.X_OK) and os.path.isfile(candidate):
+            return candidate if "/" in candidate else f"./{candidate}"
+    return None
+
+
+def is_ours(path: str) -> bool:
+    """Whether a path is an applet: a bare name, or a link to the program that runs."""
+    from toolbox import multicall
+
+    if "/" not in path:
+        return True
+    name = os.path.basename(path)
+    return multicall.find(name) is not None and os.path.realpath(path) == program()
+
+
+def program() -> str:
+    """The file of the multicall program: the frozen one itself, or the script that pip installed."""
+    import sys
+
+    if getattr(sys, "frozen", False):
+        return os.path.realpath(sys.executable)
+    return os.path.join(os.path.realpath(os.path.dirname(sys.executable)), "toolbox")
+
+
+def trace(shell: State, node: Simple, argv: list[str], values: list[str] | None = None) -> None:
+    """-x: the command as it is about to run."""
+    from applets.sh.quoting import quoted
+    from toolbox.errors import say
+
+    words = [
+        f"{a.name}={quoted(v)}"
+        for a, v in zip(node.assignments, values if values is not None else [], strict=False)
+    ]
+    words += [quoted(word) for word in argv]
+    flags, shell.flags = shell.flags, shell.flags - {"x"}
+    try:
+        prefix = expansion.prompt_text(shell, shell.get("PS4") or "")
+    finally:
+        shell.flags = flags
+    say(prefix + " ".join(words))

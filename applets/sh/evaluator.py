@@ -1,0 +1,313 @@
+"""The tree is walked (POSIX XCU 2.9): one function for each kind of node, found by its type.
+
+Every function returns the command's status and leaves it in `shell.status`.  Commands with a name are
+in commands.py; jobs.py waits for processes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from applets.sh import expansion, redirection
+from applets.sh.commands import run_simple, tail_simple
+from applets.sh.errors import Break, Exit, Flow, RedirectionError, ShellError
+from applets.sh.parser import Parser
+from applets.sh.source import Text
+from applets.sh.syntax import (
+    AndOr,
+    Background,
+    Case,
+    For,
+    Function,
+    If,
+    Loop,
+    Node,
+    Pipeline,
+    Redirected,
+    Sequence,
+    Simple,
+    Subshell,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+    from applets.sh.state import State
+    from applets.sh.words import Lines
+
+
+def run(shell: State, node: Node) -> int:
+    """Evaluate one command."""
+    return RUN[type(node)](shell, node)
+
+
+def run_text(shell: State, text: str, line: int = 1) -> int:
+    """Evaluate program text (eval, traps)."""
+    return run_lines(shell, Text(text), line)
+
+
+def run_lines(shell: State, lines: Lines, line: int = 1, last: bool = False) -> int:
+    """Evaluate a whole program; `last`: the shell ends with it, so the last command may replace it."""
+    parser = Parser.of(lines, shell.aliases, line)
+    status = 0
+    while (node := parser.command()) is not None:
+        if "n" in shell.flags and "i" not in shell.flags:
+            continue
+        if last and parser.at_end():
+            return run_tail(shell, node)
+        status = RUN[type(node)](shell, node)
+    return status
+
+
+def run_sequence(shell: State, node: Sequence) -> int:
+    """One after the other."""
+    status = 0
+    for item in node.items:
+        status = RUN[type(item)](shell, item)
+    return status
+
+
+def run_and_or(shell: State, node: AndOr) -> int:
+    """`&&` and `||`: -e looks only at the last command."""
+    shell.tested += 1
+    try:
+        status = RUN[type(node.first)](shell, node.first)
+        for operator, command in node.rest[:-1]:
+            if (status == 0) == (operator == "&&"):
+                status = RUN[type(command)](shell, command)
+    finally:
+        shell.tested -= 1
+    operator, command = node.rest[-1]
+    if (status == 0) == (operator == "&&"):
+        status = RUN[type(command)](shell, command)
+    return status
+
+
+def run_if(shell: State, node: If) -> int:
+    """`if`: the first branch whose condition is true."""
+    for condition, body in node.branches:
+        shell.tested += 1
+        try:
+            status = RUN[type(condition)](shell, condition)
+        finally:
+            shell.tested -= 1
+        if status == 0:
+            return RUN[type(body)](shell, body)
+    if node.otherwise is not None:
+        return RUN[type(node.otherwise)](shell, node.otherwise)
+    shell.status = 0
+    return 0
+
+
+def run_loop(shell: State, node: Loop) -> int:
+    """`while` and `until`."""
+    status = 0
+    condition, body, until = node.condition, node.body, node.until
+    run_condition, run_body = RUN[type(condition)], RUN[type(body)]
+    shell.loops += 1
+    try:
+        while True:
+            try:
+                shell.tested += 1
+                try:
+                    ended = (run_condition(shell, condition) != 0) != until
+                finally:
+                    shell.tested -= 1
+                if ended:
+                    break
+                status = run_body(shell, body)
+            except Break as leave:
+                status = 0
+                if _leaves(leave):
+                    break
+    finally:
+        shell.loops -= 1
+    shell.status = status
+    return status
+
+
+def run_for(shell: State, node: For) -> int:
+    """`for`."""
+    shell.line = node.line
+    values = list(shell.params) if node.words is None else expansion.words(shell, node.words)
+    status = 0
+    body, run_body = node.body, RUN[type(node.body)]
+    shell.loops += 1
+    try:
+        for value in values:
+            shell.set(node.name, value)
+            try:
+                status = run_body(shell, body)
+            except Break as leave:
+                status = 0
+                if _leaves(leave):
+                    break
+    finally:
+        shell.loops -= 1
+    shell.status = status
+    return status
+
+
+def _leaves(leave: Break) -> bool:
+    """Whether `break` or `continue` ends this loop; raises it on to an outer one."""
+    if leave.levels > 1:
+        leave.levels -= 1
+        raise leave
+    return not leave.again
+
+
+def run_case(shell: State, node: Case) -> int:
+    """`case`."""
+    shell.line = node.line
+    shell.substituted = 0
+    word = expansion.text(shell, node.word)
+    status = 0
+    falling = False
+    for item in node.items:
+        if falling or any(
+            shell.patterns.matches(expansion.pattern(shell, pattern), word)
+            for pattern in item.patterns
+        ):
+            shell.status = status = 0 if item.body is not None else shell.substituted
+            if item.body is not None:
+                status = RUN[type(item.body)](shell, item.body)
+            falling = item.falls
+            if not falling:
+                return status
+    if not falling:
+        shell.status = status
+    return status
+
+
+def run_function_definition(shell: State, node: Function) -> int:
+    """`name() command`."""
+    shell.functions[node.name] = node.body
+    shell.status = 0
+    return 0
+
+
+def run_redirected(shell: State, node: Redirected) -> int:
+    """A compound command with redirections: when they fail it does not run."""
+    shell.line = node.line
+    try:
+        saved = redirection.apply(shell, node.redirections)
+    except RedirectionError as error:
+        shell.complain(str(error))
+        return failed(shell, error.status)
+    try:
+        return RUN[type(node.command)](shell, node.command)
+    finally:
+        redirection.undo(saved)
+
+
+def failed(shell: State, status: int) -> int:
+    """The end of a command that counts for -e."""
+    shell.status = status
+    if status and "e" in shell.flags and not shell.tested:
+        raise Exit(status)
+    return status
+
+
+def run_subshell(shell: State, node: Subshell) -> int:
+    """`( list )` in a fork."""
+    status = shell.jobs.foreground(shell, [node.body], node.text)
+    return failed(shell, status)
+
+
+def run_pipeline(shell: State, node: Pipeline) -> int:
+    """`a | b | c`, each in a fork; `!`."""
+    if node.negated:
+        shell.tested += 1
+        try:
+            if len(node.commands) == 1:
+                status = RUN[type(node.commands[0])](shell, node.commands[0])
+            else:
+                status = shell.jobs.foreground(shell, node.commands, node.text)
+        finally:
+            shell.tested -= 1
+        shell.status = status = 0 if status else 1
+        return status
+    status = shell.jobs.foreground(shell, node.commands, node.text)
+    if shell.traps.pending:
+        shell.traps.run(shell)
+    return failed(shell, status)
+
+
+def run_background(shell: State, node: Background) -> int:
+    """`command &`."""
+    command = node.command
+    several = isinstance(command, Pipeline) and not command.negated
+    commands = command.commands if isinstance(command, Pipeline) and several else [command]
+    shell.jobs.background(shell, commands, node.text)
+    shell.status = 0
+    return 0
+
+
+def run_tail(shell: State, node: Node) -> int:
+    """Evaluate what this process does last: an external program then takes the process's place."""
+    if isinstance(node, Simple):
+        return tail_simple(shell, node)
+    if isinstance(node, Sequence):
+        for item in node.items[:-1]:
+            run(shell, item)
+        return run_tail(shell, node.items[-1])
+    return run(shell, node)
+
+
+RUN: dict[type[Node], Callable[..., int]] = {
+    Simple: run_simple,
+    Sequence: run_sequence,
+    AndOr: run_and_or,
+    If: run_if,
+    Loop: run_loop,
+    For: run_for,
+    Case: run_case,
+    Function: run_function_definition,
+    Redirected: run_redirected,
+    Subshell: run_subshell,
+    Pipeline: run_pipeline,
+    Background: run_background,
+}
+
+
+# The end of a shell or subshell
+
+
+def finish(shell: State, body: Callable[[], int]) -> int:
+    """Run `body`, turn whatever ends it into a status, and run the EXIT trap."""
+    try:
+        status = body()
+    except Exit as leave:
+        status = leave.status
+    except ShellError as error:
+        shell.complain(str(error), getattr(error, "line", 0))
+        status = error.status
+    except RecursionError:
+        shell.complain("nested too deeply")
+        status = 2
+    except Flow:
+        status = shell.status
+    return shell.traps.run_exit(shell, status)
+
+
+def run_child(shell: State, node: Node) -> NoReturn:
+    """In a forked child: evaluate and end the process."""
+    leave(shell, lambda: run_tail(shell, node))
+
+
+def leave(shell: State, body: Callable[[], int]) -> NoReturn:
+    """In a forked child: run `body` as a subshell and end the process with its status."""
+    status = 2
+    try:
+        shell.enter_subshell()
+        status = finish(shell, body)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BaseException as error:
+        # Nothing may escape into the code that the parent goes on with.
+        shell.complain(f"{type(error).__name__}: {error}")
+    finally:
+        os._exit(status & 0xFF)

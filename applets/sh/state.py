@@ -1,0 +1,210 @@
+"""The state of one shell (POSIX XCU 2.13, shell execution environment): variables, options, names.
+
+`vars` holds values, `exported` and `readonly` names; so the commonest act, the look at a value, is one
+look into a dictionary.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from applets.sh.errors import ShellError
+from applets.sh.pattern import Patterns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from applets.sh.arithmetic import Compiled
+    from applets.sh.jobs import Jobs
+    from applets.sh.syntax import Node
+    from applets.sh.traps import Traps
+
+    Saved = tuple[str | None, bool, bool]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+# set -o NAME: the letter in `flags`; names without a letter stand for themselves.
+OPTION_NAMES = {
+    "allexport": "a",
+    "errexit": "e",
+    "hashall": "h",
+    "ignoreeof": "ignoreeof",
+    "interactive": "i",
+    "monitor": "m",
+    "noclobber": "C",
+    "noexec": "n",
+    "noglob": "f",
+    "nolog": "nolog",
+    "notify": "b",
+    "nounset": "u",
+    "pipefail": "pipefail",
+    "stdin": "s",
+    "verbose": "v",
+    "vi": "vi",
+    "emacs": "emacs",
+    "xtrace": "x",
+}
+SETTABLE = frozenset("abCefhmnuvx")
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` can be the name of a variable."""
+    return _NAME.match(text) is not None
+
+
+class State:
+    """One shell environment.  A subshell is a fork of it."""
+
+    def __init__(self, name: str, jobs: Jobs, traps: Traps) -> None:
+        self.name = name  # $0
+        self.message_name = "sh"
+        self.script = False  # messages tell the line
+        self.line = 0
+        self.params: list[str] = []
+        self.vars: dict[str, str] = {"IFS": " \t\n", "OPTIND": "1", "PS1": "$ ", "PS2": "> ", "PS4": "+ "}
+        self.exported: set[str] = set()
+        self.readonly: set[str] = set()
+        self.foreign: dict[str, str] = {}  # of the environment, with names that are no shell names
+        self.dynamic: dict[str, Callable[[], str]] = {"LINENO": lambda: str(self.line)}
+        self.frames: list[dict[str, Saved]] = []  # one for each function being run: what `local` hides
+        self.functions: dict[str, Node] = {}
+        self.aliases: dict[str, str] = {}
+        self.hashed: dict[str, str] = {}  # command name -> path
+        self.flags: set[str] = set()
+        self.status = 0  # $?
+        self.pid = os.getpid()  # $$: stays in subshells
+        self.last_background: int | None = None  # $!
+        self.substituted = 0  # the status of the last command substitution
+        self.subshell = 0  # depth of forks
+        self.loops = 0
+        self.tested = 0  # > 0: -e does not apply
+        self.sourced = 0  # `.` files being read
+        self.option_at = 0  # getopts: place inside a bundle of letters
+        self.interruptible = False  # SIGINT may leave a system call
+        self.jobs = jobs
+        self.traps = traps
+        self.patterns = Patterns()
+        self._expressions: dict[str, Compiled] = {}
+
+    # Variables
+
+    def get(self, name: str) -> str | None:
+        """A variable's value, None when it is unset."""
+        value = self.vars.get(name)
+        if value is None and name in self.dynamic:
+            return self.dynamic[name]()
+        return value
+
+    def set(self, name: str, value: str) -> None:
+        """Assign; raises ShellError for a read-only variable."""
+        if name in self.readonly:
+            raise ShellError(f"{name}: is read only")
+        if name in _WATCHED:
+            self._watch(name)
+        self.vars[name] = value
+        if "a" in self.flags:
+            self.exported.add(name)
+
+    def unset(self, name: str) -> None:
+        """Remove a variable; raises ShellError for a read-only one."""
+        if name in self.readonly:
+            raise ShellError(f"{name}: is read only")
+        if name in _WATCHED:
+            self._watch(name)
+        self.vars.pop(name, None)
+        self.exported.discard(name)
+
+    def _watch(self, name: str) -> None:
+        if name == "PATH":
+            self.hashed.clear()
+        elif name == "OPTIND":
+            self.option_at = 0
+        else:
+            self.dynamic.pop(name, None)
+
+    def save(self, name: str) -> Saved:
+        """What `restore` needs to make the variable as it is now."""
+        return self.vars.get(name), name in self.exported, name in self.readonly
+
+    def restore(self, name: str, saved: Saved) -> None:
+        """Make the variable as it was, read-only or not."""
+        value, exported, readonly = saved
+        if name in _WATCHED:
+            self._watch(name)
+        if value is None:
+            self.vars.pop(name, None)
+        else:
+            self.vars[name] = value
+        (self.exported.add if exported else self.exported.discard)(name)
+        (self.readonly.add if readonly else self.readonly.discard)(name)
+
+    def import_environment(self, environment: dict[str, str]) -> None:
+        """Take the variables that the shell was started with."""
+        for name, value in environment.items():
+            if is_name(name):
+                self.vars[name] = value
+                self.exported.add(name)
+            else:
+                self.foreign[name] = value
+        self.vars.update(IFS=" \t\n", OPTIND="1", PPID=str(os.getppid()))
+        self.exported -= {"IFS", "OPTIND", "PPID"}
+
+    def environment(self) -> dict[str, str]:
+        """The exported variables, for a program."""
+        values = self.vars
+        return {**self.foreign, **{n: values[n] for n in self.exported if n in values}}
+
+    def arithmetic(self, text: str) -> int:
+        """The value of an arithmetic expression."""
+        compiled = self._expressions.get(text)
+        if compiled is None:
+            from applets.sh.arithmetic import compile_expression
+
+            if len(self._expressions) > 500:
+                self._expressions.clear()
+            compiled = self._expressions[text] = compile_expression(text)
+        return compiled(self)
+
+    def enter_subshell(self) -> None:
+        """In a forked child: traps and jobs are the parent's."""
+        self.subshell += 1
+        self.loops = 0
+        self.interruptible = False
+        self.flags.discard("m")
+        self.traps.enter_subshell()
+        self.jobs.enter_subshell()
+
+    # Options
+
+    def option_letters(self) -> str:
+        """$-"""
+        return "".join(sorted(f for f in self.flags if len(f) == 1))
+
+    def set_option(self, flag: str, on: bool) -> None:
+        """Switch an option; -m also makes the shell ready for it (see jobs)."""
+        if flag == "m":
+            on = self.jobs.monitor(self, on)
+        (self.flags.add if on else self.flags.discard)(flag)
+
+    # Messages
+
+    def complain(self, text: str, line: int = 0) -> None:
+        """One line on standard error, with the name (and in a script the line) in front."""
+        from toolbox.errors import say
+
+        if self.script:
+            say(f"{self.message_name}: line {line or self.line}: {text}")
+        else:
+            say(f"{self.message_name}: {text}")
+
+    @staticmethod
+    def complain_plain(text: str) -> None:
+        """One line on standard error as it is (news of jobs)."""
+        from toolbox.errors import say
+
+        say(text)
+
+
+_WATCHED = frozenset(("PATH", "OPTIND", "LINENO", "RANDOM"))
