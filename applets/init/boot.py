@@ -12,16 +12,19 @@ import signal
 import time
 
 from applets.init import config as configuration
+from applets.init import groups
 from applets.init.console import Console, say_on_standard_error
 from applets.init.shutdown import Ending
 from applets.init.spawn import PATH
 from applets.init.supervisor import Clocks, Supervisor
 from toolbox import control
 from toolbox.errors import UsageError
+from toolbox.linux import cgroup
 from toolbox.signals import Signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
     from applets.init.config import Config
@@ -133,6 +136,7 @@ def supervise(box: Supervisor, where: str, config: Config, control_path: str) ->
         _attempt_socket(box, "notification socket", lambda: box.receive_notifications(notify_path))
         if where == MACHINE:
             box.read_kernel_log()
+        _open_groups(box, where, config)
         if not box.services:
             box.add_services(config)
         box.settle()
@@ -152,9 +156,26 @@ def place() -> str:
         return MACHINE
 
 
-def _attempt_socket(box: Supervisor, what: str, step: object) -> None:
+def _open_groups(box: Supervisor, where: str, config: Config) -> None:
+    """Use control groups where they are ours: on a machine, and in a container that has its own."""
+    if where == DEVELOPER or not cgroup.is_group():
+        return
+    needed = {
+        key.partition(".")[0] for service in config.services.values() for key in service.cgroup
+    }
     try:
-        step()  # type: ignore[operator]
+        if where == CONTAINER:
+            if not groups.in_own_namespace():
+                return
+            groups.leave_root()
+        box.groups.open(cgroup.ROOT, needed)
+    except OSError as error:
+        box.log(f"control groups: {error.filename or ''}: {error.strerror}")
+
+
+def _attempt_socket(box: Supervisor, what: str, step: Callable[[], None]) -> None:
+    try:
+        step()
     except OSError as error:
         box.log(f"{what}: {error.filename or ''}: {error.strerror}")
 

@@ -1,7 +1,7 @@
-"""All processes of a service, without control groups: those of the session that it leads.
+"""All processes of a service: its control group, or, where there are none, the session that it leads.
 
 A service starts as the leader of a session of its own, so its descendants are found by their session
-number in /proc, but for those that made themselves a session.
+number in /proc, but for those that made themselves a session.  A control group misses none.
 """
 
 from __future__ import annotations
@@ -9,9 +9,105 @@ from __future__ import annotations
 import os
 import signal
 
+from toolbox.linux import cgroup
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    Log = Callable[[str], None]
+
+#: The inode of the initial control-group namespace (PROC_CGROUP_INIT_INO of the kernel's proc_ns.h).
+INITIAL_CGROUPS = 0xEFFFFFFB
+
+#: Controllers that every service gets, for their accounts.
+CONTROLLERS = ("memory", "pids")
+
+#: Keeps a service's name apart from the files of a control group, such as memory.max.
+SUFFIX = ".service"
+
+
+class Groups:
+    """The control groups of the services, below `root`/services; disabled until `open` succeeds."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self.folder: str | None = None
+
+    def open(self, root: str, needed: set[str]) -> None:
+        """Make the group of all services and give it the `needed` controllers.  OSError when it cannot be."""
+        folder = os.path.join(root, "services")
+        os.makedirs(folder, exist_ok=True)
+        self.folder = folder
+        there = cgroup.controllers(root)
+        wanted = [name for name in there if name in needed or name in CONTROLLERS]
+        for name in sorted(needed.difference(there)):
+            self.log(f"control groups: there is no controller {name!r}")
+        if wanted:
+            cgroup.enable(root, wanted)
+            cgroup.enable(folder, wanted)
+
+    def path(self, name: str) -> str | None:
+        """The directory of a service's group; None without control groups."""
+        return None if self.folder is None else os.path.join(self.folder, name + SUFFIX)
+
+    def prepare(self, name: str, settings: dict[str, str]) -> str | None:
+        """Make a service's group and set its limits; what fails is logged.  Returns its directory."""
+        path = self.path(name)
+        if path is None:
+            if settings:
+                self.log(f"{name}: no control groups here: its limits do not hold")
+            return None
+        try:
+            os.makedirs(path, exist_ok=True)
+        except OSError as error:
+            self.log(f"{name}: control group: {error.strerror}")
+            return None
+        for setting, value in settings.items():
+            try:
+                cgroup.write(path, setting, value)
+            except OSError as error:
+                self.log(f"{name}: {setting} = {value}: {error.strerror}")
+        return path
+
+    def send(self, name: str, pid: int, number: int) -> None:
+        """Send a signal to all processes of a service whose first process is `pid`."""
+        # That one first and by itself: it may be so young that it has joined no group or session yet.
+        _signal(pid, number)
+        path = self.path(name)
+        if path is None or not cgroup.is_group(path):
+            signal_session(pid, number)
+        elif number == signal.SIGKILL:
+            cgroup.kill(path)
+        else:
+            cgroup.send(path, number, but=pid)
+
+    def service_of(self, pid: int) -> str | None:
+        """The name of the service to whose group a process belongs."""
+        if self.folder is None:
+            return None
+        try:
+            name = os.path.basename(cgroup.of(pid))
+        except OSError:
+            return None
+        return name.removesuffix(SUFFIX) if name.endswith(SUFFIX) else None
+
+
+def in_own_namespace() -> bool:
+    """Whether the control groups that this process sees are a container's own."""
+    try:
+        return os.stat("/proc/self/ns/cgroup").st_ino != INITIAL_CGROUPS
+    except OSError:
+        return False
+
+
+def leave_root(root: str = cgroup.ROOT) -> None:
+    """Move all processes out of a container's topmost group: only empty ones share out controllers."""
+    folder = os.path.join(root, "init")
+    os.makedirs(folder, exist_ok=True)
+    for pid in cgroup.processes(root):
+        if pid:
+            cgroup.move(folder, pid)
 
 
 def session_members(session: int) -> list[int]:
@@ -35,20 +131,21 @@ def session_of(pid: int) -> int | None:
         return None
 
 
-def kill_session(session: int, number: int = signal.SIGKILL) -> None:
-    """Send a signal to every process of a session but its leader.
-
-    Repeated while members are found, since they may have forked meanwhile.
-    """
+def signal_session(session: int, number: int) -> None:
+    """Send a signal to a session but for its leader; SIGKILL as often as members may have forked meanwhile."""
     for _ in range(10):
         members = [pid for pid in session_members(session) if pid != session]
         for pid in members:
-            try:
-                os.kill(pid, number)
-            except OSError:
-                pass  # it ended meanwhile, or it is not ours
-        if not members or number != signal.SIGKILL:
+            _signal(pid, number)
+        if number != signal.SIGKILL or not members:
             return
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except OSError:
+        pass  # it ended meanwhile, or it is not ours
 
 
 def kinship(pid: int) -> Iterator[int]:

@@ -13,7 +13,7 @@ import struct
 
 from applets.init import config as configuration
 from applets.init.control import Server
-from applets.init.groups import kill_session, kinship
+from applets.init.groups import Groups, kinship
 from applets.init.logs import Assembler, Logs, readable
 from applets.init.loop import Loop
 from applets.init.restart import Restart
@@ -115,6 +115,7 @@ class Supervisor:
         self.logs = Logs()
         self.loop = Loop(clocks.monotonic, self._report)
         self.server = Server(self, self.loop)
+        self.groups = Groups(self.log)
         self.config = configuration.Config()
         self.services: dict[str, Service] = {}
         self.units: dict[str, Unit] = {}
@@ -319,12 +320,14 @@ class Supervisor:
         if action == SPAWN:
             self._spawn(name, service)
         elif action == TERM:
-            self._signal(name, signal.SIGTERM)
+            # An interactive shell ignores TERM and goes when its terminal hangs up.
+            hang_up = (signal.SIGHUP,) if service.config.tty else ()
+            self._signal(name, signal.SIGTERM, *hang_up, signal.SIGCONT)
         elif action == KILL:
             self.units[name].kills += 1
             if self.units[name].kills == 1:
                 self.log(f"{name} does not stop: killed")
-            self._kill_all(name)
+            self._signal(name, signal.SIGKILL)
 
     def _spawn(self, name: str, service: Service) -> None:
         unit, now = self.units[name], self.clocks.monotonic()
@@ -341,7 +344,7 @@ class Supervisor:
                 [unit.sockets[a].fileno() for a in service.config.listen if a in unit.sockets],
                 self.environment,
                 self.notify_path,
-                None,
+                self.groups.prepare(name, service.config.cgroup),
             )
             pid, unit.error_fd = spawn(service.config, given)
         except OSError as error:
@@ -391,7 +394,7 @@ class Supervisor:
             name = self._name_of(pid)
             if name is not None:
                 # What it left behind must not hold its ports or files when it comes again.
-                kill_session(pid)
+                self.groups.send(name, pid, signal.SIGKILL)
             _, status = os.waitpid(pid, 0)
             if name is not None:
                 self._exited(name, self.services[name], status)
@@ -420,25 +423,12 @@ class Supervisor:
             again = f", again in {service.deadline - now:.1f} s" if service.deadline else ""
             self.log(f"{name} {how}{again}")
 
-    def _signal(self, name: str, number: int) -> None:
-        service = self.services[name]
-        if service.pid is None:
-            return
-        try:
-            os.kill(service.pid, number)  # not yet reaped, so the number is still its own
-            if number == signal.SIGTERM:
-                if service.config.tty:
-                    # An interactive shell ignores TERM and goes when its terminal hangs up.
-                    os.kill(service.pid, signal.SIGHUP)
-                os.kill(service.pid, signal.SIGCONT)
-        except OSError as error:
-            self.log(f"{name}: signal {number}: {error.strerror}")
-
-    def _kill_all(self, name: str) -> None:
-        service = self.services[name]
-        if service.pid is not None:
-            self._signal(name, signal.SIGKILL)
-            kill_session(service.pid)
+    def _signal(self, name: str, *numbers: int) -> None:
+        """Send signals to all processes of a service.  The first one is not yet collected: its number holds."""
+        pid = self.services[name].pid
+        if pid is not None:
+            for number in numbers:
+                self.groups.send(name, pid, number)
 
     # -- logs -----------------------------------------------------------------------------------
 
@@ -507,7 +497,10 @@ class Supervisor:
                 service.became_ready(self.clocks.monotonic())
 
     def service_of(self, pid: int) -> str | None:
-        """The service that a process belongs to: by its own, its session's or its ancestors' number."""
+        """The service that a process belongs to: by its group, or its own, its session's or an ancestor's number."""
+        name = self.groups.service_of(pid)
+        if name in self.services:
+            return name
         for member in kinship(pid):
             name = self._name_of(member)
             if name is not None:
