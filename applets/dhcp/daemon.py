@@ -115,7 +115,8 @@ class Daemon:
         due = min((port.deadline for port in self.ports.values()), default=math.inf)
         wait = None if due == math.inf else max(0.0, due - now())
         for key, _ in self.selector.select(wait):
-            if self.selector.get_map() and key.fd in self.selector.get_map():
+            # What was heard before may have closed this one, and opened another by its number.
+            if self.selector.get_map().get(key.fd) == key:
                 key.data()
         for port in list(self.ports.values()):
             moment = now()
@@ -178,6 +179,7 @@ class Daemon:
     def _forget(self, port: Port) -> None:
         say(f"dhcp: {port.name}: interface is gone")
         del self.ports[port.name]
+        self.interfaces.forget(port.name)
         self.records.remove(port.name)
         self._close(port, "raw", "udp", "arp")
 
@@ -236,8 +238,9 @@ class Daemon:
         port.remembered = self.records.remember(port.name, lease.address)
         if lease.hostname:
             try:
-                if name_the_box(lease.hostname):
-                    say(f"dhcp: {port.name}: the box is called {lease.hostname}")
+                name = lease.hostname.partition(".")[0]
+                if name_the_box(name):
+                    say(f"dhcp: {port.name}: the box is called {name}")
             except OSError as error:
                 say(f"dhcp: {port.name}: cannot set the host name: {describe(error)}")
         if not same:

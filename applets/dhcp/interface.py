@@ -149,6 +149,10 @@ class Interfaces:
             if error.errno not in GONE:
                 raise
 
+    def forget(self, name: str) -> None:
+        """The interface is gone; one that comes by its name is another."""
+        self._mtu.pop(name, None)
+
     def _set_mtu(self, link: Link, mtu: int | None) -> None:
         """Set the link's MTU; None puts back what it was before we changed it."""
         now = self._mtu.get(link.name, link.mtu)

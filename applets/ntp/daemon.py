@@ -83,6 +83,7 @@ class Daemon:
                 self.selector.register(signals, selectors.EVENT_READ, lambda: self._obey(signals))
                 self.selector.register(self.resolver, selectors.EVENT_READ, self._looked_up)
                 self._restore()
+                notify("STATUS=looking for servers")
                 self._choose_servers()
                 watch = None if self.names else self._watch()
                 while not self.stopping:
@@ -178,6 +179,14 @@ class Daemon:
             self.look_ups = 0
             self.look_up_at = self.clock.steady()
 
+    def _hurry(self) -> None:
+        """There is a network, or another one: what has failed until now may work."""
+        now = self.clock.steady()
+        self.client.hurry(now)
+        if self.look_up_at < math.inf:
+            self.look_ups = 0
+            self.look_up_at = now
+
     def _look_up(self) -> None:
         self.look_up_at = math.inf
         if not self.resolver.busy:
@@ -265,6 +274,7 @@ class Daemon:
                 self.stopping = True
             else:
                 self._choose_servers()
+                self._hurry()
 
 
 def _waited(extra: list[tuple[int, int, bytes]]) -> float:

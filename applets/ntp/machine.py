@@ -145,6 +145,12 @@ class Client:
         elif self.deadline == math.inf:
             self.deadline = now
 
+    def hurry(self, now: float) -> None:
+        """The network has changed: while the clock is not set, try at once instead of after a pause."""
+        if self.state == UNSET and self.servers and not self._asking:
+            self._failures = 0
+            self.deadline = now
+
     def tick(self, now: float) -> list[Event]:
         """Do what is due at `now`."""
         if now >= self.deadline:

@@ -164,6 +164,8 @@ def test_renewal_stop_and_start(net: Net) -> None:
     client.process.send_signal(signal.SIGUSR1)  # dnsmasq knows no T1 below a minute
     client.wait_for("eth0: kept 10.9.0.")
     assert net.addresses == before
+    (address,) = json.loads(net.client.ip("-j -4 addr show eth0"))[0]["addr_info"]
+    assert 100 < address["valid_life_time"] <= 120  # the kernel drops it even if we are killed
     told = net.told()
     assert "READY=1" in told and before[0] in told
     assert client.stop() == 0

@@ -216,17 +216,54 @@ def test_runs_saves_reads_leases_and_ends(
     def others() -> None:
         (leases / "eth0.json.new").write_text(json.dumps({"ntp": ["127.0.0.1"]}))
         os.rename(leases / "eth0.json.new", leases / "eth0.json")
-        said.append(notes.recv(1000))
-        said.append(notes.recv(1000))
+        said.extend(notes.recv(1000) for _ in range(3))
         clock.changed.wait(10)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Timer(0.2, others).start()
     assert one.run() == 0
-    assert said[0] == b"READY=1" and said[1].startswith(b"STATUS=off by ")
+    assert said[:2] == [b"STATUS=looking for servers", b"READY=1"]
+    assert said[2].startswith(b"STATUS=off by ")
     assert clock.steps and abs(clock.off) < 0.05
     assert abs(int((tmp_path / "clock").read_text()) - time.time()) < 5
     notes.close()
+
+
+def test_a_lease_without_servers_hurries_a_lookup_that_failed(
+    tmp_path: Path, serve: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network comes after ntp has begun: the names can be looked up now, not in a minute."""
+    monkeypatch.setattr(servers, "POOL", ("time.example",))
+    answers: list[list[str]] = [[], [], [], [], ["127.0.0.1"]]
+    asked: list[float] = []
+
+    def look_up(self: servers.Resolver, names: list[str]) -> None:
+        asked.append(time.monotonic())
+        self.busy = True
+        self._found = answers[len(asked) - 1]
+        self._writer.send(b".")
+
+    monkeypatch.setattr(servers.Resolver, "look_up", look_up)
+    leases = tmp_path / "leases"
+    leases.mkdir()
+    clock = FakeClock(-100.0)
+    one = daemon(clock, tmp_path, serve(fair), names=[], once=False)
+
+    def others() -> None:
+        while len(asked) < 2:  # the next one would be in two seconds, the last in eight more
+            threading.Event().wait(0.01)
+        for name in ("eth0", "eth1", "eth2"):
+            before = len(asked)
+            (leases / f"{name}.json").write_text("{}")
+            while len(asked) == before:
+                threading.Event().wait(0.01)
+        clock.changed.wait(10)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=others).start()
+    assert one.run() == 0
+    assert asked[4] - asked[0] < 3
+    assert abs(clock.off) < 0.05
 
 
 @pytest.mark.parametrize(
