@@ -29,6 +29,7 @@ FAMILIES = {
 ALIASES = {
     "[": "test",
     "ash": "sh",
+    "chgrp": "chown",
     "egrep": "grep",
     "fgrep": "grep",
     "halt": "poweroff",
