@@ -1,0 +1,10 @@
+"""The frozen program: a static CPython with all our code inside, one file that needs no other.
+
+    pins.toml   which sources                     sources   where they are had, and their checksums
+    stages      OpenSSL, CPython, cryptography: built once, kept by the hash of what goes in
+    freeze      Python code -> C tables           link      objects -> the program
+    main.c      starts the interpreter            frozen.c, paths.c: what of CPython's is replaced
+    syscalls.c  the module _syscalls              overrides/  standard modules that a static file must have otherwise
+
+`python -m interpreter [--output FILE]` (with packaging/ on the path) builds it; ./dev build calls that.
+"""

@@ -1,0 +1,79 @@
+"""`python -m interpreter`: build the frozen program."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from interpreter import link, stages
+from interpreter.workshop import BuildError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextlib.contextmanager
+def step(title: str) -> Iterator[None]:
+    """Show a line for a step with its seconds."""
+    live = sys.stderr.isatty()
+    if live:
+        print(f"  {title} ...", end="", file=sys.stderr, flush=True)
+    started = time.monotonic()
+    yield
+    seconds = time.monotonic() - started
+    print(f"{chr(13) if live else ''}  {title:<44} {seconds:6.1f} s", file=sys.stderr, flush=True)
+
+
+def build(program: Path, logs: Path) -> None:
+    """Build what is not in the cache, then freeze and link."""
+
+    def log(name: str) -> Path:
+        path = logs / f"{name}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        return path
+
+    def make(stage: stages.Stage, title: str) -> stages.Stage:
+        if not stage.complete:
+            with step(title):
+                stage.make(log(stage.name))
+        return stage
+
+    fetching = log("sources")
+    ssl = make(stages.openssl(fetching), "OpenSSL")
+    python = make(stages.cpython(ssl, fetching), "CPython")
+    code = make(stages.libraries(fetching), "Python libraries")
+    native = make(stages.cryptography(ssl, python, code, fetching), "cryptography (Rust)")
+    with tempfile.TemporaryDirectory() as scratch:
+        frozen = Path(scratch) / "frozen"
+        with step("freezing Python code"):
+            link.freeze(python, code, frozen, log("freeze"))
+        with step("linking"):
+            link.link(ssl, python, native, frozen, program, log("link"))
+
+
+def main() -> int:
+    """Build; status 1 and the reason when a step fails."""
+    parser = argparse.ArgumentParser(prog="interpreter", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--output", type=Path, default=ROOT / "build" / "toolbox", metavar="FILE")
+    arguments = parser.parse_args()
+    missing = [tool for tool in ("gcc", "make", "rustc", "cargo", "perl") if not shutil.which(tool)]
+    try:
+        if missing:
+            raise BuildError(
+                f"{', '.join(missing)}: not found; `./dev doctor` says what is missing"
+            )
+        build(arguments.output.resolve(), ROOT / "build" / "log")
+    except BuildError as error:
+        print(f"\n  failed: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

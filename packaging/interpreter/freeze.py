@@ -1,0 +1,142 @@
+"""Python code -> the tables of frozen modules.  Runs in the interpreter that will run the code.
+
+    python -I -S -X no_debug_ranges freeze.py OUTPUT --standard DIR --library DIR... --own DIR:PACKAGE...
+
+Writes to OUTPUT: `modules.bin`, the marshalled code of all modules; `modules.S`, which puts it into the
+program's read-only data; `modules.h` and `bootstrap.h`, the rows of CPython's tables of frozen modules.
+Later folders override modules of earlier ones.  Same sources, same bytes.
+
+Libraries lose asserts and docstrings (-OO); our own code keeps its docstrings, which are its grammar and help.
+"""
+
+import argparse
+import marshal
+import os
+import sys
+
+#: Of the standard library: its tests, what needs Tk, and what installs into a file system.
+LEFT_OUT = frozenset(
+    [
+        "__phello__",
+        "ensurepip",
+        "idlelib",
+        "lib2to3",
+        "site-packages",
+        "test",
+        "tkinter",
+        "turtle",
+        "turtledemo",
+        "venv",
+    ]
+)
+
+#: Folders inside packages that only their makers need.
+TESTS = frozenset(["test", "tests", "testing", "__pycache__"])
+
+#: What the interpreter itself asks for under names of its own.
+BOOTSTRAP = {
+    "_frozen_importlib": "importlib._bootstrap",
+    "_frozen_importlib_external": "importlib._bootstrap_external",
+    "zipimport": "zipimport",
+}
+
+
+def modules(folder, prefix=""):
+    """Yield (dotted name, source file, whether it is a package) of all modules below a folder."""
+    for name in sorted(os.listdir(folder)):
+        path = os.path.join(folder, name)
+        # The name of sysconfig's data ends in that of the machine, with dashes.
+        if (
+            name.endswith(".py")
+            and name != "__init__.py"
+            and name[:-3].replace("-", "_").isidentifier()
+        ):
+            if name != "__main__.py" or prefix:
+                yield prefix + name[:-3], path, False
+        elif os.path.isdir(path) and name.isidentifier() and name not in TESTS:
+            start = os.path.join(path, "__init__.py")
+            if os.path.exists(start):
+                yield prefix + name, start, True
+                yield from modules(path, f"{prefix}{name}.")
+
+
+def collect(arguments):
+    """All modules: dotted name -> (source file, package or not, optimisation level)."""
+    found = {}
+    for name, path, package in modules(arguments.standard):
+        if name.partition(".")[0] not in LEFT_OUT:
+            found[name] = (path, package, 2)
+    for folder in arguments.library:
+        found.update({n: (path, package, 2) for n, path, package in modules(folder)})
+    for folder in arguments.own:
+        package = os.path.basename(folder)
+        found[package] = (os.path.join(folder, "__init__.py"), True, 1)
+        found.update({n: (p, k, 1) for n, p, k in modules(folder, f"{package}.")})
+    return found
+
+
+def distributions(folders):
+    """The source of a module that holds the metadata of the distributions in `folders`."""
+    found = {}
+    for folder in folders:
+        for name in sorted(os.listdir(folder)):
+            metadata = os.path.join(folder, name, "METADATA")
+            if name.endswith(".dist-info") and os.path.exists(metadata):
+                with open(metadata, encoding="utf-8") as file:
+                    # The header alone: the description is the maker's web page.
+                    found[name.removesuffix(".dist-info")] = file.read().split("\n\n")[0] + "\n"
+    return (
+        f'"""Metadata of what is frozen in (see toolbox.distributions)."""\nMETADATA = {found!r}\n'
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("output")
+    parser.add_argument("--standard", required=True)
+    parser.add_argument("--library", action="append", default=[])
+    parser.add_argument("--own", action="append", default=[])
+    arguments = parser.parse_args()
+    blob = bytearray()
+    rows = {}
+    for name, (path, package, level) in sorted(collect(arguments).items()):
+        with open(path, "rb") as file:
+            source = file.read()
+        code = compile(source, f"<frozen {name}>", "exec", dont_inherit=True, optimize=level)
+        rows[name] = (place(blob, code), package)
+    text = distributions(arguments.library)
+    rows["_distributions"] = (place(blob, compile(text, "<frozen _distributions>", "exec")), False)
+    write(arguments.output, blob, rows)
+    print(f"{len(rows)} modules, {len(blob)} bytes", file=sys.stderr)
+
+
+def place(blob, code):
+    """Append a code object to the blob, aligned; where it lies: (offset, length)."""
+    blob += bytes(-len(blob) % 16)
+    data = marshal.dumps(code)
+    start = len(blob)
+    blob += data
+    return start, len(data)
+
+
+def write(folder, blob, rows):
+    os.makedirs(folder, exist_ok=True)
+
+    def row(name, of):
+        (start, length), package = rows[of]
+        return f'{{"{name}", code + {start}, {length}, {int(package)}}},\n'
+
+    files = {
+        "modules.bin": bytes(blob),
+        "modules.h": "".join(row(name, name) for name in rows),
+        "bootstrap.h": "".join(row(name, of) for name, of in BOOTSTRAP.items()),
+        "modules.S": '.section .rodata.frozen_code,"a",@progbits\n.balign 64\n.globl frozen_code\n'
+        'frozen_code:\n.incbin "modules.bin"\n.section .note.GNU-stack,"",@progbits\n',
+    }
+    for name, data in files.items():
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(data if isinstance(data, bytes) else data.encode())
+
+
+if __name__ == "__main__":
+    main()

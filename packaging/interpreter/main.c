@@ -1,0 +1,121 @@
+/* The frozen program: set the interpreter up, call toolbox.multicall.main(argv), end with its status. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <limits.h>
+#include <nss.h>
+#include <unistd.h>
+
+PyMODINIT_FUNC PyInit__syscalls(void);
+PyMODINIT_FUNC PyInit__cffi_backend(void);
+PyMODINIT_FUNC PyInit__rust(void);
+
+/* Where __file__ of frozen modules seems to lie; some libraries look at it.  Nothing is read from there. */
+#define FROZEN_FOLDER L"/frozen"
+
+/* A static glibc follows the host's /etc/nsswitch.conf into dlopen and crashes in a library of another
+   build (libnss_systemd).  Files and DNS are what it has built in. */
+static void
+pin_name_services(void)
+{
+    static const char *const databases[] = {
+        "aliases", "ethers", "group", "gshadow", "initgroups", "networks",
+        "passwd", "protocols", "rpc", "services", "shadow",
+    };
+    for (size_t i = 0; i < sizeof databases / sizeof *databases; i++)
+        __nss_configure_lookup(databases[i], "files");
+    __nss_configure_lookup("hosts", "files dns");
+}
+
+static void
+fail(PyStatus status)
+{
+    if (PyStatus_Exception(status))
+        Py_ExitStatusException(status);
+}
+
+static void
+set(PyConfig *config, wchar_t **field, const wchar_t *value)
+{
+    fail(PyConfig_SetString(config, field, value));
+}
+
+static void
+initialize(int argc, char **argv)
+{
+    PyPreConfig before;
+    PyPreConfig_InitIsolatedConfig(&before);
+    before.utf8_mode = 1; /* whatever the locale: bytes that are no UTF-8 survive as surrogates */
+    before.coerce_c_locale = 0;
+    before.configure_locale = 0;
+    fail(Py_PreInitialize(&before));
+
+    PyImport_AppendInittab("_syscalls", PyInit__syscalls);
+    PyImport_AppendInittab("_cffi_backend", PyInit__cffi_backend);
+    PyImport_AppendInittab("cryptography.hazmat.bindings._rust", PyInit__rust);
+
+    PyConfig config;
+    PyConfig_InitIsolatedConfig(&config);
+    config.parse_argv = 0;
+    config.site_import = 0;
+    config.write_bytecode = 0;
+    config.install_signal_handlers = 0; /* applets live with the defaults; Python programs set theirs */
+    config.pathconfig_warnings = 0;
+    config.module_search_paths_set = 1; /* to nothing: all is frozen */
+    config.safe_path = 1;
+    config.use_frozen_modules = 1;
+    config.user_site_directory = 0;
+    config.code_debug_ranges = 1; /* of programs that are run; the frozen code has none */
+    config.buffered_stdio = 1;
+    fail(PyConfig_SetBytesArgv(&config, argc, argv));
+
+    /* sys.executable, which Python programs start again: the program itself, under whatever name. */
+    char path[PATH_MAX] = "";
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[length > 0 ? length : 0] = '\0';
+    fail(PyConfig_SetBytesString(&config, &config.executable, *path ? path : argv[0]));
+    fail(PyConfig_SetBytesString(&config, &config.base_executable, *path ? path : argv[0]));
+    set(&config, &config.program_name, L"toolbox");
+    set(&config, &config.prefix, L"/usr");
+    set(&config, &config.exec_prefix, L"/usr");
+    set(&config, &config.base_prefix, L"/usr");
+    set(&config, &config.base_exec_prefix, L"/usr");
+    set(&config, &config.stdlib_dir, FROZEN_FOLDER);
+    set(&config, &config.platlibdir, L"lib");
+    fail(Py_InitializeFromConfig(&config));
+    PyConfig_Clear(&config);
+}
+
+/* Returns the exit status; 1 after a traceback for an exception that should not have come this far. */
+static int
+run(int argc, char **argv)
+{
+    PyObject *words = PyList_New(argc);
+    for (int i = 0; words && i < argc; i++) {
+        PyObject *word = PyUnicode_DecodeFSDefault(argv[i]);
+        if (word == NULL)
+            Py_CLEAR(words);
+        else
+            PyList_SET_ITEM(words, i, word);
+    }
+    PyObject *result = NULL;
+    PyObject *module = words ? PyImport_ImportModule("toolbox.multicall") : NULL;
+    if (module)
+        result = PyObject_CallMethod(module, "main", "O", words);
+    long status = result ? PyLong_AsLong(result) : 1;
+    if (PyErr_Occurred()) {
+        PyErr_Print();
+        status = 1;
+    }
+    return (int)status;
+}
+
+int
+main(int argc, char **argv)
+{
+    pin_name_services();
+    initialize(argc, argv);
+    if (PySys_SetObject("frozen", Py_True) < 0) /* what freezers set; toolbox.listing asks for it */
+        return 1;
+    /* The dispatcher has flushed what was written; taking the interpreter apart would only cost time. */
+    _exit(run(argc, argv));
+}

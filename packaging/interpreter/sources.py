@@ -1,0 +1,190 @@
+"""Pinned sources: from a folder, the cache, their makers, or the distribution.  A checksum decides."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+import tomllib
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from interpreter.workshop import BuildError, cache, output, run
+
+HERE = Path(__file__).parent
+LOCK = HERE.parent / "requirements.lock"
+
+#: Seconds that a maker's server has to begin to answer.
+TIMEOUT = 20
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One version of one source, as pins.toml has it."""
+
+    name: str
+    version: str
+    sha256: str
+    upstream: str
+    package: str
+    suites: tuple[str, ...]
+
+
+def pins(name: str) -> list[Pin]:
+    """The pins of a kind ("cpython"), best first; $SNAKEROOT_CPYTHON narrows them to one version."""
+    table = tomllib.loads((HERE / "pins.toml").read_text())
+    found = [Pin(name=name, **{**pin, "suites": tuple(pin["suites"])}) for pin in table[name]]
+    variable = f"SNAKEROOT_{name.upper()}"
+    wanted = os.environ.get(variable)
+    if wanted:
+        found = [pin for pin in found if pin.version == wanted]
+        if not found:
+            raise BuildError(f"{variable}={wanted}: pins.toml has no such version")
+    return found
+
+
+def archive(name: str, log: Path) -> tuple[Pin, Path]:
+    """The first pin of a kind that can be had, and its archive in the cache."""
+    tried = []
+    for pin in pins(name):
+        for way in (_kept, _given, _from_makers, _from_distribution):
+            with contextlib.suppress(OSError, BuildError):
+                if path := way(pin, log):
+                    return pin, path
+        tried.append(f"{pin.name} {pin.version}")
+    raise BuildError(
+        f"{' and '.join(tried)} (packaging/interpreter/pins.toml) cannot be had: connect to the"
+        " network, put the archive into a folder that $SNAKEROOT_SOURCES names, or pin another version"
+    )
+
+
+def unpack(archive_path: Path, target: Path, log: Path) -> None:
+    """Unpack an archive that holds one folder; its contents become `target`."""
+    target.mkdir()
+    run(
+        ["tar", "xf", archive_path, "-C", target, "--strip-components=1", "--no-same-owner"],
+        log=log,
+    )
+
+
+def requirement(name: str) -> str:
+    """The lock file's lines for one distribution: `name==version --hash=...`."""
+    lines = LOCK.read_text().replace("\\\n", " ").splitlines()
+    for line in lines:
+        if line.replace("_", "-").lower().startswith(f"{name.replace('_', '-').lower()}=="):
+            return line
+    raise BuildError(f"{LOCK}: has no {name}")
+
+
+def version_of(name: str) -> str:
+    """The locked version of a distribution."""
+    return requirement(name).split("==")[1].split()[0]
+
+
+def distributions(names: list[str], target: Path, python: Path, log: Path, *, source: bool) -> None:
+    """Download locked distributions into `target`: as wheels, or as source archives."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as wanted:
+        wanted.write("".join(f"{requirement(name)}\n" for name in names))
+        wanted.flush()
+        kind = ["--no-binary", ":all:"] if source else ["--only-binary", ":all:"]
+        # A source archive's metadata is asked for by pip, with what the virtual environment has.
+        run(
+            [
+                *(python, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"),
+                "--disable-pip-version-check",
+                *kind,
+                *("--dest", target, "-r", wanted.name),
+            ],
+            log=log,
+        )
+
+
+def _kept(pin: Pin, log: Path) -> Path | None:
+    path = _place(pin)
+    return path if path.exists() else None
+
+
+def _given(pin: Pin, log: Path) -> Path | None:
+    folder = os.environ.get("SNAKEROOT_SOURCES")
+    for path in sorted(Path(folder).iterdir()) if folder else ():
+        if path.is_file() and pin.version in path.name and checksum(path) == pin.sha256:
+            return _keep(pin, partial(shutil.copy, path))
+    return None
+
+
+def _from_makers(pin: Pin, log: Path) -> Path | None:
+    def fetch(target: Path) -> None:
+        with (
+            urllib.request.urlopen(pin.upstream, timeout=TIMEOUT) as answer,
+            target.open("wb") as file,
+        ):
+            shutil.copyfileobj(answer, file)
+
+    return _keep(pin, fetch)
+
+
+def _from_distribution(pin: Pin, log: Path) -> Path | None:
+    """apt-get source, with lists of its own: the machine's configuration stays as it is."""
+    mirror = next(
+        uri
+        for uri, origin in (
+            line.split(" ", 1)
+            for line in output(
+                ["apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN)"]
+            ).splitlines()
+        )
+        if origin == "Debian" and "security" not in uri
+    )
+    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    for suite in pin.suites:
+        with tempfile.TemporaryDirectory() as scratch:
+            root = Path(scratch)
+            for folder in ("lists/partial", "cache/archives/partial", "source"):
+                (root / folder).mkdir(parents=True)
+            (root / "sources.list").write_text(
+                f"deb-src [signed-by={keyring}] {mirror} {suite} main\n"
+            )
+            options = [
+                *("-q", "-o", f"Dir::Etc::sourcelist={root}/sources.list"),
+                *("-o", "Dir::Etc::sourceparts=/dev/null", "-o", f"Dir::State::lists={root}/lists"),
+                *("-o", f"Dir::Cache={root}/cache", "-o", "APT::Sandbox::User=root"),
+            ]
+            with contextlib.suppress(BuildError):
+                run(["apt-get", *options, "update"], log=log)
+                download = ["source", "--download-only", "--tar-only", pin.package]
+                run(["apt-get", *options, *download], log=log, cwd=root / "source")
+            for path in sorted((root / "source").iterdir()):
+                if checksum(path) == pin.sha256:
+                    return _keep(pin, partial(shutil.copy, path))
+    return None
+
+
+def _place(pin: Pin) -> Path:
+    return cache() / "sources" / f"{pin.name}-{pin.version}.tar"
+
+
+def _keep(pin: Pin, fetch: Callable[[Path], object]) -> Path:
+    """Fetch into the cache; only a file with the pinned checksum gets its name."""
+    path = _place(pin)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        fetch(part)
+        found = checksum(part)
+        if found != pin.sha256:
+            raise BuildError(f"{pin.name} {pin.version}: checksum {found}, pinned is {pin.sha256}")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def checksum(path: Path) -> str:
+    """A file's SHA-256 in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
