@@ -36,8 +36,8 @@ button:focus-visible, a:focus-visible, input:focus-visible { outline: 2px solid 
 button.main { background: var(--main); border-color: var(--main); color: var(--card); font-weight: 600; }
 button.danger { color: var(--bad); }
 article, .tile, dl { background: var(--card); border: 1px solid var(--line); border-radius: .7rem; }
-.services { display: grid; gap: .6rem; }
-article { padding: .7rem .9rem; }
+.services { display: grid; gap: .6rem; grid-template-columns: minmax(0, 1fr); }
+article { padding: .7rem .9rem; min-width: 0; }
 .heading { display: flex; flex-wrap: wrap; gap: .3rem .7rem; align-items: center; }
 .heading h2 { margin: 0; font-size: 1.4rem; }
 .actions { margin-left: auto; display: flex; gap: .4rem; }
@@ -49,7 +49,7 @@ article { padding: .7rem .9rem; }
 .tail { margin-top: .35rem; font: .8rem/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, monospace; color: var(--quiet); }
 .tail div { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .tail:empty { display: none; }
-.tiles { display: grid; gap: .6rem; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); }
+.tiles { display: grid; gap: .6rem; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); }
 .tile { padding: .7rem .9rem; }
 .tile h3 { font-size: .85rem; font-weight: 500; color: var(--quiet); overflow-wrap: anywhere; }
 .tile p { font-size: 1.35rem; font-weight: 600; line-height: 1.3; }
@@ -81,9 +81,9 @@ summary { cursor: pointer; } details form { display: flex; gap: .5rem; margin-to
   background: var(--card); color: var(--text); width: 100%; }
 .login button { padding: .55rem; } .login .wrong { margin-top: 1rem; }
 @media (max-width: 36rem) {
-  .bar { flex-wrap: wrap; } .live { order: 3; }
-  .actions { margin-left: 0; width: 100%; } .actions button { flex: 1; padding: .5rem; }
-  .tiles { grid-template-columns: 1fr 1fr; }
+  .bar { flex-wrap: wrap; } .who { flex-basis: 60%; }
+  .actions button { padding: .45rem .7rem; }
+  .tiles { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
 }
 """
 

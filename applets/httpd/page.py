@@ -50,11 +50,18 @@ def overview(box: dict[str, Any], csrf: str) -> str:
         f"{_top(box, csrf)}"
         f'<main data-live="/events">'
         f'<div id="problem">{parts["problem"]}</div>'
-        f'<h2>Services</h2><div id="services" class="services">{parts["services"]}</div>'
+        f'<h2>Services</h2><div id="services" class="services">{_services(box, csrf)}</div>'
         f'<h2>This box</h2><div id="tiles" class="tiles">{parts["tiles"]}</div>'
         f"{_foot(box, csrf)}</main>"
     )
     return document(box["hostname"], body)
+
+
+def changes(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
+    """The fragments to send to somebody who has seen `old`."""
+    if old.get("services") != new.get("services"):
+        return new  # the last lines lie inside that one
+    return {name: html for name, html in new.items() if old.get(name) != html}
 
 
 def without_ages(html: str) -> str:
@@ -67,9 +74,12 @@ def without_ages(html: str) -> str:
 
 def fragments(box: dict[str, Any], csrf: str) -> dict[str, str]:
     """The parts of the first page that change, by their ids."""
+    # The last lines of a talkative service must not replace the buttons that somebody is pressing.
+    tails = {_tail_id(one): _tail(one) for one in box["services"]}
     return {
         "problem": _problem(box["problem"]),
-        "services": _services(box, csrf),
+        "services": _services(box, csrf, tails=False),
+        **tails,
         "tiles": _tiles(box),
     }
 
@@ -198,16 +208,13 @@ def _problem(text: str | None) -> str:
     return f'<p class="problem" role="alert">{escape(text)}</p>' if text else ""
 
 
-def _services(box: dict[str, Any], csrf: str) -> str:
-    rows = [_service_row(one, box["time"], csrf) for one in box["services"]]
+def _services(box: dict[str, Any], csrf: str, tails: bool = True) -> str:
+    rows = [_service_row(one, box["time"], csrf, tails) for one in box["services"]]
     return "".join(rows) or '<p class="quiet">No services.</p>'
 
 
-def _service_row(one: dict[str, Any], now: float, csrf: str) -> str:
+def _service_row(one: dict[str, Any], now: float, csrf: str, tails: bool) -> str:
     name = str(one.get("name", "?"))
-    lines = "".join(
-        f"<div>{escape(str(line.get('text', '')))}</div>" for line in one.get("log", [])
-    )
     restarts = one.get("restarts") or 0
     count = (
         f'<span class="count">{restarts} restart{"s" if restarts != 1 else ""}</span>'
@@ -217,8 +224,16 @@ def _service_row(one: dict[str, Any], now: float, csrf: str) -> str:
     return (
         f'<article><div class="heading"><h3><a href="/services/{_path(name)}">{escape(name)}</a></h3>'
         f"{_state(one, now)}{count}{_buttons(one, csrf, '/')}</div>{_status(one)}"
-        f'<div class="tail">{lines}</div></article>'
+        f'<div class="tail" id="{_tail_id(one)}">{_tail(one) if tails else ""}</div></article>'
     )
+
+
+def _tail_id(one: dict[str, Any]) -> str:
+    return f"tail-{escape(str(one.get('name')))}"
+
+
+def _tail(one: dict[str, Any]) -> str:
+    return "".join(f"<div>{escape(str(line.get('text', '')))}</div>" for line in one.get("log", []))
 
 
 def _state(one: dict[str, Any], now: float) -> str:
@@ -268,7 +283,7 @@ def _tiles(box: dict[str, Any]) -> str:
     ]
     for disk in box["disks"]:
         note = " (read-only)" if disk["read_only"] else ""
-        tiles.append(_meter_tile(f"{disk['path']}{note}", disk["used"], disk["size"]))
+        tiles.append(_meter_tile(f"Disk {disk['path']}{note}", disk["used"], disk["size"]))
     groups: dict[str, list[str]] = {}
     for one in box["addresses"]:
         groups.setdefault(one["interface"], []).append(f"{one['address']}/{one['prefix']}")

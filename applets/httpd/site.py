@@ -50,7 +50,8 @@ SECURITY = [
     ),
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
-    ("Referrer-Policy", "no-referrer"),
+    # With "no-referrer" a browser would hide the origin of our own forms from us, too.
+    ("Referrer-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 ]
 
@@ -256,7 +257,7 @@ class Site:
             while not self.stopping.is_set():
                 box = self._described()
                 parts = {name: page.without_ages(html) for name, html in render(box).items()}
-                changed = {name: html for name, html in parts.items() if shown.get(name) != html}
+                changed = page.changes(shown, parts)
                 if changed:
                     shown, spoken = parts, self.clock()
                     yield _event({"time": box["time"], "html": changed})
