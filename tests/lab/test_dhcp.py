@@ -180,6 +180,19 @@ def test_renewal_stop_and_start(net: Net) -> None:
     assert server.text.count("DHCPDISCOVER") == discovers
 
 
+def test_killed_and_started_again(net: Net) -> None:
+    """kill -9: the address stays, the next one takes it over, and there is only one."""
+    net.dnsmasq(RANGE)
+    client = net.dhcp("eth0")
+    client.wait_for("eth0: got 10.9.0.")
+    before = net.addresses, net.routes
+    client.stop(signal.SIGKILL)
+    assert (net.addresses, net.routes) == before
+    client = net.dhcp("eth0")
+    client.wait_for("eth0: got 10.9.0.")
+    assert (net.addresses, net.routes) == before
+
+
 def test_release(net: Net) -> None:
     server = net.dnsmasq(RANGE)
     client = net.dhcp("-R", "eth0")
