@@ -42,7 +42,8 @@ DEVELOPER = "developer"
 #: The inode of the initial process-id namespace (PROC_PID_INIT_INO of the kernel's proc_ns.h).
 INITIAL_PIDS = 0xEFFFFFFC
 
-#: What the signals ask for, as BusyBox's and sysvinit's init have them.
+#: What the signals ask for: USR1, USR2 and INT as BusyBox's and sysvinit's init have them; TERM is what
+#: container engines and hypervisors' agents send to end a guest.
 SIGNALS = {
     signal.SIGTERM: "poweroff",
     signal.SIGUSR2: "poweroff",
@@ -95,6 +96,9 @@ def machine() -> NoReturn:
     box = Supervisor(_clocks(), console.say, dict(ENVIRONMENT))
     for line in lines:
         box.log(line)
+    if not config.services and config.problems:
+        box.log("no services: a shell on the console instead")
+        config.services["rescue"] = rescue()
     while True:
         # Whatever happens, the first process goes on: without it the kernel panics.
         try:
@@ -102,6 +106,18 @@ def machine() -> NoReturn:
         except BaseException as error:
             console.say(f"internal error: {type(error).__name__}: {error}")
             time.sleep(1)
+
+
+def rescue(active: str = "/sys/class/tty/console/active") -> configuration.ServiceConfig:
+    """A shell on the console, for a box whose services file cannot be read: there is no other way in."""
+    try:
+        with open(active) as file:
+            terminal = file.read().split()[-1]
+    except (OSError, IndexError):
+        terminal = "console"
+    shell = configuration.ServiceConfig("rescue", ["/bin/sh", "-l"])
+    shell.tty = f"/dev/{terminal}"
+    return shell
 
 
 def supervise(box: Supervisor, where: str, config: Config, control_path: str) -> int:
