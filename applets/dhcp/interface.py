@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+from functools import partial
 
 from toolbox.linux.netlink import (
     IFF_LOOPBACK,
@@ -22,7 +23,7 @@ from toolbox.net.ip import ANY, address_bytes, address_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from applets.dhcp.lease import Lease
 
@@ -105,11 +106,42 @@ class Interfaces:
         return self._door.link(link.name)
 
     def configure(self, link: Link, lease: Lease, previous: Lease | None, metric: int) -> None:
-        """Set what the lease says, and remove what only the previous one said."""
+        """Set what the lease says, and remove what only the previous one said.
+
+        What fails does not keep the rest from being done; OSError is the first failure.
+        """
+        failures: list[OSError] = []
+        for step in self._steps(link, lease, previous, metric):
+            try:
+                step()
+            except OSError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def _steps(
+        self, link: Link, lease: Lease, previous: Lease | None, metric: int
+    ) -> Iterator[Callable[[], None]]:
         name = link.name
         if previous and (previous.address, previous.prefix) != (lease.address, lease.prefix):
-            self._door.delete_address(name, previous.address, previous.prefix)
-        self._set_mtu(link, lease.mtu)
+            yield lambda: self._drop_address(name, previous)
+        yield lambda: self._set_mtu(link, lease.mtu)
+        yield lambda: self._add_address(name, lease)
+        for route in previous.routes if previous else ():
+            if route not in lease.routes:
+                yield partial(self._drop_route, name, route, metric)
+        # First the routes on the link itself: the others' routers may be reached by them.
+        for route in sorted(lease.routes, key=lambda route: route[2] != ANY):
+            yield partial(self._add_route, name, lease, route, metric)
+
+    def withdraw(self, link: Link, lease: Lease, metric: int) -> None:
+        """Remove everything that came with the lease; what is gone already is no error."""
+        for route in lease.routes:
+            self._drop_route(link.name, route, metric)
+        self._drop_address(link.name, lease)
+        self._set_mtu(link, None)
+
+    def _add_address(self, name: str, lease: Lease) -> None:
         ends = None if self.lasting or lease.seconds == math.inf else int(lease.seconds)
         self._door.add_address(
             name,
@@ -120,34 +152,28 @@ class Interfaces:
             preferred=ends,
             valid=ends,
         )
-        for route in previous.routes if previous else ():
-            if route not in lease.routes:
-                self._drop_route(name, route, metric)
-        # First the routes on the link itself: the others' routers may be reached by them.
-        for destination, length, router in sorted(lease.routes, key=lambda r: r[2] != ANY):
-            self._door.add_route(
-                destination if length else "",
-                length,
-                how=REPLACE,
-                gateway="" if router == ANY else router,
-                name=name,
-                metric=metric,
-                source=lease.address,
-                protocol=RTPROT_DHCP,
-                # Some clouds give /32 addresses with a router outside of them: it is on the link.
-                on_link=router != ANY,
-            )
 
-    def withdraw(self, link: Link, lease: Lease, metric: int) -> None:
-        """Remove everything that came with the lease; what is gone already is no error."""
-        for route in lease.routes:
-            self._drop_route(link.name, route, metric)
+    def _drop_address(self, name: str, lease: Lease) -> None:
         try:
-            self._set_mtu(link, None)
-            self._door.delete_address(link.name, lease.address, lease.prefix)
+            self._door.delete_address(name, lease.address, lease.prefix)
         except OSError as error:
             if error.errno not in GONE:
                 raise
+
+    def _add_route(self, name: str, lease: Lease, route: tuple[str, int, str], metric: int) -> None:
+        destination, length, router = route
+        self._door.add_route(
+            destination if length else "",
+            length,
+            how=REPLACE,
+            gateway="" if router == ANY else router,
+            name=name,
+            metric=metric,
+            source=lease.address,
+            protocol=RTPROT_DHCP,
+            # Some clouds give /32 addresses with a router outside of them: it is on the link.
+            on_link=router != ANY,
+        )
 
     def forget(self, name: str) -> None:
         """The interface is gone; one that comes by its name is another."""

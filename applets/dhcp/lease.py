@@ -20,6 +20,8 @@ DEFAULT_SECONDS = 3600
 LEAST_SECONDS = 5
 #: The smallest MTU that IPv4 knows (RFC 791), and the smallest that hosts must take (RFC 2132 5.1).
 LEAST_MTU = 68
+#: More are no network, but an attack on the routing table.
+MOST_ROUTES = 64
 
 
 class Lease:
@@ -63,7 +65,7 @@ class Lease:
         self.search = _many(options, dhcp.DOMAIN_SEARCH, dhcp.domain_search)
         mtu = _one(options, dhcp.INTERFACE_MTU, lambda value: dhcp.number(value, 2))
         self.mtu = mtu if mtu and mtu >= LEAST_MTU else None
-        self.routes = _many(options, dhcp.CLASSLESS_ROUTES, dhcp.classless_routes)
+        self.routes = _many(options, dhcp.CLASSLESS_ROUTES, dhcp.classless_routes)[:MOST_ROUTES]
         if not self.routes:
             self.routes = [(ANY, 0, router) for router in self.routers[:1]]
         self._read_times(options)

@@ -193,9 +193,18 @@ def test_killed_and_started_again(net: Net) -> None:
     assert (net.addresses, net.routes) == before
 
 
-def test_release(net: Net) -> None:
+def test_a_bad_route_does_not_cost_the_others(net: Net) -> None:
+    net.dnsmasq(RANGE, "--dhcp-option=121,192.0.2.0/24,224.0.0.9,0.0.0.0/0,10.9.0.8")
+    done = net.client.run(net.argv("-q", "eth0"), net.env)
+    assert (done.returncode, net.routes) == (0, ["default 10.9.0.8"])
+    assert b"dhcp: eth0: cannot set 10.9.0." in done.stderr
+
+
+@pytest.mark.parametrize("option", ["-R", "--state=/nonexistent/a/b/c"])
+def test_release(option: str, net: Net) -> None:
+    """On demand; and when the address cannot be remembered, since nobody will ask for it again."""
     server = net.dnsmasq(RANGE)
-    client = net.dhcp("-R", "eth0")
+    client = net.dhcp(option, "eth0")
     client.wait_for("eth0: got 10.9.0.")
     assert client.stop() == 0
     server.wait_for("DHCPRELEASE")
