@@ -13,7 +13,7 @@ import time
 
 from applets.ntp import servers
 from applets.ntp.clock import STEP_LIMIT, SavedTime, known_time
-from applets.ntp.machine import Ask, Client, Correct, Note, Unreachable
+from applets.ntp.machine import LEAST_POLL, Ask, Client, Correct, Note, Unreachable
 from toolbox.errors import Fatal, describe, say
 from toolbox.nonce import chance, nonce
 from toolbox.notify import notify
@@ -142,12 +142,14 @@ class Daemon:
             stdout().write(line.encode())
             stdout().flush()
         limit = FIRST_LIMIT if event.first else STEP_LIMIT
+        # Seconds apart, the noise of the network looks like a clock that runs wrong.
+        pace = max(event.poll, LEAST_POLL)
         try:
             if abs(sample.offset) > limit:
                 self.clock.step(sample.offset)
-                self.clock.slew(0.0, event.poll)
+                self.clock.slew(0.0, pace)
             else:
-                self.clock.slew(sample.offset, event.poll)
+                self.clock.slew(sample.offset, pace)
         except OSError as error:
             raise Fatal(f"cannot set the clock: {describe(error)}") from None
         way = "forward" if sample.offset > 0 else "back"
