@@ -81,7 +81,7 @@ summary { cursor: pointer; } details form { display: flex; gap: .5rem; margin-to
   background: var(--card); color: var(--text); width: 100%; }
 .login button { padding: .55rem; } .login .wrong { margin-top: 1rem; }
 @media (max-width: 36rem) {
-  .bar { flex-wrap: wrap; } .who { flex-basis: 60%; }
+  .live { font-size: 0; } .live::before { font-size: .9rem; }
   .actions button { padding: .45rem .7rem; }
   .tiles { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
 }
