@@ -44,7 +44,7 @@ INITIAL_PIDS = 0xEFFFFFFC
 
 #: What the signals ask for: USR1, USR2 and INT as BusyBox's and sysvinit's init have them; TERM is what
 #: container engines and hypervisors' agents send to end a guest.
-SIGNALS = {
+SIGNALS: dict[int, str] = {
     signal.SIGTERM: "poweroff",
     signal.SIGUSR2: "poweroff",
     signal.SIGINT: "reboot",
@@ -125,12 +125,15 @@ def supervise(box: Supervisor, where: str, config: Config, control_path: str) ->
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     ending: list[Ending] = []
+    actions = dict(SIGNALS)
+    if where == DEVELOPER:
+        actions[signal.SIGHUP] = "poweroff"  # its terminal was closed
     with Signals([signal.SIGCHLD, signal.SIGHUP, *SIGNALS]) as signals:
 
         def signalled(events: int) -> None:
             for number in signals.take():
-                if number in SIGNALS:
-                    box.leave(SIGNALS[signal.Signals(number)])
+                if number in actions:
+                    box.leave(actions[number])
             box.reap()
             for end in ending:
                 end.look()

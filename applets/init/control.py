@@ -101,11 +101,26 @@ class Server:
                 sock, _address = self.socket.accept()  # type: ignore[union-attr]
             except (BlockingIOError, ConnectionAbortedError):
                 return
+            except OSError as error:
+                # No descriptors left: somebody will close some.
+                self.box.log(f"control socket: {error.strerror}")
+                self._pause()
+                return
             sock.setblocking(False)
             client = Client(self, sock)
             self.clients.add(client)
             if len(self.clients) > MAX_CLIENTS:
                 client.refuse("too many clients")
+
+    def _pause(self) -> None:
+        """Accept nobody for a second."""
+        if self.socket is not None:
+            self.loop.unwatch(self.socket.fileno())
+            self.loop.at(self.loop.clock() + 1, self._accept_again)
+
+    def _accept_again(self) -> None:
+        if self.socket is not None:
+            self.loop.watch(self.socket.fileno(), self.loop.READ, self._accept)
 
 
 class Client:

@@ -6,7 +6,7 @@
     loop.run()                               until loop.stop(status)
 
 An exception of a callback is given to `report` and the loop goes on; a descriptor whose callback keeps
-failing is no longer watched, lest the loop spin.
+failing rests for a while, lest the loop spin.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
 
-#: Failures in a row after which a descriptor is given up.
+#: Failures in a row after which a descriptor rests, and for how many seconds.
 PATIENCE = 10
+REST = 1.0
 
 
 class Timer:
@@ -115,8 +116,8 @@ class Loop:
             except Exception as error:  # whatever it is, it must not end the loop
                 watch.failures += 1
                 self._failed(f"descriptor {key.fd}", error)
-                if watch.failures >= PATIENCE:
-                    self.unwatch(key.fd)
+                if watch.failures % PATIENCE == 0:
+                    self._rest(key.fd, key.events, watch)
         now = self.clock()
         while self._timers and self._timers[0].time <= now:
             timer = heapq.heappop(self._timers)
@@ -130,6 +131,18 @@ class Loop:
                 self.each_turn()
             except Exception as error:
                 self._failed("turn", error)
+
+    def _rest(self, fd: int, events: int, watch: Watch) -> None:
+        """Don't watch a descriptor for a while, unless somebody else does by then."""
+        self.unwatch(fd)
+
+        def again() -> None:
+            try:
+                self.selector.register(fd, events, watch)
+            except (KeyError, ValueError, OSError):
+                pass  # it is watched anew, or closed
+
+        self.at(self.clock() + REST, again)
 
     def _wait(self, longest: float | None) -> float | None:
         while self._timers and self._timers[0].callback is None:
