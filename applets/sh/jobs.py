@@ -296,6 +296,11 @@ class Jobs:
             job for job in reversed(self.jobs) if not job.stopped
         ]
 
+    def any_stopped(self) -> bool:
+        """Whether a job is stopped: the user should know before leaving."""
+        self.reap()
+        return any(job.stopped for job in self.jobs)
+
     def describe(self, job: Job, pids: bool = False) -> str:
         """The line of `jobs`."""
         current = self._current()

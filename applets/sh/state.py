@@ -176,6 +176,11 @@ class State:
         self.traps.enter_subshell()
         self.jobs.enter_subshell()
 
+    def recover(self) -> None:
+        """An interactive shell goes on after an error: nothing is being run any more."""
+        self.loops = self.tested = self.sourced = 0
+        self.interruptible = False
+
     # Options
 
     def option_letters(self) -> str:

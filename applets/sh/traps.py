@@ -149,6 +149,11 @@ class Traps:
         """What `trap` shows; in a subshell that has set none, the parent's (as `saved=$(trap)` needs)."""
         return self.actions if self._shown is None else self._shown
 
+    def forget_interrupt(self) -> None:
+        """The SIGINT that has come is being acted upon."""
+        self.interrupted = False
+        self.pending = [number for number in self.pending if number in self.actions]
+
     def run(self, shell: State) -> None:
         """Run the actions of what has come; $? is kept."""
         from applets.sh.evaluator import run_text
@@ -161,8 +166,7 @@ class Traps:
                 run_text(shell, action)
                 shell.status = status
             elif self.interrupted:
-                self.interrupted = False
-                self.pending.clear()
+                self.forget_interrupt()
                 raise Interrupt
 
     def run_exit(self, shell: State, status: int) -> int:
