@@ -3,6 +3,28 @@
 An unknown key, a wrong type or a wrong value is a problem that names the service and the key; that
 service alone is left out (it is listed as failed, with the reason).  A file that is no JSON gives a box
 without services but with a control socket.  `load` and `parse` never raise for what the file holds.
+
+{"hostname": NAME, "modules": [NAME or PATH...], "sysctl": {NAME: VALUE}, "services": {NAME: SERVICE}}
+
+SERVICE, all keys but `command` optional:
+    command          program and arguments; a program without a slash is looked for in PATH
+    environment      {NAME: VALUE}, added to init's own set
+    directory        working directory (/)
+    user, group      name or number (root)
+    wait_for         services that must be ready, conditions that must hold
+    provides         conditions that hold from the first time it is ready
+    restart          "always", "on-failure" (not after exit 0), "never"
+    ready            "start": as soon as the program runs; "notify": when it says READY=1 (sd_notify(3));
+                     "exit": when it has ended well, after which it is not started again
+    start_timeout    seconds to become ready in before it is killed and started again (none)
+    listen           addresses: init listens, a connection starts the program (sd_listen_fds(3))
+    stop_timeout     seconds from TERM to KILL (10)
+    no_new_privs     true: no program of it gains privileges by setuid or file capabilities
+    capabilities     those that it keeps, whatever its user; null: the user's usual ones
+    limits           {"nofile": N or "unlimited" or [SOFT, HARD]} (setrlimit(2))
+    cgroup           {"memory.max": "64M"}, written to its control group
+    tty              terminal that it leads as a session, instead of logging: a shell on the console
+    state_directory  made for its user alone before the first start
 """
 
 from __future__ import annotations
