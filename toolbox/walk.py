@@ -104,6 +104,11 @@ class Visit:
         return self.name if self.level is None else self.level.prefix + self.name
 
     @property
+    def followed(self) -> bool:
+        """Whether a symbolic link here stands for what it points to."""
+        return self._follow
+
+    @property
     def dir_fd(self) -> int | None:
         """The descriptor that `name` is relative to; None: the current directory.  Valid during the visit."""
         return None if self.level is None else self.level.fd

@@ -1,0 +1,213 @@
+"""mv [-bfinTuv] [-S SUFFIX] [-t DIR] FILE...
+
+Move or rename files: `mv SOURCE TARGET`, `mv SOURCE... DIR`, `mv -t DIR SOURCE...`.
+
+  -f, --force          do not ask before something is overwritten
+  -i, --interactive    ask
+  -n, --no-clobber     do not overwrite anything
+  -u                   overwrite only what is older than the SOURCE, or not there
+      --update[=WORD]  the same: older; all; none
+  -b                   keep what is overwritten, with a suffix
+      --backup[=WORD]  the same: none, numbered, existing or simple
+  -S, --suffix=SUFFIX  the suffix, instead of ~
+  -t, --target-directory=DIR  move into DIR
+  -T, --no-target-directory  TARGET is no directory to move into
+      --no-copy        fail when TARGET is on another file system
+      --strip-trailing-slashes  take slashes off the ends of SOURCEs
+  -v, --verbose        print each file
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from toolbox.backups import Backups
+from toolbox.errors import Fatal, UsageError, warn
+from toolbox.options import Options, Values
+from toolbox.streams import stdout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from toolbox.copying import Copier
+
+options = Options(__doc__)
+
+
+def main(argv: list[str]) -> int:
+    opt, files = options.parse(argv)
+    mover = _Mover(opt)
+    if opt.strip_trailing_slashes:
+        files = [f.rstrip("/") or "/" for f in files]
+    directory = opt.target_directory
+    if directory is not None:
+        if opt.no_target_directory:
+            raise UsageError(
+                "cannot combine --target-directory (-t) and --no-target-directory (-T)"
+            )
+        if not os.path.isdir(directory):
+            raise Fatal(f"target directory {directory!r}: {_why(directory)}")
+    else:
+        if len(files) < 2:
+            raise UsageError(f"missing destination file operand after {files[0]!r}")
+        *files, last = files
+        if opt.no_target_directory and len(files) > 1:
+            raise UsageError(f"extra operand {last!r}")
+        if not opt.no_target_directory and os.path.isdir(last):
+            directory = last
+        elif len(files) > 1:
+            raise Fatal(f"target {last!r}: {_why(last)}")
+        else:
+            mover.move(files[0], last)
+            return 0
+    for source in files:
+        mover.move(source, os.path.join(directory, os.path.basename(source.rstrip("/")) or "/"))
+    return 0
+
+
+def _why(path: str) -> str:
+    return "Not a directory" if os.path.lexists(path) else "No such file or directory"
+
+
+class _Mover:
+    def __init__(self, opt: Values) -> None:
+        self.opt = opt
+        self.backups = Backups.from_options(opt)
+        self.overwrite = opt.last("force", "interactive", "no_clobber")
+        self.older = opt.u or opt.update in ("", "older")
+        if opt.update is not None:
+            if opt.update not in ("", "older", "all", "none", "none-fail"):
+                raise UsageError(f"invalid argument {opt.update!r} for '--update'")
+            if opt.update.startswith("none"):
+                self.overwrite = "no_clobber"
+        if self.overwrite == "no_clobber" and self.backups.wanted:
+            raise UsageError("options --backup and --no-clobber are mutually exclusive")
+        self.copier: Copier | None = None
+        self.made: set[tuple[int, int]] = set()
+
+    def move(self, source: str, target: str) -> None:
+        """Move one operand to a name."""
+        try:
+            status = os.lstat(source)
+        except OSError as error:
+            warn(f"cannot stat {source!r}: {error.strerror}")
+            return
+        try:
+            existing = os.lstat(target)
+        except OSError:
+            existing = None
+        if existing is not None and not self._may_replace(source, target, status, existing):
+            return
+        kept = None
+        if existing is not None and self.backups.wanted:
+            kept = self.backups.make(target)
+        try:
+            self._rename(source, target, status, existing)
+        except OSError as error:
+            if error.errno == errno.EINVAL and stat.S_ISDIR(status.st_mode):
+                warn(f"cannot move {source!r} to a subdirectory of itself, {target!r}")
+            else:
+                warn(f"cannot move {source!r} to {target!r}: {error.strerror}")
+            return
+        made = os.lstat(target) if os.path.lexists(target) else status
+        self.made.add((made.st_dev, made.st_ino))
+        if self.opt.verbose:
+            note = f" (backup: {kept!r})" if kept else ""
+            stdout().write(os.fsencode(f"renamed {source!r} -> {target!r}{note}\n"))
+
+    def _may_replace(
+        self, source: str, target: str, status: os.stat_result, existing: os.stat_result
+    ) -> bool:
+        same = (status.st_dev, status.st_ino) == (existing.st_dev, existing.st_ino)
+        if same and not self.backups.wanted:
+            if stat.S_ISDIR(status.st_mode) and not _same_name(source, target):
+                return True  # into itself: the rename tells
+            warn(f"{source!r} and {target!r} are the same file")
+            return False
+        if not self._agreed(target, status, existing):
+            return False
+        if (existing.st_dev, existing.st_ino) in self.made:
+            warn(f"will not overwrite just-created {target!r} with {source!r}")
+            return False
+        directory = stat.S_ISDIR(status.st_mode)
+        if self.backups.wanted:
+            return True
+        if stat.S_ISDIR(existing.st_mode) and not directory:
+            warn(f"cannot overwrite directory {target!r} with non-directory")
+            return False
+        if directory and not stat.S_ISDIR(existing.st_mode):
+            warn(f"cannot overwrite non-directory {target!r} with directory {source!r}")
+            return False
+        return True
+
+    def _agreed(self, target: str, status: os.stat_result, existing: os.stat_result) -> bool:
+        """Whether -n, -u, -i, or a write-protected target and a terminal, let the target be replaced."""
+        if self.overwrite == "no_clobber":
+            return False
+        if self.older and existing.st_mtime_ns >= status.st_mtime_ns:
+            return False
+        if self.overwrite == "force":
+            return True
+        question = None
+        if self.overwrite == "interactive":
+            question = f"mv: overwrite {target!r}? "
+        elif (
+            not stat.S_ISLNK(existing.st_mode)
+            and not os.access(target, os.W_OK)
+            and _is_terminal(0)
+        ):
+            mode = existing.st_mode & 0o7777
+            letters = stat.filemode(existing.st_mode)[1:]
+            question = f"mv: replace {target!r}, overriding mode {mode:04o} ({letters})? "
+        if question is None:
+            return True
+        from toolbox.confirm import confirm
+
+        return confirm(question)
+
+    def _rename(
+        self, source: str, target: str, status: os.stat_result, existing: os.stat_result | None
+    ) -> None:
+        try:
+            os.rename(source, target)
+            return
+        except OSError as error:
+            if error.errno != errno.EXDEV or self.opt.no_copy:
+                raise
+        if existing is not None and not self.backups.wanted:
+            # As rename(2): an empty directory goes, a full one stays and is an error.
+            if stat.S_ISDIR(existing.st_mode):
+                os.rmdir(target)
+            else:
+                os.unlink(target)
+        if self.copier is None:
+            from toolbox.copying import ALL, Copier
+
+            self.copier = Copier(recursive=True, follow="never", preserve=ALL)
+        # The source goes only when all of it has arrived.
+        if self.copier.copy(source.rstrip("/") or "/", target):
+            from toolbox.removal import remove_tree
+
+            remove_tree(source.rstrip("/") or "/")
+        else:
+            raise OSError(errno.EIO, "not all could be copied; the source stays")
+
+
+def _same_name(one: str, other: str) -> bool:
+    """Whether two paths are one name in one directory."""
+    if os.path.basename(one.rstrip("/")) != os.path.basename(other.rstrip("/")):
+        return False
+    try:
+        return os.path.samefile(
+            os.path.dirname(one.rstrip("/")) or ".", os.path.dirname(other.rstrip("/")) or "."
+        )
+    except OSError:
+        return False
+
+
+def _is_terminal(fd: int) -> bool:
+    try:
+        return os.isatty(fd)
+    except OSError:
+        return False
