@@ -150,7 +150,10 @@ def supervise(box: Supervisor, where: str, config: Config, control_path: str) ->
 
         box.finish = finish
         box.loop.watch(signals.fileno(), box.loop.READ, signalled)
-        _attempt_socket(box, "control socket", lambda: box.server.listen(control_path))
+        if where == DEVELOPER:
+            box.server.listen(control_path)  # without it nobody could end what this would start
+        else:
+            _attempt_socket(box, "control socket", lambda: box.server.listen(control_path))
         notify_path = f"{control_path.removesuffix('.sock')}.notify"
         _attempt_socket(box, "notification socket", lambda: box.receive_notifications(notify_path))
         if where == MACHINE:

@@ -8,6 +8,7 @@ gets {"error": ...}.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
@@ -49,25 +50,29 @@ class Server:
         self.loop = loop
         self.clients: set[Client] = set()
         self.socket: socket.socket | None = None
+        self.path = ""
 
     def listen(self, path: str) -> None:
         """Listen at `path`, for root and this user alone.  OSError as bind(2)."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
             sock.setblocking(False)
-            _take_place(path)
+            _refuse_if_served(path)
+            # It gets its name when it listens: nobody finds it half-made.
+            temporary = f"{path}.new"
+            if os.path.lexists(temporary):
+                os.unlink(temporary)
             former = os.umask(0o177)
             try:
-                sock.bind(path)
-            except OSError as error:
-                raise OSError(error.errno or 0, str(error.strerror or error), path) from error
+                sock.bind(temporary)
             finally:
                 os.umask(former)
             sock.listen(64)
-        except OSError:
+            os.rename(temporary, path)
+        except OSError as error:
             sock.close()
-            raise
-        self.socket = sock
+            raise OSError(error.errno or 0, str(error.strerror or error), path) from error
+        self.socket, self.path = sock, path
         self.loop.watch(sock.fileno(), self.loop.READ, self._accept)
 
     def close(self) -> None:
@@ -75,7 +80,7 @@ class Server:
         if self.socket is not None:
             self.loop.unwatch(self.socket.fileno())
             try:
-                os.unlink(self.socket.getsockname())
+                os.unlink(self.path)
             except OSError:
                 pass  # somebody took it away already
             self.socket.close()
@@ -423,17 +428,12 @@ def _shown(value: object) -> str:
     return repr(value)[:60]
 
 
-def _take_place(path: str) -> None:
-    """Remove a socket that an earlier init left; never one that somebody serves."""
-    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    try:
+def _refuse_if_served(path: str) -> None:
+    """OSError (EADDRINUSE) when another init listens there; what a dead one left is taken over."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
         probe.setblocking(False)
-        probe.connect(path)
-    except ConnectionRefusedError:
-        os.unlink(path)
-    except OSError:
-        pass  # nothing there, or no socket: bind will say
-    else:
-        raise OSError(98, "an init serves this socket already", path)  # EADDRINUSE
-    finally:
-        probe.close()
+        try:
+            probe.connect(path)
+        except OSError:
+            return  # nobody there
+    raise OSError(errno.EADDRINUSE, "an init serves this socket already", path)

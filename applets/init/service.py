@@ -147,6 +147,14 @@ class Service:
         self.status = reason
         self._ended(False, now)
 
+    def give_up(self, reason: str, now: float) -> None:
+        """It cannot be cared for; `reason` says why.  A start by hand tries again."""
+        self.wanted = False
+        self._become(FAILED, now, reason)
+        if self.pid is not None:
+            self._become(STOPPING, now, reason)
+            self.deadline = now  # killed without being asked
+
     def _ended(self, good: bool, now: float) -> None:
         stopping, self.ready, self.activated = self.state == STOPPING, False, False
         self.done = good and self.config.ready == "exit" and not stopping

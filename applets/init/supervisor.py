@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import struct
 
 from applets.init import config as configuration
 from applets.init.control import Server
 from applets.init.groups import Groups, kinship
-from applets.init.logs import Assembler, Logs, readable
+from applets.init.log_pipe import LogPipe
+from applets.init.logs import Logs, readable
 from applets.init.loop import Loop
+from applets.init.notifications import Notifications
 from applets.init.restart import Restart
 from applets.init.service import KILL, LISTENING, SPAWN, STARTING, STOPPING, TERM, WAITING, Service
 from applets.init.sockets import open_listener
@@ -23,6 +23,7 @@ from applets.init.spawn import Surroundings, outcome, spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from typing import Any
 
@@ -30,12 +31,6 @@ if TYPE_CHECKING:
     from applets.init.kernel_log import KernelLog
     from applets.init.logs import Line
     from applets.init.loop import Timer
-
-#: Bytes read from one log pipe in one turn, so that a flood of one service delays no other.
-READ_SIZE = 1 << 16
-
-#: Bytes a second that one service may log; a flood costs processor time, not memory.
-MAX_RATE = 1 << 20
 
 #: Seconds until the kernel's messages are read: while the box starts there is better to do, and they keep.
 KERNEL_LOG_AFTER = 2.0
@@ -51,27 +46,21 @@ class Unit:
     """What the supervisor holds for one service besides its state."""
 
     __slots__ = (
-        "assembler",
         "deadline",
         "error_fd",
         "executed",
         "kills",
+        "log",
         "pidfd",
-        "reading",
         "shown",
         "sockets",
-        "taken",
         "timer",
         "trouble",
         "watched",
-        "window",
-        "writing",
     )
 
     def __init__(self) -> None:
-        self.reading = self.writing = -1  # the log pipe, for the service's whole life
-        self.assembler = Assembler()
-        self.window, self.taken = 0.0, 0  # the second in which `taken` bytes of log were read
+        self.log: LogPipe | None = None
         self.pidfd = -1
         self.error_fd = -1
         self.executed = False  # its program runs
@@ -126,8 +115,7 @@ class Supervisor:
         self.finish: Callable[[str], None] = lambda action: self.loop.stop(0)
         self.on_reap: Callable[[int], None] = lambda pid: None
         self.kernel_log: KernelLog | None = None
-        self.notify_socket: socket.socket | None = None
-        self.notify_path: str | None = None
+        self.notifications: Notifications | None = None
         self.loop.each_turn = self.turn_done
 
     # -- beginnings -----------------------------------------------------------------------------
@@ -154,19 +142,7 @@ class Supervisor:
 
     def receive_notifications(self, path: str) -> None:
         """Listen for the services' READY=1 at `path`.  OSError as bind(2)."""
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-        try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-            if os.path.lexists(path):
-                os.unlink(path)
-            sock.bind(path)
-            os.chmod(path, 0o666)  # services run as their own users; the kernel says who speaks
-        except OSError as error:
-            sock.close()
-            raise OSError(error.errno or 0, str(error.strerror or error), path) from error
-        self.notify_socket, self.notify_path = sock, path
-        self.loop.watch(sock.fileno(), self.loop.READ, self._notified)
+        self.notifications = Notifications(self.loop, path, self._notified)
 
     def read_kernel_log(self) -> None:
         """Merge the kernel's messages into the logs, soon."""
@@ -184,12 +160,8 @@ class Supervisor:
     def close(self) -> None:
         """Give back what others could see: the sockets' names."""
         self.server.close()
-        if self.notify_socket is not None and self.notify_path is not None:
-            self.notify_socket.close()
-            try:
-                os.unlink(self.notify_path)
-            except OSError:
-                pass  # somebody took it away already
+        if self.notifications is not None:
+            self.notifications.close()
 
     # -- what others ask ------------------------------------------------------------------------
 
@@ -271,16 +243,25 @@ class Supervisor:
                 self._stop_next(now)
             acted = False
             for name, service in self.services.items():
-                held = not self.leaving and all(map(self.holds, service.config.wait_for))
-                action = service.advance(now, held)
-                if action is not None:
-                    self._act(name, action)
-                    acted = True
-                self._show(name, service)
+                try:
+                    acted = self._advance(name, service, now) or acted
+                except Exception as error:
+                    # A fault of ours in one service's care is the end of that service alone.
+                    self._report(name, error)
+                    service.give_up(f"internal error: {error}", now)
             if not acted:
                 break
         if self.leaving and not any(self._remains(name) for name in self.services):
             self.finish(self.leaving)
+
+    def _advance(self, name: str, service: Service, now: float) -> bool:
+        """Let one service do what is due; whether it did anything."""
+        held = not self.leaving and all(map(self.holds, service.config.wait_for))
+        action = service.advance(now, held)
+        if action is not None:
+            self._act(name, action)
+        self._show(name, service)
+        return action is not None
 
     def _remains(self, name: str) -> bool:
         """Whether a shutdown waits for it."""
@@ -333,17 +314,13 @@ class Supervisor:
         unit, now = self.units[name], self.clocks.monotonic()
         unit.kills, unit.executed = 0, False
         try:
-            if unit.writing < 0:
-                unit.reading, unit.writing = os.pipe()
-                os.set_blocking(unit.reading, False)
-                self.loop.watch(unit.reading, self.loop.READ, lambda events: self._read_log(name))
-            # A program may have made the pipe non-blocking for itself, and so for its successors.
-            os.set_blocking(unit.writing, True)
+            if unit.log is None:
+                unit.log = LogPipe(self.loop, self.logs, name)
             given = Surroundings(
-                unit.writing,
+                unit.log.writer(),
                 [unit.sockets[a].fileno() for a in service.config.listen if a in unit.sockets],
                 self.environment,
-                self.notify_path,
+                None if self.notifications is None else self.notifications.path,
                 self.groups.prepare(name, service.config.cgroup),
             )
             pid, unit.error_fd = spawn(service.config, given)
@@ -414,7 +391,8 @@ class Supervisor:
             self.loop.unwatch(unit.pidfd)
             os.close(unit.pidfd)
             unit.pidfd = -1
-        self._drain_log(name)
+        if unit.log is not None:
+            unit.log.drain()
         before, now = service.state, self.clocks.monotonic()
         service.exited(status, now)
         if before != STOPPING:
@@ -430,71 +408,18 @@ class Supervisor:
             for number in numbers:
                 self.groups.send(name, pid, number)
 
-    # -- logs -----------------------------------------------------------------------------------
-
-    def _read_log(self, name: str) -> bool:
-        """Take a block of what the service said; False when there is nothing more."""
-        unit = self.units[name]
-        try:
-            data = os.read(unit.reading, READ_SIZE)
-        except BlockingIOError:
-            return False
-        now = self.clocks.monotonic()
-        for line in unit.assembler.feed(data):
-            self.logs.add(name, line, now)
-        if now >= unit.window + 1:
-            unit.window, unit.taken = now, 0
-        unit.taken += len(data)
-        if unit.taken > MAX_RATE:
-            # The pipe fills and the service waits: it slows itself down, and not the box.
-            self.loop.unwatch(unit.reading)
-            self.loop.at(unit.window + 1, lambda: self._watch_log(name))
-        return bool(data)
-
-    def _watch_log(self, name: str) -> None:
-        reading = self.units[name].reading
-        self.loop.watch(reading, self.loop.READ, lambda events: self._read_log(name))
-
-    def _drain_log(self, name: str) -> None:
-        """Take the last words of a process that ended."""
-        unit = self.units[name]
-        if unit.reading < 0:
-            return
-        for _ in range(16):  # the pipe's size, were nobody writing any more
-            if not self._read_log(name):
-                break
-        for line in unit.assembler.flush():
-            self.logs.add(name, line, self.clocks.monotonic())
-
     # -- readiness ------------------------------------------------------------------------------
 
-    def _notified(self, events: int) -> None:
-        """A datagram of sd_notify(3)."""
-        sock = self.notify_socket
-        if sock is None:
-            return
-        try:
-            data, ancillary, _flags, _address = sock.recvmsg(4096, socket.CMSG_SPACE(128))
-        except BlockingIOError:
-            return
-        pid = 0
-        for level, kind, payload in ancillary:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                # Nobody asked for descriptors (FDSTORE): don't let them pile up.
-                for (fd,) in struct.iter_unpack("i", payload[: len(payload) // 4 * 4]):
-                    os.close(fd)
-            elif level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
-                pid = struct.unpack_from("3i", payload)[0]
+    def _notified(self, pid: int, said: dict[str, str]) -> None:
+        """A message of a process; strangers are not listened to."""
         name = self.service_of(pid)
         if name is None:
             return
         service = self.services[name]
-        for line in data.decode("utf-8", "replace").split("\n"):
-            key, _, value = line.partition("=")
-            if key == "STATUS":
-                service.status = value[:200]
-            elif key == "READY" and value == "1" and service.config.ready == "notify":
-                service.became_ready(self.clocks.monotonic())
+        if "STATUS" in said:
+            service.status = said["STATUS"][:200]
+        if said.get("READY") == "1" and service.config.ready == "notify":
+            service.became_ready(self.clocks.monotonic())
 
     def service_of(self, pid: int) -> str | None:
         """The service that a process belongs to: by its group, or its own, its session's or an ancestor's number."""

@@ -48,7 +48,12 @@ class Init:
             stderr=(self.folder / "console").open("wb"),
             stdin=subprocess.DEVNULL,
         )
-        self.until(self.control.exists, "the control socket")
+        self.until(self.answers, "the control socket")
+
+    def answers(self) -> bool:
+        """Whether init listens."""
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(self.control)) == 0
 
     def until(self, condition: Callable[[], object], what: str, seconds: float = 20) -> Any:
         """Poll a condition until it holds; its value."""
@@ -434,6 +439,22 @@ def test_without_a_machine_poweroff_ends_init(init: Init, verb: str) -> None:
     none = init.call(verb)
     assert none.returncode == 1
     assert none.stderr == f"{verb}: init cannot be reached: there is no {init.control}\n".encode()
+
+
+def test_the_socket_of_a_living_init_is_not_taken_and_that_of_a_dead_one_is(init: Init) -> None:
+    init.start({"a": {"command": ["sleep", "1000"]}})
+    file = init.folder / "services.json"
+    second = init.call("init", "--config", str(file))
+    assert second.returncode == 1
+    assert second.stderr.endswith(b"control.sock: an init serves this socket already\n")
+    left = init.until_state("a", "running")["pid"]
+    assert init.request("list")["ok"] is True
+    assert init.process is not None
+    init.process.kill()
+    init.process.wait()
+    os.kill(left, signal.SIGKILL)
+    init.start({"b": {"command": ["sleep", "1000"]}})
+    init.until(lambda: init.service("b")["state"] == "running", "the new init")
 
 
 def test_only_its_owner_may_talk_to_init(init: Init) -> None:
