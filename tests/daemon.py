@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -93,6 +95,21 @@ class Daemon:
         at: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+#: A program that passes a listening socket on as a supervisor does: FD COMMAND...
+PASS_ON = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+def with_socket(sock: socket.socket, argv: Sequence[str], env: Mapping[str, str]) -> Daemon:
+    """A daemon that gets `sock` from its supervisor (sd_listen_fds(3))."""
+    fd = sock.fileno()
+    return Daemon([sys.executable, "-c", PASS_ON, str(fd), *argv], env, pass_fds=[fd])
 
 
 def wait_until(condition: Any, seconds: float = 10) -> Any:

@@ -6,6 +6,7 @@ LISTEN_FDS, the process they are meant for in LISTEN_PID.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 
@@ -43,8 +44,10 @@ def listen(address: str | None, port: int, backlog: int = 128) -> list[socket.so
     try:
         # One socket for both families, so that port 0 is the same port for both.
         return [_bound(socket.AF_INET6, "::", port, backlog, both=True)]
-    except OSError:
-        # A kernel without IPv6, or one that was told not to use it.
+    except OSError as error:
+        # A kernel without IPv6, or one that was told not to use it, has IPv4 alone.
+        if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            raise
         return [_bound(socket.AF_INET, "0.0.0.0", port, backlog)]
 
 

@@ -1,5 +1,5 @@
 """httpd [-fiv] [-p [ADDRESS:]PORT] [-h DIR] [-c FILE] [-r REALM] [-u USER[:GROUP]]
-httpd --box [-fv] [-p [ADDRESS:]PORT] [--password-file=FILE] [--name=NAME] [--anywhere]
+httpd [--box] [-fv] [-p [ADDRESS:]PORT] [--password-file=FILE] [--name=NAME] [--anywhere]
 httpd [-d STRING] [-e STRING] [-m PASSWORD]
 
 Serve files, or the box's own page, by HTTP.

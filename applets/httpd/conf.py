@@ -155,7 +155,8 @@ def _networks(text: str) -> list[Network]:
         parts = [part for part in address.split(".") if part]
         if len(parts) < 4 and not slash:
             mask = str(8 * len(parts))
-        address = ".".join(([*parts, "0", "0", "0"])[:4])
+        parts += ["0"] * (4 - len(parts))
+        address = ".".join(parts)
     try:
         return [ipaddress.ip_network(f"{address}/{mask}" if mask else address, strict=False)]
     except ValueError:

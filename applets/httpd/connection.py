@@ -73,7 +73,8 @@ class Connection:
 
     def serve(self) -> None:
         """Answer requests until one side has had enough.  OSError and `Gone` are the connection's end."""
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.sock.family != socket.AF_UNIX:
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for _ in range(REQUESTS):
             try:
                 request = self._next_request()
@@ -120,7 +121,7 @@ class Connection:
             raise TooSlow
         self.sock.settimeout(left)
         try:
-            return self.sock.recv(65536)
+            return self.sock.recv(HEAD)
         except TimeoutError:
             raise TooSlow from None
 

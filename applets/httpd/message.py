@@ -45,6 +45,8 @@ class Request:
             self.headers[name] = (
                 f"{self.headers[name]}{glue}{value}" if name in self.headers else value
             )
+        if not event.http_version.startswith(b"1."):
+            raise ProtocolError("only HTTP/1 is spoken here")
         if hosts > 1:
             raise ProtocolError("more than one Host header")
         if "transfer-encoding" in self.headers and "content-length" in self.headers:

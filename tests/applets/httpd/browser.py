@@ -25,9 +25,13 @@ class Browser:
     def __init__(self, folder: Path, width: int = 1100, height: int = 900) -> None:
         driver = shutil.which("chromedriver")
         if driver is None:
-            raise FileNotFoundError("chromedriver: install the packages chromium and chromium-driver")
+            raise FileNotFoundError(
+                "chromedriver: install the packages chromium and chromium-driver"
+            )
         self.log = (folder / "chromedriver.log").open("wb")
-        self.process = subprocess.Popen([driver, "--port=0"], stdout=subprocess.PIPE, stderr=self.log)
+        self.process = subprocess.Popen(
+            [driver, "--port=0"], stdout=subprocess.PIPE, stderr=self.log
+        )
         try:
             self._begin(folder, width, height)
         except BaseException:
@@ -36,8 +40,15 @@ class Browser:
 
     def _begin(self, folder: Path, width: int, height: int) -> None:
         self.port = self._port()
-        arguments = [*FLAGS.split(), f"--user-data-dir={folder}/profile", f"--window-size={width},{height}"]
-        options = {"goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": {"browser": "ALL"}}
+        arguments = [
+            *FLAGS.split(),
+            f"--user-data-dir={folder}/profile",
+            f"--window-size={width},{height}",
+        ]
+        options = {
+            "goog:chromeOptions": {"args": arguments},
+            "goog:loggingPrefs": {"browser": "ALL"},
+        }
         answer = self._call("POST", "/session", {"capabilities": {"alwaysMatch": options}})
         self.session = f"/session/{answer['sessionId']}"
 
@@ -53,7 +64,10 @@ class Browser:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         try:
             self._call("DELETE", self.session)
@@ -76,7 +90,9 @@ class Browser:
         self._call("POST", f"{self.session}/url", {"url": url})
 
     def run(self, script: str, *arguments: object) -> Any:
-        return self._call("POST", f"{self.session}/execute/sync", {"script": script, "args": arguments})
+        return self._call(
+            "POST", f"{self.session}/execute/sync", {"script": script, "args": arguments}
+        )
 
     def wait(self, condition: str, seconds: float = 20) -> Any:
         """Poll a JavaScript expression until it is true."""
@@ -88,7 +104,9 @@ class Browser:
             except RuntimeError:
                 pass  # the page is just being replaced
             time.sleep(0.05)
-        raise AssertionError(f"not true within {seconds} s: {condition}; page: {self.run('return document.body.innerText')}")
+        raise AssertionError(
+            f"not true within {seconds} s: {condition}; page: {self.run('return document.body.innerText')}"
+        )
 
     def element(self, selector: str) -> str:
         found = self._call(
@@ -120,7 +138,12 @@ class Browser:
             f"{self.session}/goog/cdp/execute",
             {
                 "cmd": "Emulation.setDeviceMetricsOverride",
-                "params": {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile},
+                "params": {
+                    "width": width,
+                    "height": height,
+                    "deviceScaleFactor": 1,
+                    "mobile": mobile,
+                },
             },
         )
 
