@@ -145,6 +145,37 @@ def test_lease_and_everything_that_comes_with_it(net: Net) -> None:
     ]
 
 
+@pytest.mark.parametrize(("before", "after"), [("localhost", "given"), ("own", "own")])
+def test_host_name_only_for_a_box_without_one(before: str, after: str, net: Net) -> None:
+    net.dnsmasq(RANGE, "--dhcp-option-force=12,given.lab.example")
+    # a UTS namespace of its own: nothing of the host is renamed
+    script = 'echo "$0" >/proc/sys/kernel/hostname; "$@"; cat /proc/sys/kernel/hostname'
+    argv = ["unshare", "--uts", "sh", "-c", script, before, *net.argv("-q", "eth0")]
+    done = net.client.run(argv, net.env)
+    assert done.stdout.decode().strip() == after, done.stderr
+
+
+def test_what_the_server_is_told(net: Net) -> None:
+    server = net.dnsmasq(RANGE)
+    options = [
+        "-q",
+        "-x",
+        "vendor:acme",
+        "-H",
+        "box",
+        "-r",
+        "10.9.0.55",
+        "-O",
+        "tftp",
+        "-i",
+        "eth0",
+    ]
+    assert net.client.run(net.argv(*options), net.env).returncode == 0
+    assert net.addresses == ["10.9.0.55/24"]
+    for words in ("vendor class: acme", "client provides name: box", "66:tftp-server"):
+        assert words in server.text
+
+
 def test_classless_routes_replace_the_router(net: Net) -> None:
     net.dnsmasq(
         RANGE,
