@@ -366,6 +366,7 @@ def _power(client: Client, asked: dict[str, Any]) -> None:
 
 def _logs(client: Client, asked: dict[str, Any]) -> None:
     box = client.server.box
+    box.kernel_log_now()
     names = _services(client, asked, "services", also=(*box.logs.rings, *RESERVED))
     lines, since = asked.get("lines"), asked.get("since")
     if not (lines is None or _is_number(lines)) or not (since is None or _is_number(since)):

@@ -27,8 +27,12 @@ class KernelLog:
         self.fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         loop.watch(self.fd, loop.READ, self._read)
 
-    def _read(self, events: int) -> None:
-        for _ in range(BURST):
+    def catch_up(self) -> None:
+        """Read all that is there (the kernel's ring holds some thousands of records)."""
+        self._read(0, 100 * BURST)
+
+    def _read(self, events: int, most: int = BURST) -> None:
+        for _ in range(most):
             try:
                 record = os.read(self.fd, 8192)
             except BlockingIOError:

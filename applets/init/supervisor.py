@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from applets.init.config import Config
-    from applets.init.kernel_log import KernelLog
     from applets.init.logs import Line
     from applets.init.loop import Timer
 
@@ -114,7 +113,7 @@ class Supervisor:
         self.leaving: str | None = None
         self.finish: Callable[[str], None] = lambda action: self.loop.stop(0)
         self.on_reap: Callable[[int], None] = lambda pid: None
-        self.kernel_log: KernelLog | None = None
+        self._kernel_timer: Timer | None = None
         self.notifications: Notifications | None = None
         self.loop.each_turn = self.turn_done
 
@@ -145,17 +144,23 @@ class Supervisor:
         self.notifications = Notifications(self.loop, path, self._notified)
 
     def read_kernel_log(self) -> None:
-        """Merge the kernel's messages into the logs, soon."""
+        """Merge the kernel's messages into the logs, soon, or as soon as somebody asks."""
+        self._kernel_timer = self.loop.at(
+            self.clocks.monotonic() + KERNEL_LOG_AFTER, self.kernel_log_now
+        )
 
-        def begin() -> None:
-            from applets.init.kernel_log import KernelLog
+    def kernel_log_now(self) -> None:
+        """Begin to read the kernel's messages, if that is still to be done."""
+        if self._kernel_timer is None:
+            return
+        self._kernel_timer.cancel()
+        self._kernel_timer = None
+        from applets.init.kernel_log import KernelLog
 
-            try:
-                self.kernel_log = KernelLog(self.loop, self.logs)
-            except OSError as error:
-                self.log(f"kernel messages: {error.strerror}")
-
-        self.loop.at(self.clocks.monotonic() + KERNEL_LOG_AFTER, begin)
+        try:
+            KernelLog(self.loop, self.logs).catch_up()
+        except OSError as error:
+            self.log(f"kernel messages: {error.strerror}")
 
     def close(self) -> None:
         """Give back what others could see: the sockets' names."""
