@@ -91,8 +91,8 @@ def distributions(names: list[str], target: Path, python: Path, log: Path, *, so
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as wanted:
         wanted.write("".join(f"{requirement(name)}\n" for name in names))
         wanted.flush()
-        kind = ["--no-binary", ":all:"] if source else ["--only-binary", ":all:"]
-        # A source archive's metadata is asked for by pip, with what the virtual environment has.
+        # By name: ":all:" would make pip compile the tools that it asks for a source's metadata, too.
+        kind = ["--no-binary", ",".join(names)] if source else ["--only-binary", ":all:"]
         run(
             [
                 *(python, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"),

@@ -1,0 +1,99 @@
+"""head [-qvz] [-NUM] [-n [-]N] [-c [-]N] [FILE]...
+
+Print the first 10 lines of each FILE, or of standard input.
+
+  -n, --lines=[-]N      first N lines; -N: all but the last N
+  -c, --bytes=[-]N      first N bytes; -N: all but the last N
+  -q, --quiet, --silent  never print headers
+  -v, --verbose         always print headers
+  -z, --zero-terminated  lines end with a NUL
+  -NUM                  the same as -n NUM
+"""
+
+from __future__ import annotations
+
+import os
+
+from toolbox.options import Options, number
+from toolbox.streams import copy, inputs, stdout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from toolbox.streams import Source
+
+options = Options(__doc__)
+
+
+def main(argv: list[str]) -> int:
+    """POSIX XCU head, with GNU's options."""
+    opt, files = options.parse(argv)
+    given = opt.last("lines", "bytes", "NUM") or "lines"
+    text = str(getattr(opt, given) if getattr(opt, given) is not None else 10)
+    count = number(text, f"number of {'bytes' if given == 'bytes' else 'lines'}")
+    headers = opt.verbose or (len(files) > 1 and not opt.quiet)
+    end = b"\0" if opt.zero_terminated else b"\n"
+    out = stdout()
+    separator = b""
+    for source in inputs(files):
+        if headers:
+            out.write(b"%s==> %s <==\n" % (separator, os.fsencode(source.name)))
+            separator = b"\n"
+        if text.startswith("-"):
+            parts = (
+                all_but_bytes(source, -count)
+                if given == "bytes"
+                else all_but_lines(source, -count, end)
+            )
+            for part in parts:
+                out.write(part)
+        elif given == "bytes":
+            out.flush()
+            copy(source.fd, 1, count)
+        else:
+            for part in first_lines(source, count, end):
+                out.write(part)
+    return 0
+
+
+def first_lines(source: Source, count: int, end: bytes) -> Iterator[bytes]:
+    """The first `count` lines; what was read too much is given back where the input can be (POSIX)."""
+    # Small blocks: the usual few lines should not cost a megabyte of reading.
+    for block in source.blocks(65536 if count < 1000 else 1 << 20) if count else ():
+        lines = block.count(end)
+        if lines < count:
+            count -= lines
+            yield block
+            continue
+        position = 0
+        for _ in range(count):
+            position = block.index(end, position) + 1
+        yield block[:position]
+        try:
+            os.lseek(source.fd, position - len(block), os.SEEK_CUR)
+        except OSError:
+            pass  # a pipe or terminal
+        return
+
+
+def all_but_bytes(source: Source, count: int) -> Iterator[bytes]:
+    """All but the last `count` bytes."""
+    held = b""
+    for block in source.blocks():
+        held += block
+        if len(held) > count:
+            yield held[: len(held) - count]
+            held = held[len(held) - count :]
+
+
+def all_but_lines(source: Source, count: int, end: bytes) -> Iterator[bytes]:
+    """All but the last `count` lines; a last line without an end is one."""
+    held: list[bytes] = []
+    for block in source.line_blocks(end):
+        held += block.removesuffix(end).split(end)
+        complete = block.endswith(end)
+        if len(held) > count:
+            ready, held = held[: len(held) - count], held[len(held) - count :]
+            text = end.join(ready)
+            yield text + end if complete or held else text

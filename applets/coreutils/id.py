@@ -1,0 +1,101 @@
+"""id [-agGnruz] [USER]
+
+Print user and groups of this process, or of USER.
+
+  -u, --user    only the user id
+  -g, --group   only the group id
+  -G, --groups  only the ids of all groups
+  -n, --name    names instead of numbers, with -u, -g, -G
+  -r, --real    the real id instead of the effective one, with -u, -g, -G
+  -z, --zero    separate by NULs, with -u, -g, -G
+  -a            ignored
+"""
+
+from __future__ import annotations
+
+import os
+
+from toolbox.errors import Fatal, UsageError, warn
+from toolbox.options import Options
+from toolbox.streams import stdout
+from toolbox.users import group_name, user_name
+
+options = Options(__doc__)
+
+
+class Identity:
+    """Whose ids are shown: of a named user all are the same, of a process they may differ."""
+
+    def __init__(self, name: str | None) -> None:
+        if name is None:
+            self.uid, self.euid = os.getuid(), os.geteuid()
+            self.gid, self.egid = os.getgid(), os.getegid()
+            others = os.getgroups()
+        else:
+            import pwd
+
+            try:
+                entry = pwd.getpwnam(name)
+            except KeyError:
+                number = int(name) if name.isdecimal() else -1
+                try:
+                    entry = pwd.getpwuid(number)
+                except (KeyError, OverflowError):
+                    raise Fatal(f"{name!r}: no such user") from None
+            self.uid = self.euid = entry.pw_uid
+            self.gid = self.egid = entry.pw_gid
+            others = os.getgrouplist(entry.pw_name, entry.pw_gid)
+        # The effective group comes first, each once (POSIX).
+        self.groups = list(dict.fromkeys([self.egid, *others]))
+
+
+def main(argv: list[str]) -> int:
+    """POSIX XCU id."""
+    opt, operands = options.parse(argv)
+    chosen = [kind for kind in ("user", "group", "groups") if getattr(opt, kind)]
+    if len(chosen) > 1:
+        raise UsageError("cannot print only one of several: choose -u, -g or -G")
+    if not chosen and (opt.name or opt.real or opt.zero):
+        raise UsageError("cannot print only names or real IDs in default format")
+    who = Identity(operands[0] if operands else None)
+    out = stdout()
+    if not chosen:
+        out.write(os.fsencode(everything(who)) + b"\n")
+        return 0
+    numbers = {
+        "user": [who.uid if opt.real else who.euid],
+        "group": [who.gid if opt.real else who.egid],
+        "groups": who.groups,
+    }[chosen[0]]
+    lookup = user_name if opt.user else group_name
+    words = [named(n, lookup(n)) if opt.name else str(n) for n in numbers]
+    if opt.zero:
+        out.write(os.fsencode("".join(word + "\0" for word in words)))
+    else:
+        out.write(os.fsencode(" ".join(words)) + b"\n")
+    return 0
+
+
+def named(number: int, name: str | None) -> str:
+    """The name; without one the number, and a warning."""
+    if name is None:
+        warn(f"cannot find name for ID {number}")
+    return str(number) if name is None else name
+
+
+def everything(who: Identity) -> str:
+    """uid=0(root) gid=0(root) [euid= egid=] groups=0(root),..."""
+    parts = [
+        f"uid={_both(who.uid, user_name(who.uid))}",
+        f"gid={_both(who.gid, group_name(who.gid))}",
+    ]
+    if who.euid != who.uid:
+        parts.append(f"euid={_both(who.euid, user_name(who.euid))}")
+    if who.egid != who.gid:
+        parts.append(f"egid={_both(who.egid, group_name(who.egid))}")
+    groups = ",".join(_both(g, group_name(g)) for g in who.groups)
+    return " ".join([*parts, f"groups={groups}"])
+
+
+def _both(number: int, name: str | None) -> str:
+    return f"{number}({name})" if name else str(number)
