@@ -218,15 +218,13 @@ class Site:
                 return self._order(request, form, "power", action=form["action"])
         return plain(404)
 
-    def _order(
-        self, request: Request, form: dict[str, str], verb: str, **arguments: object
-    ) -> Response:
+    def _order(self, request: Request, form: dict[str, str], verb: str, **what: Any) -> Response:
         from toolbox.control import request as ask
 
-        words = " ".join(str(value) for value in arguments.values())
-        say(f"httpd: {request.peer}: {verb} {words}")
+        words = what.get("names") or [what.get("action")]
+        say(f"httpd: {request.peer}: {verb} {', '.join(map(str, words))}")
         try:
-            answer = ask(verb, timeout=30.0, **arguments)
+            answer = ask(verb, timeout=30.0, **what)
         except Fatal as error:
             if _is_browser(request):
                 return Response(502, _HTML, page.message("That did not work", str(error)).encode())
