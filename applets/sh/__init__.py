@@ -18,6 +18,7 @@ Every option of `set` may be given, and + in place of - switches it off.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from toolbox.errors import UsageError
@@ -42,6 +43,8 @@ def main(argv: list[str]) -> int:
     from applets.sh.traps import Traps
 
     options.standard(argv)
+    # Python ignores it, and a program that the shell starts must not find it ignored.
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     sys.setrecursionlimit(max(RECURSION, sys.getrecursionlimit()))
     shell = State(argv[0], Jobs(), Traps())
     shell.message_name = os.path.basename(argv[0]).lstrip("-") or "sh"
@@ -175,7 +178,7 @@ class Start:
         except ShellError as error:
             if "i" not in self.shell.flags:
                 raise
-            self.shell.complain(f"{path}: {error}")
+            self.shell.report(error)
 
     def _run_file(self, path: str) -> int:
         from applets.sh.builtins.control import read_file
@@ -188,11 +191,9 @@ class Start:
         try:
             if "/" not in path and not os.path.exists(path):
                 path = search(shell, path) or path
-            text = read_file(shell.message_name, path)
+            text = read_file(path)
         except ShellError as error:
-            from toolbox.errors import say
-
-            say(str(error))
+            shell.report(error)
             return 127 if not os.path.exists(path) else 126
         shell.script = True
         shell.message_name = shell.name

@@ -78,7 +78,7 @@ UNARY: dict[str, Callable[[int], int]] = {
     "~": operator.invert,
     "!": lambda a: not a,
 }
-ASSIGNMENT = frozenset("= += -= *= /= %= &= |= ^= <<= >>= **=".split())
+ASSIGNMENT = frozenset(["=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=", "**="])
 
 
 def compile_expression(text: str) -> Compiled:
@@ -156,12 +156,13 @@ class _Compiler:
         yes = self.comma()
         if not self.accept(":"):
             raise _syntax()
-        no = self.assignment()
+        no = self.ternary()
         return lambda shell: yes(shell) if condition(shell) else no(shell)
 
     def binary(self, lowest: int) -> Compiled:
         left = self.unary()
         while True:
+            self.split_step()
             kind, text = self.tokens[self.at]
             if kind != "operator" or text not in BINARY or BINARY[text][0] < lowest:
                 return left
@@ -170,6 +171,17 @@ class _Compiler:
             # ** is right-associative
             right = self.binary(precedence if text == "**" else precedence + 1)
             left = _binary(text, function, left, right)
+
+    def split_step(self) -> None:
+        """Where an operator must stand, `++` is a plus and what follows it: 4+++a is 4 + ++a."""
+        kind, text = self.tokens[self.at]
+        if kind == "operator" and text in ("++", "--"):
+            sign = ("operator", text[0])
+            rest = [sign]
+            if self.tokens[self.at + 1] == sign:
+                rest = [(kind, text)]
+                del self.tokens[self.at + 1]
+            self.tokens[self.at : self.at + 1] = [sign, *rest]
 
     def unary(self) -> Compiled:
         text = self.accept("++", "--")
@@ -193,13 +205,10 @@ class _Compiler:
             number = parse_number(text)
             return lambda shell: number
         if kind == "name":
-            step = self.accept("++", "--")
-            if step:
-                if self.tokens[self.at][0] in ("name", "number"):
-                    # a++b: a + +b
-                    self.at -= 1
-                    self.tokens[self.at : self.at + 1] = [("operator", step[0])] * 2
-                else:
+            following = self.tokens[self.at + 1 : self.at + 2]
+            if not following or following[0][0] not in ("name", "number"):  # a++b is a + +b
+                step = self.accept("++", "--")
+                if step:
                     return _step_after(text, 1 if step == "++" else -1)
             return lambda shell: variable(shell, text)
         if kind == "operator" and text == "(":

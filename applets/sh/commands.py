@@ -55,7 +55,7 @@ def _run(shell: State, node: Simple, tail: bool) -> int:
     if "x" in flags:
         trace(shell, node, argv)
     builtin = builtins.find(name)
-    if builtin is not None and builtin.special and name not in _OVERRIDABLE:
+    if builtin is not None and builtin.special:
         return _special(shell, node, builtin, argv)
     function = shell.functions.get(name)
     if function is not None:
@@ -63,9 +63,6 @@ def _run(shell: State, node: Simple, tail: bool) -> int:
     if builtin is not None:
         return _builtin(shell, node, builtin, argv)
     return _external(shell, node, argv, tail)
-
-
-_OVERRIDABLE: frozenset[str] = frozenset()
 
 
 def _assign_only(shell: State, node: Simple) -> int:
@@ -76,8 +73,7 @@ def _assign_only(shell: State, node: Simple) -> int:
         try:
             redirection.undo(redirection.apply(shell, node.redirections))
         except RedirectionError as error:
-            shell.complain(str(error))
-            return error.status
+            return shell.report(error)
     values = [assign(shell, assignment) for assignment in node.assignments]
     if "x" in shell.flags and values:
         trace(shell, node, [], values)
@@ -105,31 +101,45 @@ def _special(shell: State, node: Simple, builtin: builtins.Builtin, argv: list[s
             raise ShellError(str(error), error.status) from None
     else:
         saved = []
+    before = shell.command
     try:
         for assignment in node.assignments:
             assign(shell, assignment)
-            if argv[0] == "exec":
+            if argv[0] == "exec" and len(argv) > 1:
                 shell.exported.add(assignment.name)
+        shell.command = argv[0]
         return builtin.function(shell, argv)
+    except ShellError as error:
+        shell.report(error)
+        raise
     finally:
+        shell.command = before
         if saved:
             redirection.undo(saved)
 
 
 def _builtin(shell: State, node: Simple, builtin: builtins.Builtin, argv: list[str]) -> int:
     """A regular builtin: assignments hold while it runs."""
-    if not node.redirections and not node.assignments:
-        return builtin.function(shell, argv)
+    saved: list[tuple[int, int]] = []
+    if node.redirections:
+        try:
+            saved = redirection.apply(shell, node.redirections)
+        except RedirectionError as error:
+            return shell.report(error)
+    before = shell.command
     try:
-        saved = redirection.apply(shell, node.redirections)
-    except RedirectionError as error:
-        shell.complain(str(error))
-        return error.status
-    try:
-        with Temporary(shell, node.assignments):
+        if not node.assignments:
+            shell.command = argv[0]
             return builtin.function(shell, argv)
+        with Temporary(shell, node.assignments):
+            shell.command = argv[0]
+            return builtin.function(shell, argv)
+    except ShellError as error:
+        return shell.report(error)  # only a special builtin's error ends the shell
     finally:
-        redirection.undo(saved)
+        shell.command = before
+        if saved:
+            redirection.undo(saved)
 
 
 class Temporary:
@@ -162,8 +172,7 @@ def _function(shell: State, node: Simple, body: Node, argv: list[str]) -> int:
     try:
         saved = redirection.apply(shell, node.redirections)
     except RedirectionError as error:
-        shell.complain(str(error))
-        return error.status
+        return shell.report(error)
     try:
         with Temporary(shell, node.assignments):
             return call_function(shell, body, argv[1:])
@@ -196,17 +205,15 @@ def _external(shell: State, node: Simple, argv: list[str], tail: bool) -> int:
         try:
             redirection.apply(shell, node.redirections, keep=True)
         except RedirectionError as error:
-            shell.complain(str(error))
-            return error.status
+            return shell.report(error)
         for assignment in node.assignments:
             assign(shell, assignment)
             shell.exported.add(assignment.name)
         replace(shell, argv)
     try:
         saved = redirection.apply(shell, node.redirections)
-    except RedirectionError as error:
-        shell.complain(str(error))
-        return error.status
+    except ShellError as error:  # also a failed ${x?}: other shells expand this in the child
+        return shell.report(error)
     try:
         with Temporary(shell, node.assignments):
             return run_program(shell, argv, node.text)
@@ -234,7 +241,7 @@ def run_program(shell: State, argv: list[str], text: str, path: str | None = Non
 
 def not_found(shell: State, name: str) -> int:
     """Say so; status 127."""
-    shell.complain(f"{name}: not found")
+    shell.complain(f"{name}: not found" if name else ": Permission denied")
     return 127
 
 
@@ -334,14 +341,14 @@ def program() -> str:
 
 def trace(shell: State, node: Simple, argv: list[str], values: list[str] | None = None) -> None:
     """-x: the command as it is about to run."""
-    from applets.sh.quoting import quoted
+    from applets.sh.quoting import quoted, traced
     from toolbox.errors import say
 
     words = [
         f"{a.name}={quoted(v)}"
         for a, v in zip(node.assignments, values if values is not None else [], strict=False)
     ]
-    words += [quoted(word) for word in argv]
+    words += [traced(word) for word in argv]
     flags, shell.flags = shell.flags, shell.flags - {"x"}
     try:
         prefix = expansion.prompt_text(shell, shell.get("PS4") or "")

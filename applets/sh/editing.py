@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from applets.sh.state import State
 
 _BREAKS = " \t|&;<>()=`\"'"
-_COMMAND_BEFORE = frozenset(("", "|", "&", ";", "(", "`", "then", "do", "else", "if", "while", "!", "{"))
+_COMMAND_BEFORE = frozenset(
+    ("", "|", "&", ";", "(", "`", "then", "do", "else", "if", "while", "!", "{")
+)
 _SPECIAL = frozenset(" \t\\'\"$`|&;<>()*?[]#~!{}")
 
 

@@ -6,9 +6,12 @@ from __future__ import annotations
 class ShellError(Exception):
     """An error that ends a non-interactive shell, or the command line of an interactive one (XCU 2.8.1)."""
 
+    line = 0  # where, when it is not where the evaluator is
+
     def __init__(self, message: str, status: int = 2) -> None:
         super().__init__(message)
         self.status = status
+        self.reported = False
 
 
 class SyntaxFault(ShellError):

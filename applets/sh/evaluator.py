@@ -11,7 +11,7 @@ import sys
 
 from applets.sh import expansion, redirection
 from applets.sh.commands import run_simple, tail_simple
-from applets.sh.errors import Break, Exit, Flow, RedirectionError, ShellError
+from applets.sh.errors import Break, Exit, Flow, RedirectionError, Return, ShellError
 from applets.sh.parser import Parser
 from applets.sh.source import Text
 from applets.sh.syntax import (
@@ -67,6 +67,8 @@ def run_sequence(shell: State, node: Sequence) -> int:
     status = 0
     for item in node.items:
         status = RUN[type(item)](shell, item)
+        if "n" in shell.flags and "i" not in shell.flags:
+            break
     return status
 
 
@@ -120,9 +122,11 @@ def run_loop(shell: State, node: Loop) -> int:
                     break
                 status = run_body(shell, body)
             except Break as leave:
-                status = 0
+                shell.status = status = 0
                 if _leaves(leave):
                     break
+                if shell.traps.pending:
+                    shell.traps.run(shell)
     finally:
         shell.loops -= 1
     shell.status = status
@@ -142,7 +146,7 @@ def run_for(shell: State, node: For) -> int:
             try:
                 status = run_body(shell, body)
             except Break as leave:
-                status = 0
+                shell.status = status = 0
                 if _leaves(leave):
                     break
     finally:
@@ -162,7 +166,6 @@ def _leaves(leave: Break) -> bool:
 def run_case(shell: State, node: Case) -> int:
     """`case`."""
     shell.line = node.line
-    shell.substituted = 0
     word = expansion.text(shell, node.word)
     status = 0
     falling = False
@@ -171,9 +174,11 @@ def run_case(shell: State, node: Case) -> int:
             shell.patterns.matches(expansion.pattern(shell, pattern), word)
             for pattern in item.patterns
         ):
-            shell.status = status = 0 if item.body is not None else shell.substituted
+            status = 0
             if item.body is not None:
                 status = RUN[type(item.body)](shell, item.body)
+            elif not item.falls:
+                shell.status = 0
             falling = item.falls
             if not falling:
                 return status
@@ -195,8 +200,7 @@ def run_redirected(shell: State, node: Redirected) -> int:
     try:
         saved = redirection.apply(shell, node.redirections)
     except RedirectionError as error:
-        shell.complain(str(error))
-        return failed(shell, error.status)
+        return failed(shell, shell.report(error))
     try:
         return RUN[type(node.command)](shell, node.command)
     finally:
@@ -206,6 +210,8 @@ def run_redirected(shell: State, node: Redirected) -> int:
 def failed(shell: State, status: int) -> int:
     """The end of a command that counts for -e."""
     shell.status = status
+    if shell.traps.pending:
+        shell.traps.run(shell)
     if status and "e" in shell.flags and not shell.tested:
         raise Exit(status)
     return status
@@ -231,8 +237,6 @@ def run_pipeline(shell: State, node: Pipeline) -> int:
         shell.status = status = 0 if status else 1
         return status
     status = shell.jobs.foreground(shell, node.commands, node.text)
-    if shell.traps.pending:
-        shell.traps.run(shell)
     return failed(shell, status)
 
 
@@ -280,14 +284,19 @@ def finish(shell: State, body: Callable[[], int]) -> int:
     """Run `body`, turn whatever ends it into a status, and run the EXIT trap."""
     try:
         status = body()
+        if shell.traps.pending:
+            shell.status = status
+            shell.traps.run(shell)
+            status = shell.status
     except Exit as leave:
         status = leave.status
     except ShellError as error:
-        shell.complain(str(error), getattr(error, "line", 0))
-        status = error.status
+        status = shell.report(error)
     except RecursionError:
         shell.complain("nested too deeply")
         status = 2
+    except Return as returned:
+        status = returned.status
     except Flow:
         status = shell.status
     return shell.traps.run_exit(shell, status)
@@ -295,14 +304,19 @@ def finish(shell: State, body: Callable[[], int]) -> int:
 
 def run_child(shell: State, node: Node) -> NoReturn:
     """In a forked child: evaluate and end the process."""
-    leave(shell, lambda: run_tail(shell, node))
+    leave(shell, lambda: run_tail(shell, node), lists_traps(node))
 
 
-def leave(shell: State, body: Callable[[], int]) -> NoReturn:
+def lists_traps(node: Node) -> bool:
+    """Whether the node is `trap` alone."""
+    return isinstance(node, Simple) and node.static == ["trap"]
+
+
+def leave(shell: State, body: Callable[[], int], keep_traps: bool = False) -> NoReturn:
     """In a forked child: run `body` as a subshell and end the process with its status."""
     status = 2
     try:
-        shell.enter_subshell()
+        shell.enter_subshell(keep_traps)
         status = finish(shell, body)
         if sys.stdout is not None:
             sys.stdout.flush()

@@ -45,8 +45,7 @@ def converse(shell: State) -> int:
         except Interrupt:
             shell.status = 130
         except ShellError as error:
-            shell.complain(str(error))
-            shell.status = error.status
+            shell.status = shell.report(error)
         except (Break, Return):
             pass
         except RecursionError:

@@ -118,9 +118,7 @@ class Jobs:
         self.jobs.append(job)
         return job
 
-    def _start(
-        self, shell: State, commands: Sequence[Command], text: str, foreground: bool
-    ) -> Job:
+    def _start(self, shell: State, commands: Sequence[Command], text: str, foreground: bool) -> Job:
         job = Job(1 + max((j.number for j in self.jobs), default=0), text)
         reader = -1
         for index, command in enumerate(commands):
@@ -149,7 +147,7 @@ class Jobs:
         foreground: bool,
         pipes: tuple[int, int, int],
     ) -> None:
-        from applets.sh.evaluator import leave, run_tail
+        from applets.sh.evaluator import leave, lists_traps, run_tail
 
         if "m" in shell.flags:
             _set_group(0, job.pgid)
@@ -175,7 +173,7 @@ class Jobs:
                 shell.traps.ignored_in_background(number)
         if isinstance(command, Node):
             node = command
-            leave(shell, lambda: run_tail(shell, node))
+            leave(shell, lambda: run_tail(shell, node), lists_traps(node))
         leave(shell, command)
 
     # Waiting
@@ -362,7 +360,9 @@ class Jobs:
             while (owner := os.tcgetpgrp(terminal)) != os.getpgrp():
                 if owner <= 0:
                     raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
-                os.killpg(0, signal.SIGTTIN)  # started in the background: wait to be brought forward
+                os.killpg(
+                    0, signal.SIGTTIN
+                )  # started in the background: wait to be brought forward
         except OSError:
             os.close(terminal)
             raise

@@ -23,7 +23,7 @@ OPERATORS = (
     *("&&", "||", ";;", ";&", "<<", ">>", "<&", ">&", "<>", ">|", "&>"),
     *("&", "|", ";", "<", ">", "(", ")", "\n"),
 )
-REDIRECTIONS = frozenset("&>> <<- <<< << >> <& >& <> >| &> < >".split())
+REDIRECTIONS = frozenset(["&>>", "<<-", "<<<", "<<", ">>", "<&", ">&", "<>", ">|", "&>", "<", ">"])
 
 _BLANK = re.compile(r"[ \t]*")
 _COMMENT = re.compile(r"[^\n]*")
@@ -53,7 +53,28 @@ class Token:
         return "redirection" if self.operator in REDIRECTIONS else f'"{self.operator}"'
 
 
-RESERVED = frozenset("! { } case do done elif else esac fi for if in then until while function [[".split())
+RESERVED = frozenset(
+    [
+        "!",
+        "{",
+        "}",
+        "case",
+        "do",
+        "done",
+        "elif",
+        "else",
+        "esac",
+        "fi",
+        "for",
+        "if",
+        "in",
+        "then",
+        "until",
+        "while",
+        "function",
+        "[[",
+    ]
+)
 
 
 class Lexer(WordLexer):
@@ -61,8 +82,10 @@ class Lexer(WordLexer):
 
     def __init__(self, lines: Lines, parser: type[Parser], line: int = 1) -> None:
         super().__init__(lines, parser, line)
-        self._bodies: list[tuple[Redirection, bool]] = []  # here-documents announced on this line
-        self._aliases: list[tuple[str, int]] = []  # alias, distance from the end of the text to its end
+        self._bodies: list[tuple[Redirection, str]] = []  # here-documents announced on this line
+        self._aliases: list[
+            tuple[str, int]
+        ] = []  # alias, distance from the end of the text to its end
         self.aliases: dict[str, str] = {}
         self._blank_alias = -1  # the same distance for an alias that ends in a blank
 
@@ -148,17 +171,24 @@ class Lexer(WordLexer):
 
     # Here-documents (XCU 2.7.4)
 
-    def here_document(self, redirection: Redirection) -> None:
-        """Announce a here-document: its body starts after the next newline token."""
-        self._bodies.append((redirection, redirection.operator == "<<-"))
+    def here_document(self, redirection: Redirection, source: str) -> None:
+        """Announce a here-document: its body starts after the next newline token.
+
+        `source` is the delimiter as it was written; nothing in it expands.
+        """
+        if redirection.target.literal is not None:
+            delimiter = redirection.target.literal
+        elif redirection.target.quoted:
+            delimiter = re.sub(r"""\\(.)|['"]""", r"\1", source)
+        else:
+            delimiter = source
+        self._bodies.append((redirection, delimiter))
 
     def _read_bodies(self) -> None:
         bodies, self._bodies = self._bodies, []
-        for redirection, strip in bodies:
-            delimiter_word = redirection.target
-            delimiter = "".join(getattr(part, "text", "") for part in delimiter_word.parts)
-            quoted = delimiter_word.quoted
-            body = self._read_body(delimiter, strip, quoted)
+        for redirection, delimiter in bodies:
+            quoted = redirection.target.quoted and not _only_expands(redirection.target)
+            body = self._read_body(delimiter, redirection.operator == "<<-", quoted)
             if quoted:
                 redirection.target = Word([Literal(body, True)])
             else:
@@ -167,24 +197,34 @@ class Lexer(WordLexer):
 
     def _read_body(self, delimiter: str, strip: bool, quoted: bool) -> str:
         got: list[str] = []
-        joined = False  # the line continues one that ended in a backslash
+        joined = ""  # lines that end in a backslash, unless the delimiter is quoted
         while True:
             if self.position == len(self.text) and not self.refill():
                 break  # the end of the input ends the document, as in every shell
             end = self.text.find("\n", self.position) + 1 or len(self.text)
             line = self.text[self.position : end]
             self.position = end
-            if strip and not joined:
+            if strip:
                 line = line.lstrip("\t")
-            if not joined and line.rstrip("\n") == delimiter and line.count("\n") <= 1:
-                break
+            line = joined + line
+            joined = ""
+            if not quoted and line.endswith("\\\n"):
+                backslashes = len(line) - 1 - len(line[:-1].rstrip("\\"))
+                if backslashes % 2:
+                    joined = line[:-2]
+                    continue
+            if line.removesuffix("\n") == delimiter:
+                return "".join(got)
             got.append(line)
-            backslashes = len(line) - 1 - len(line[:-1].rstrip("\\")) if line.endswith("\n") else 0
-            joined = not quoted and backslashes % 2 == 1
-        return "".join(got)
+        return "".join(got) + joined
 
     def unexpected(self, token: Token, expected: str = "") -> SyntaxFault:
         """The error for a token that cannot stand where it stands."""
         wanted = f' (expecting "{expected}")' if expected else ""
         unfinished = token.word is None and not token.operator
         return SyntaxFault(f"unexpected {token.describe()}{wanted}", token.line, unfinished)
+
+
+def _only_expands(word: Word) -> bool:
+    """Whether nothing in the word was quoted by the user: an expansion in a delimiter is no quoting."""
+    return not any(isinstance(part, Literal) and part.quoted for part in word.parts)

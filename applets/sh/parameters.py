@@ -152,7 +152,7 @@ def _operate(
         return _slice_parameters(shell, part, values)
     if isinstance(values, list):
         return [_edit(shell, part, value) for value in values]
-    return _edit(shell, part, values or "")
+    return None if values is None else _edit(shell, part, values)
 
 
 def _edit(shell: State, part: Parameter, value: str) -> str:
@@ -169,8 +169,8 @@ def _edit(shell: State, part: Parameter, value: str) -> str:
     replacement = expansion.text(shell, part.second) if part.second is not None else ""
     count = 1 if operator == "/" else 0
     compiled = shell.patterns.compile(pattern, "any")
-    if compiled.match("") and not value:
-        return value
+    if not value:
+        return replacement if compiled.match("") else value
     return compiled.sub(lambda match: replacement if match.group() else "", value, count=count)
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?)=")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_CLOSERS = frozenset("then else elif fi do done esac }".split())
+_CLOSERS = frozenset(["then", "else", "elif", "fi", "do", "done", "esac", "}"])
 # Their arguments of the form name=value are assignments: tildes expand, fields are not split.
 DECLARATIONS = frozenset(("export", "readonly", "local"))
 
@@ -257,7 +257,7 @@ class Parser:
     def redirection(self) -> Redirection:
         """`[n]op word`."""
         token = self.take()
-        word = self.peek().word
+        word, start = self.peek().word, self.peek().start
         if word is None:
             raise self.lexer.unexpected(self.peek())
         self._token = None
@@ -265,7 +265,7 @@ class Parser:
         fd = token.fd if token.fd >= 0 else 0 if operator[0] == "<" else 1
         redirection = Redirection(fd, operator, word)
         if operator in ("<<", "<<-"):
-            self.lexer.here_document(redirection)
+            self.lexer.here_document(redirection, self.lexer.text[start : self.lexer.position])
         return redirection
 
     def simple(self) -> Node:
@@ -279,8 +279,11 @@ class Parser:
             token = self.peek()
             word = token.word
             if word is not None:
-                if self.lexer.after_blank_alias(token) and self._alias(token):
-                    continue
+                if self.lexer.after_blank_alias(token):
+                    token = self.start()
+                    word = token.word
+                    if word is None:
+                        continue
                 if not words:
                     if assignments or redirections:  # the command's name is still to come
                         token = self.start()
@@ -387,7 +390,7 @@ class Parser:
         items: list[CaseItem] = []
         while True:
             self.skip_newlines()
-            following = self.start()
+            following = self.peek()
             if following.word is not None and following.word.plain == "esac":
                 self._token = None
                 return Case(word, items, token.line)

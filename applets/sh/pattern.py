@@ -152,7 +152,7 @@ class Patterns:
 
     def matches(self, pattern: str, text: str) -> bool:
         """Whether the whole `text` matches (case)."""
-        if pattern == "*" or pattern == text and "\\" not in pattern and "[" not in pattern:
+        if pattern == "*" or (pattern == text and "\\" not in pattern and "[" not in pattern):
             return True
         return self.compile(pattern, "whole").match(text) is not None
 

@@ -15,3 +15,11 @@ def single_quoted(text: str) -> str:
 def quoted(text: str) -> str:
     """`text` as one shell word, quoted only when it must be."""
     return text if _SAFE.fullmatch(text) else single_quoted(text)
+
+
+def traced(text: str) -> str:
+    """`text` as -x shows it: quoted also where it would be an assignment or a reserved word."""
+    from applets.sh.lexer import RESERVED
+
+    plain = _SAFE.fullmatch(text) and "=" not in text and text not in RESERVED
+    return text if plain else single_quoted(text)

@@ -146,7 +146,7 @@ def _duplicate(source: int, fd: int, saved: Saved | None) -> None:
         _save(fd, saved)
         os.dup2(source, fd)
     except OSError as error:
-        raise RedirectionError(f"{source}: {error.strerror}") from None
+        raise RedirectionError(f"dup2({source},{fd}): {error.strerror}") from None
 
 
 def _close(fd: int) -> None:

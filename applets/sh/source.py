@@ -26,7 +26,6 @@ class Text:
         self._position = end
         return self._text[start:end]
 
-
     def ended(self) -> bool:
         """Whether only blanks and newlines are left."""
         return not self._text[self._position :].strip()

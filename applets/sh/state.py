@@ -61,14 +61,23 @@ class State:
         self.name = name  # $0
         self.message_name = "sh"
         self.script = False  # messages tell the line
+        self.command = ""  # the builtin or `.` file that messages name
         self.line = 0
         self.params: list[str] = []
-        self.vars: dict[str, str] = {"IFS": " \t\n", "OPTIND": "1", "PS1": "$ ", "PS2": "> ", "PS4": "+ "}
+        self.vars: dict[str, str] = {
+            "IFS": " \t\n",
+            "OPTIND": "1",
+            "PS1": "$ ",
+            "PS2": "> ",
+            "PS4": "+ ",
+        }
         self.exported: set[str] = set()
         self.readonly: set[str] = set()
         self.foreign: dict[str, str] = {}  # of the environment, with names that are no shell names
         self.dynamic: dict[str, Callable[[], str]] = {"LINENO": lambda: str(self.line)}
-        self.frames: list[dict[str, Saved]] = []  # one for each function being run: what `local` hides
+        self.frames: list[
+            dict[str, Saved]
+        ] = []  # one for each function being run: what `local` hides
         self.functions: dict[str, Node] = {}
         self.aliases: dict[str, str] = {}
         self.hashed: dict[str, str] = {}  # command name -> path
@@ -167,18 +176,18 @@ class State:
             compiled = self._expressions[text] = compile_expression(text)
         return compiled(self)
 
-    def enter_subshell(self) -> None:
-        """In a forked child: traps and jobs are the parent's."""
+    def enter_subshell(self, keep_traps: bool) -> None:
+        """In a forked child: traps and jobs are the parent's; `keep_traps`: `trap` still lists them."""
         self.subshell += 1
-        self.loops = 0
         self.interruptible = False
         self.flags.discard("m")
-        self.traps.enter_subshell()
+        self.traps.enter_subshell(keep_traps)
         self.jobs.enter_subshell()
 
     def recover(self) -> None:
         """An interactive shell goes on after an error: nothing is being run any more."""
         self.loops = self.tested = self.sourced = 0
+        self.command = ""
         self.interruptible = False
 
     # Options
@@ -196,13 +205,22 @@ class State:
     # Messages
 
     def complain(self, text: str, line: int = 0) -> None:
-        """One line on standard error, with the name (and in a script the line) in front."""
+        """One line on standard error: the name, the builtin and in a file the line, then the text."""
         from toolbox.errors import say
 
-        if self.script:
-            say(f"{self.message_name}: line {line or self.line}: {text}")
-        else:
-            say(f"{self.message_name}: {text}")
+        place = f"{self.message_name}: "
+        if self.command:
+            place += f"{self.command}: "
+        if self.script or self.sourced:
+            place += f"line {line or self.line}: "
+        say(place + text)
+
+    def report(self, error: ShellError) -> int:
+        """Say what went wrong, once, where standard error still is the failed command's; the status."""
+        if not error.reported:
+            error.reported = True
+            self.complain(str(error), error.line)
+        return error.status
 
     @staticmethod
     def complain_plain(text: str) -> None:

@@ -40,7 +40,7 @@ def _fork(shell: State, body: Node) -> bytes:
     os.close(writer)
     output = read_all(reader)
     os.close(reader)
-    shell.substituted = shell.status = shell.jobs.wait_for(pid)
+    shell.status = shell.substituted = shell.jobs.wait_for(pid)
     return output
 
 

@@ -49,6 +49,7 @@ class Traps:
         self.actions: dict[int, str] = {}
         self.pending: list[int] = []
         self.interrupted = False  # SIGINT in an interactive shell
+        self.status_before: int | None = None  # $? when the action that is running began
         self._shown: dict[int, str] | None = None  # in a subshell: the parent's, for `trap` alone
         self._shell: State | None = None
         self._background = False  # a child of `&`: SIGINT and SIGQUIT stay ignored
@@ -128,8 +129,11 @@ class Traps:
             if action and number:
                 signal.signal(number, signal.SIG_DFL)
 
-    def enter_subshell(self) -> None:
-        """In a child: caught signals are at their defaults, ignored ones stay so."""
+    def enter_subshell(self, keep: bool) -> None:
+        """In a child: caught signals are at their defaults, ignored ones stay so.
+
+        `keep`: the parent's actions are still listed, as `saved=$(trap)` needs (XCU trap).
+        """
         for number in self.defaults_in_child():
             signal.signal(number, signal.SIG_DFL)
         if self._shell is not None and not self._background:
@@ -137,7 +141,7 @@ class Traps:
                 if number not in self.actions:
                     signal.signal(number, signal.SIG_DFL)
         self._shell = None
-        self._shown = self._shown or dict(self.actions)
+        self._shown = (self._shown or dict(self.actions)) if keep else None
         for number, action in list(self.actions.items()):
             if action:
                 del self.actions[number]
@@ -146,7 +150,7 @@ class Traps:
         self.pending.clear()
 
     def listed(self) -> dict[int, str]:
-        """What `trap` shows; in a subshell that has set none, the parent's (as `saved=$(trap)` needs)."""
+        """What `trap` shows."""
         return self.actions if self._shown is None else self._shown
 
     def forget_interrupt(self) -> None:
@@ -162,8 +166,12 @@ class Traps:
             number = self.pending.pop(0)
             action = self.actions.get(number)
             if action:
+                before, self.status_before = self.status_before, shell.status
                 status = shell.status
-                run_text(shell, action)
+                try:
+                    run_text(shell, action)
+                finally:
+                    self.status_before = before
                 shell.status = status
             elif self.interrupted:
                 self.forget_interrupt()
@@ -177,14 +185,13 @@ class Traps:
         action = self.actions.pop(0, None)
         if not action:
             return status
-        shell.status = status
+        shell.status = self.status_before = status
         try:
             run_text(shell, action)
         except Exit as leave:
             return leave.status
         except ShellError as error:
-            shell.complain(str(error))
-            return error.status
+            return shell.report(error)
         except Flow:
             pass
         return status

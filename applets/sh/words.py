@@ -38,7 +38,9 @@ class Mode:
 
     def __init__(self, special: str, end: str, escapes: str, single: bool, double: str) -> None:
         self.plain = re.compile("[^" + re.escape(special) + "]+")
-        self.end = end  # the character that ends the reading; "" for a word, "EOF" for a here-document
+        self.end = (
+            end  # the character that ends the reading; "" for a word, "EOF" for a here-document
+        )
         self.escapes = escapes  # what a backslash quotes; "" is everything
         self.single = single  # whether ' quotes
         self.double = double  # what " does: "quote", "end", "plain", "drop"
@@ -57,12 +59,26 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BRACED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-]")
 _LENGTH = re.compile(r"#(?:[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-])\}")
 _OPERATOR = re.compile(r":[-=?+]|[-=?+]|##?|%%?|//?|:")
+# What may stand around a line continuation in $name and in the head of ${...}
+_NAME_RUN = re.compile(r"(?:[A-Za-z0-9_]|\\\n)*")
+_BRACE_RUN = re.compile(r"(?:[A-Za-z0-9_@*#?$!:=+%/}-]|\\\n)*")
 _TILDE = re.compile(r"~([A-Za-z0-9._-]*)(?=[/:]|\Z)")
 _COMMAND_END = re.compile(r"[`\\]")
 _SPECIAL = frozenset("@*#?$!-0123456789")
 _SIMPLE_ESCAPES = {
-    **{"a": "\a", "b": "\b", "e": "\033", "E": "\033", "f": "\f", "n": "\n", "r": "\r"},
-    **{"t": "\t", "v": "\v", "\\": "\\", "'": "'", '"': '"', "?": "?"},
+    "a": "\a",
+    "b": "\b",
+    "e": "\033",
+    "E": "\033",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "v": "\v",
+    "\\": "\\",
+    "'": "'",
+    '"': '"',
+    "?": "?",
 }
 
 
@@ -214,19 +230,32 @@ class WordLexer:
 
     # $name, ${...}, $(...), $((...)), $'...'
 
+    def _join(self, run: re.Pattern[str]) -> None:
+        """Take the line continuations out of a run of characters that starts here."""
+        while True:
+            match = run.match(self.text, self.position)
+            found = match.group() if match else ""
+            if "\\\n" in found:
+                joined = found.replace("\\\n", "")
+                self.text = (
+                    self.text[: self.position] + joined + self.text[self.position + len(found) :]
+                )
+                self._line += found.count("\n")
+            if (
+                self.position + len(found) < len(self.text)
+                or "\n" not in found
+                or not self.refill()
+            ):
+                return
+
     def _dollar(self, parts: list[Part], mode: Mode, quoted: bool) -> None:
         self.position += 1
         c = self.peek()
+        self._join(_NAME_RUN)
         match = _NAME.match(self.text, self.position)
         if match:
-            name = match.group()
             self.position = match.end()
-            while self.skip_continuation():
-                more = re.compile(r"[A-Za-z0-9_]+").match(self.text, self.position)
-                if more:
-                    name += more.group()
-                    self.position = more.end()
-            parts.append(Parameter(name, quoted))
+            parts.append(Parameter(match.group(), quoted))
         elif c in _SPECIAL and c:
             self.position += 1
             parts.append(Parameter(c, quoted))
@@ -257,24 +286,17 @@ class WordLexer:
 
     def _braced(self, mode: Mode, quoted: bool) -> Part:
         self.peek()
-        if self.peek() == "#":  # the whole of ${#name} must be seen before it can be told from ${#-word}
-            while "}" not in self.text[self.position :] and self.refill():
-                pass
-            length = _LENGTH.match(self.text, self.position)
-            if length:
-                self.position = length.end()
-                return Parameter(length.group()[1:-1], quoted, "length")
+        self._join(_BRACE_RUN)
+        length = _LENGTH.match(self.text, self.position)
+        if length:
+            self.position = length.end()
+            return Parameter(length.group()[1:-1], quoted, "length")
         match = _BRACED.match(self.text, self.position)
         if not match:
             return self._bad(quoted)
         name = match.group()
         self.position = match.end()
-        while self.skip_continuation():
-            more = re.compile(r"[A-Za-z0-9_]+").match(self.text, self.position)
-            if more and name[0] not in "@*#?$!-":
-                name += more.group()
-                self.position = more.end()
-        if self.peek() == "}":
+        if self.text.startswith("}", self.position):
             self.position += 1
             return Parameter(name, quoted)
         found = _OPERATOR.match(self.text, self.position)
@@ -284,9 +306,13 @@ class WordLexer:
         self.position = found.end()
         second = None
         if operator in ("/", "//"):
-            word = Word(self.parts(BRACE_PATTERN, False))
+            pattern: list[Part] = []
+            if operator == "//" and self.peek() == "/":  # ${x////b}: the pattern is /
+                self.position += 1
+                pattern.append(Literal("/", False))
+            word = Word(pattern + self.parts(BRACE_PATTERN, False))
             if self._stopped != "}":
-                second = Word(self.parts(BRACE_QUOTED if quoted else BRACE, quoted))
+                second = Word(self.parts(BRACE, quoted))
         elif operator == ":":
             word = Word(self.parts(BRACE_OFFSET, False))
             if self._stopped != "}":

@@ -5,7 +5,16 @@ echo, printf, test and their like are the applets, called in this process; there
 
 from __future__ import annotations
 
-from applets.sh.builtins import control, directories, getopts, limits, names, processes, read, variables
+from applets.sh.builtins import (
+    control,
+    directories,
+    getopts,
+    limits,
+    names,
+    processes,
+    read,
+    variables,
+)
 from applets.sh.errors import ShellError
 
 TYPE_CHECKING = False

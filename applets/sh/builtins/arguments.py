@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from applets.sh.errors import ShellError
 
 
@@ -16,21 +18,20 @@ def letters(argv: list[str], known: str) -> tuple[str, list[str]]:
             return found, argv[index:]
         for letter in word[1:]:
             if letter not in known:
-                raise ShellError(f"{argv[0]}: illegal option -{letter}")
+                raise ShellError(f"illegal option -{letter}")
             found += letter
     return found, []
 
 
-def number(name: str, text: str) -> int:
+def number(text: str) -> int:
     """A non-negative decimal number; raises ShellError."""
     if text.isascii() and text.isdecimal() and len(text) < 19:
         return int(text)
-    raise ShellError(f"{name}: Illegal number: {text}")
+    raise ShellError(f"Illegal number: {text}")
 
 
 def write(text: str) -> None:
     """Standard output, at once: the next command may write to the same descriptor."""
     from toolbox.streams import write_all
-    import os
 
     write_all(1, os.fsencode(text))

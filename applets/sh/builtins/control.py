@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from applets.sh.builtins.arguments import letters, number
+from applets.sh.builtins.arguments import number
 from applets.sh.errors import Break, Exit, Return, ShellError
 
 TYPE_CHECKING = False
@@ -23,9 +23,9 @@ def _operands(argv: list[str]) -> list[str]:
 
 def _leave_loops(shell: State, argv: list[str], again: bool) -> int:
     operands = _operands(argv)
-    levels = number(argv[0], operands[0]) if operands else 1
+    levels = number(operands[0]) if operands else 1
     if levels < 1:
-        raise ShellError(f"{argv[0]}: Illegal number: {operands[0]}")
+        raise ShellError(f"Illegal number: {operands[0]}")
     if shell.loops:
         raise Break(min(levels, shell.loops), again)
     return 0
@@ -42,8 +42,12 @@ def continue_(shell: State, argv: list[str]) -> int:
 
 
 def _status(shell: State, argv: list[str]) -> int:
+    """The operand; else $?, which in a trap's action is the status from before it (XCU exit, return)."""
     operands = _operands(argv)
-    return number(argv[0], operands[0]) & 0xFF if operands else shell.status
+    if operands:
+        return number(operands[0]) & 0xFF
+    before = shell.traps.status_before
+    return shell.status if before is None else before
 
 
 def return_(shell: State, argv: list[str]) -> int:
@@ -63,6 +67,7 @@ def eval_(shell: State, argv: list[str]) -> int:
     text = " ".join(_operands(argv))
     if not text.strip():
         return 0
+    shell.command = ""
     return run_text(shell, text, shell.line)
 
 
@@ -73,8 +78,10 @@ def dot(shell: State, argv: list[str]) -> int:
 
     operands = _operands(argv)
     if not operands:
-        raise ShellError(f"{argv[0]}: filename argument required")
-    text = read_file(argv[0], _find(shell, operands[0]))
+        raise ShellError("filename argument required")
+    path = _find(shell, operands[0])
+    text = read_file(path)
+    shell.command = path
     params, loops, line = shell.params, shell.loops, shell.line
     if operands[1:]:
         shell.params = operands[1:]
@@ -100,22 +107,20 @@ def _find(shell: State, name: str) -> str:
     return name
 
 
-def read_file(name: str, path: str) -> str:
+def read_file(path: str) -> str:
     """A script's text; raises ShellError."""
     try:
         with open(path, "rb", 0) as file:
             return os.fsdecode(file.readall().replace(b"\0", b""))
     except OSError as error:
-        raise ShellError(f"{name}: can't open '{path}': {error.strerror}") from None
+        raise ShellError(f"can't open '{path}': {error.strerror}") from None
 
 
 def exec_(shell: State, argv: list[str]) -> int:
     """exec [COMMAND [ARG]...]: become the command; without one, redirections stay."""
     from applets.sh.commands import replace
 
-    found, operands = letters(argv[:2], "") if argv[1:2] in (["--"], []) else ("", argv[1:])
-    if argv[1:2] == ["--"]:
-        operands = argv[2:]
+    operands = _operands(argv)
     if not operands:
         return 0
     try:

@@ -52,12 +52,12 @@ def cd(shell: State, argv: list[str]) -> int:
     physical = found.rstrip("e@")[-1:] == "P"
     target = operands[0] if operands else shell.get("HOME")
     if target is None:
-        raise ShellError("cd: HOME not set", 1)
+        raise ShellError("HOME not set", 1)
     show = False
     if target == "-":
         target = shell.get("OLDPWD")
         if target is None:
-            raise ShellError("cd: OLDPWD not set", 1)
+            raise ShellError("OLDPWD not set", 1)
         show = True
     candidates = [target]
     if not target.startswith("/") and target.split("/")[0] not in (".", ".."):
@@ -75,7 +75,7 @@ def cd(shell: State, argv: list[str]) -> int:
         if show or candidate != target:
             write(path + "\n")
         return 0
-    raise ShellError(f"cd: can't cd to {target}: {failure.strerror}", 1)
+    raise ShellError(f"can't cd to {target}: {failure.strerror}", 1)
 
 
 def _change(target: str, before: str, physical: bool) -> str:

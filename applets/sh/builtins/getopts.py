@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 def getopts(shell: State, argv: list[str]) -> int:
     """getopts LETTERS NAME [ARG]..."""
     if len(argv) < 3:
-        raise ShellError("getopts: usage: getopts optstring var [arg]...")
+        raise ShellError("usage: getopts optstring var [arg]...")
     letters, name = argv[1], argv[2]
     arguments = argv[3:] or shell.params
     silent = letters.startswith(":")
-    index = max(number("getopts", shell.get("OPTIND") or "1"), 1)
+    index = max(number(shell.get("OPTIND") or "1"), 1)
     at = shell.option_at
     if index > len(arguments):
         return _end(shell, name, index)
@@ -47,12 +47,12 @@ def getopts(shell: State, argv: list[str]) -> int:
         result = "?"
         value = letter if silent else None
         if not silent and shell.get("OPTERR") != "0":
-            shell.complain(f"Illegal option -{letter}")
+            shell.complain_plain(f"Illegal option -{letter}")
     elif takes and value is None:
         result = ":" if silent else "?"
         value = letter if silent else None
         if not silent and shell.get("OPTERR") != "0":
-            shell.complain(f"No arg for -{letter} option")
+            shell.complain_plain(f"No arg for -{letter} option")
     if value is None:
         shell.unset("OPTARG")
     else:

@@ -48,9 +48,9 @@ def ulimit(shell: State, argv: list[str]) -> int:
             elif letter in LIMITS:
                 chosen += letter
             elif letter != "-":
-                raise ShellError(f"ulimit: illegal option -{letter}")
+                raise ShellError(f"illegal option -{letter}")
     if len(operands) > 1:
-        raise ShellError("ulimit: too many arguments")
+        raise ShellError("too many arguments")
     for letter in LIMITS if everything else chosen or "f":
         name, unit, description = LIMITS[letter]
         number = int(getattr(resource, f"RLIMIT_{name}"))
@@ -68,7 +68,7 @@ def ulimit(shell: State, argv: list[str]) -> int:
                 number, (value if soft or both else now[0], value if hard or both else now[1])
             )
         except (OSError, ValueError, OverflowError) as error:
-            raise ShellError(f"ulimit: error setting limit: {error}", 1) from None
+            raise ShellError(f"error setting limit: {error}", 1) from None
     return 0
 
 
@@ -78,7 +78,7 @@ def _limit(text: str, unit: int, now: tuple[int, int], infinity: int) -> int:
     if text in ("hard", "soft"):
         return now[1] if text == "hard" else now[0]
     if not text.isdecimal():
-        raise ShellError(f"ulimit: Illegal number: {text}")
+        raise ShellError(f"Illegal number: {text}")
     return int(text) * unit
 
 
@@ -109,7 +109,7 @@ def umask(shell: State, argv: list[str]) -> int:
     if re.fullmatch("[0-7]+", text):
         os.umask(int(text, 8) & 0o777)
     elif text.isdecimal():
-        raise ShellError(f"umask: Illegal number: {text}")
+        raise ShellError(f"Illegal number: {text}")
     else:
         os.umask(_symbolic(text, now))
     return 0
@@ -121,7 +121,7 @@ def _symbolic(text: str, mask: int) -> int:
     for clause in text.split(","):
         match = _CLAUSE.match(clause)
         if not match:
-            raise ShellError(f"umask: Illegal mode: {text}")
+            raise ShellError(f"Illegal mode: {text}")
         who = match.group(1).replace("a", "ugo") or "ugo"
         for action, letters_ in re.findall(r"([-+=])([a-zA-Z]*)", match.group(2)):
             bits = 0

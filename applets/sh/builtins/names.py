@@ -25,7 +25,7 @@ def alias(shell: State, argv: list[str]) -> int:
         elif word in shell.aliases:
             write(f"{word}={single_quoted(shell.aliases[word])}\n")
         else:
-            shell.complain(f"alias: {word} not found")
+            shell.complain(f"{word} not found")
             status = 1
     return status
 
@@ -39,7 +39,7 @@ def unalias(shell: State, argv: list[str]) -> int:
     status = 0
     for name in operands:
         if shell.aliases.pop(name, None) is None:
-            shell.complain(f"unalias: {name} not found")
+            shell.complain(f"{name} not found")
             status = 1
     return status
 
@@ -59,7 +59,7 @@ def hash_(shell: State, argv: list[str]) -> int:
         if path is not None:
             shell.hashed[name] = path
         elif name not in shell.functions:
-            shell.complain(f"hash: {name}: not found")
+            shell.complain(f"{name}: not found")
             status = 1
     return status
 
@@ -75,7 +75,7 @@ def command(shell: State, argv: list[str]) -> int:
         if word == "--":
             break
         if set(word[1:]) - set("pvV"):
-            raise ShellError(f"command: illegal option {word}")
+            raise ShellError(f"illegal option {word}")
         found += word[1:]
     if not operands:
         return 0
@@ -85,11 +85,12 @@ def command(shell: State, argv: list[str]) -> int:
     builtin = builtins.find(operands[0])
     if builtin is not None:
         # errors of a special builtin are no longer fatal, and its assignments not permanent
+        shell.command = operands[0]
         try:
             return builtin.function(shell, operands)
         except ShellError as error:
-            shell.complain(str(error))
-            return error.status
+            return shell.report(error)
+    shell.command = ""
     return run_program(shell, operands, " ".join(operands), path)
 
 

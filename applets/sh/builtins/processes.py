@@ -61,7 +61,7 @@ def _wait_one(shell: State, word: str) -> int:
         process = job.processes[-1] if job else None
     else:
         if not word.isdecimal():
-            raise ShellError(f"wait: Illegal number: {word}")
+            raise ShellError(f"Illegal number: {word}")
         job = table.of_pid(int(word))
         process = next((p for p in job.processes if p.pid == int(word)), None) if job else None
     if job is None or process is None:
@@ -93,7 +93,7 @@ def jobs(shell: State, argv: list[str]) -> int:
 
 def _resumable(shell: State, argv: list[str]) -> list[Job]:
     if shell.jobs.terminal < 0 and "m" not in shell.flags:
-        raise ShellError(f"{argv[0]}: no job control", 1)
+        raise ShellError("no job control", 1)
     return [shell.jobs.find(word) for word in argv[1:] or ["%%"]]
 
 
@@ -118,6 +118,7 @@ def kill(shell: State, argv: list[str]) -> int:
     """kill, with %JOB for its processes; the applet does the work."""
     from toolbox import multicall
 
+    shell.jobs.reap()  # a loop that waits for `kill -0` to fail must see the end of its child
     words = [argv[0]]
     for word in argv[1:]:
         if word.startswith("%"):
@@ -155,7 +156,7 @@ def trap(shell: State, argv: list[str]) -> int:
     for word in operands:
         found = number_of(word)
         if found is None:
-            shell.complain(f"trap: {word}: invalid signal specification")
+            shell.complain(f"{word}: invalid signal specification")
             status = 1
         else:
             shell.traps.set(found, action)

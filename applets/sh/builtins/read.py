@@ -18,19 +18,21 @@ if TYPE_CHECKING:
 def read(shell: State, argv: list[str]) -> int:
     """read [-rs] [-p PROMPT] [-t SECONDS] [-n COUNT] [-u FD] [-d CHARACTER] [NAME]..."""
     given, names = _options(argv)
-    fd = number("read", given.get("u", "0"))
+    fd = number(given.get("u", "0"))
     for name in names:
         if not is_name(name):
-            raise ShellError(f"read: {name}: bad variable name")
+            raise ShellError(f"{name}: bad variable name")
     if "p" in given and os.isatty(fd):
         os.write(2, os.fsencode(given["p"]))
     raw = "r" in given
+    if given.get("t") == "0":  # only: is there something to read?
+        return 0 if _ready(fd, 0.0) else 1
     shell.interruptible = True
     try:
         with Terminal(fd, "n" in given, "s" in given):
             text, status = _read(shell, fd, given, raw)
     except OSError as error:
-        raise ShellError(f"read: {error.strerror}", 1) from None
+        raise ShellError(f"{error.strerror}", 1) from None
     finally:
         shell.interruptible = False
     characters, escaped = _unescape(text) if not raw and "\\" in text else (text, None)
@@ -60,11 +62,11 @@ def _options(argv: list[str]) -> tuple[dict[str, str], list[str]]:
                 given[letter] = ""
             elif letter in "ptnud":
                 if at >= len(word) and not words:
-                    raise ShellError(f"read: no arg for -{letter} option")
+                    raise ShellError(f"no arg for -{letter} option")
                 given[letter] = word[at:] if at < len(word) else words.pop(0)
                 at = len(word)
             else:
-                raise ShellError(f"read: illegal option -{letter}")
+                raise ShellError(f"illegal option -{letter}")
     return given, words
 
 
@@ -73,7 +75,7 @@ def _read(shell: State, fd: int, given: dict[str, str], raw: bool) -> tuple[str,
     delimiter = os.fsencode(given.get("d", "\n"))[:1] or b"\0"
     if "t" not in given and "n" not in given and delimiter == b"\n":
         return _read_lines(fd, raw)
-    limit = number("read", given["n"]) if "n" in given else -1
+    limit = number(given["n"]) if "n" in given else -1
     deadline = None
     if "t" in given:
         import time
@@ -81,7 +83,7 @@ def _read(shell: State, fd: int, given: dict[str, str], raw: bool) -> tuple[str,
         try:
             deadline = time.monotonic() + float(given["t"])
         except ValueError:
-            raise ShellError(f"read: invalid timeout: {given['t']}") from None
+            raise ShellError(f"invalid timeout: {given['t']}") from None
     got = bytearray()
     escaped = False
     while limit < 0 or len(got.decode("utf-8", "replace")) < limit:
@@ -159,18 +161,21 @@ def split(text: str, escaped: frozenset[int], ifs: str, count: int) -> list[str]
         values.append(text[start:at])
         while at < size and blank(at):
             at += 1
-        if at < size and separates(at) and not (start < at and blank(at - 1) and False):
+        if at < size and separates(at):
             at += 1
             while at < size and blank(at):
                 at += 1
     end = size
     while end > at and blank(end - 1):
         end -= 1
-    rest = text[at:end]
-    # one field that ends in a separator is that field alone
-    if rest and separates(end - 1) and not any(separates(i) for i in range(at, end - 1)):
-        rest = text[at : end - 1]
-    values.append(rest)
+    # a single field that ends in a separator is that field alone
+    if end > at and separates(end - 1):
+        last = end - 1
+        while last > at and blank(last - 1):
+            last -= 1
+        if not any(separates(i) for i in range(at, last)):
+            end = last
+    values.append(text[at:end])
     return values + [""] * (count - len(values))
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def _split(name: str, word: str) -> tuple[str, str | None]:
     variable, equals, value = word.partition("=")
     if not is_name(variable):
-        raise ShellError(f"{name}: {variable}: bad variable name")
+        raise ShellError(f"{variable}: bad variable name")
     return variable, value if equals else None
 
 
@@ -57,7 +57,7 @@ def readonly(shell: State, argv: list[str]) -> int:
 def local(shell: State, argv: list[str]) -> int:
     """local [NAME[=VALUE]]...: until the function ends."""
     if not shell.frames:
-        raise ShellError("local: not in a function")
+        raise ShellError("not in a function")
     frame = shell.frames[-1]
     for word in argv[1:]:
         if word == "-":
@@ -86,7 +86,7 @@ def unset(shell: State, argv: list[str]) -> int:
             shell.functions.pop(name, None)
             continue
         if not is_name(name):
-            raise ShellError(f"unset: {name}: bad variable name")
+            raise ShellError(f"{name}: bad variable name")
         if "v" not in found and shell.get(name) is None and name in shell.functions:
             del shell.functions[name]
         else:
@@ -96,11 +96,9 @@ def unset(shell: State, argv: list[str]) -> int:
 
 def shift(shell: State, argv: list[str]) -> int:
     """shift [N]"""
-    count = number("shift", argv[1]) if len(argv) > 1 else 1
+    count = number(argv[1]) if len(argv) > 1 else 1
     if count > len(shell.params):
-        if "i" in shell.flags:
-            return 1
-        raise ShellError("shift: can't shift that many", 1)
+        return 1
     del shell.params[:count]
     shell.option_at = 0
     return 0
@@ -145,7 +143,7 @@ def options(shell: State, argv: list[str], at: int) -> tuple[int, bool]:
             elif letter in SETTABLE:
                 shell.set_option(letter, on)
             else:
-                raise ShellError(f"set: illegal option {word[0]}{letter}")
+                raise ShellError(f"illegal option {word[0]}{letter}")
     return at, False
 
 
@@ -153,7 +151,7 @@ def set_named(shell: State, name: str, on: bool) -> None:
     """set -o NAME; raises ShellError for an unknown one."""
     flag = OPTION_NAMES.get(name)
     if flag is None or flag in ("i", "s"):
-        raise ShellError(f"set: illegal option {'-' if on else '+'}o {name}")
+        raise ShellError(f"illegal option {'-' if on else '+'}o {name}")
     shell.set_option(flag, on)
 
 
@@ -174,7 +172,7 @@ def _list_options(shell: State, readable: bool) -> None:
 def let(shell: State, argv: list[str]) -> int:
     """let EXPRESSION...: false when the last one is zero."""
     if len(argv) < 2:
-        raise ShellError("let: expression expected", 2)
+        raise ShellError("expression expected", 2)
     value = 0
     for text in argv[1:]:
         value = shell.arithmetic(text)
