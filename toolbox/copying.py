@@ -107,7 +107,7 @@ class Copier:
                     if targets.depth == visit.depth + 1:
                         self._finish_directory(visit, path, targets)
                 elif not self.recursive:
-                    self._fail(f"-r not specified; omitting directory {visit.path!r}")
+                    self._fail(f"omitting directory {visit.path!r}")
                     visit.prune = True
                 elif root is not None and _key(visit.status()) == root:
                     self._fail(f"cannot copy a directory, {source!r}, into itself, {target!r}")

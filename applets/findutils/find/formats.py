@@ -300,7 +300,9 @@ class _Fields:
     def field_F(self, visit: Visit) -> str:
         """The type of the file system."""
         if self.types is None:
-            self.types = file_systems()
+            from toolbox.mount_points import kinds_by_device
+
+            self.types = kinds_by_device()
         return self.types.get(visit.status().st_dev, "unknown")
 
     def field_a(self, visit: Visit) -> str:
@@ -314,20 +316,6 @@ class _Fields:
     def field_t(self, visit: Visit) -> str:
         """The time of last modification."""
         return default_time(visit.status().st_mtime_ns)
-
-
-def file_systems() -> dict[int, str]:
-    """Types of the mounted file systems by device number, from /proc/self/mountinfo (proc(5))."""
-    types: dict[int, str] = {}
-    try:
-        with open("/proc/self/mountinfo", "rb") as f:
-            for line in f:
-                fields, _, after = line.partition(b" - ")
-                major, _, minor = fields.split(b" ")[2].partition(b":")
-                types[os.makedev(int(major), int(minor))] = os.fsdecode(after.split(b" ")[0])
-    except OSError:
-        pass  # no /proc: types stay unknown
-    return types
 
 
 #: Half of a mean year in seconds; older files show their year.

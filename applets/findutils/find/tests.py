@@ -395,9 +395,9 @@ def _same_file(expression: Expression, name: str, text: str) -> Test:
 
 
 def _fstype(expression: Expression, name: str, text: str) -> Test:
-    from applets.findutils.find.formats import file_systems
+    from toolbox.mount_points import kinds_by_device
 
-    known = file_systems()
+    known = kinds_by_device()
     return lambda visit: known.get(visit.status().st_dev, "unknown") == text
 
 
