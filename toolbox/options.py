@@ -190,7 +190,7 @@ class Options:
                 operands.append(word)
                 if not permute:
                     operands += rest
-        self._check_count(operands)
+        self.check_count(operands)
         return values, operands
 
     def standard(self, argv: list[str]) -> None:
@@ -222,7 +222,8 @@ class Options:
         stdout().write(text.encode())
         raise SystemExit(0)
 
-    def _check_count(self, operands: list[str]) -> None:
+    def check_count(self, operands: list[str]) -> None:
+        """UsageError when there are fewer or more operands than the synopsis allows."""
         if len(operands) < self.least:
             after = f" after {operands[-1]!r}" if operands else ""
             raise UsageError(f"missing operand{after}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from decimal import Decimal
 
-options = Options(__doc__, permute=False)
+options = Options(__doc__)
 
 #: Numbers written at a time.
 CHUNK = 20_000

@@ -1,0 +1,182 @@
+"""cut [-b LIST] [-c LIST] [-f LIST] [-d DELIM] [-F LIST] [-O STRING] [-nsDz] [FILE]...
+
+Print parts of each line of each FILE, or of standard input.
+
+  -b, --bytes=LIST       these bytes
+  -c, --characters=LIST  these characters (UTF-8)
+  -f, --fields=LIST      these fields
+  -F LIST                these fields in the order of LIST, between runs of white space or a
+                         regular expression as DELIM
+  -d, --delimiter=DELIM  what separates fields (default: a tab)
+  -O, --output-delimiter=STRING  what separates them in the output
+  -s, --only-delimited   no lines without a delimiter
+  -D                     in the order of LIST, with repetitions
+      --complement       all but these
+  -n                     ignored
+  -z, --zero-terminated  lines end with a NUL
+
+LIST is made of N, N-, N-M, -M, separated by commas; counted from 1.
+"""
+
+from __future__ import annotations
+
+import os
+
+from toolbox.errors import UsageError
+from toolbox.options import Options
+from toolbox.streams import inputs, stdout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+options = Options(__doc__)
+
+#: Where an open range ends.
+END = 1 << 60
+
+Ranges = list[tuple[int, int]]
+
+
+def main(argv: list[str]) -> int:
+    """POSIX XCU cut, with GNU's --complement and --output-delimiter and toybox's -D, -F, -O."""
+    opt, files = options.parse(argv)
+    modes = [m for m in ("bytes", "characters", "fields", "F") if getattr(opt, m) is not None]
+    if len(modes) != 1:
+        raise UsageError(
+            "only one type of list may be specified"
+            if modes
+            else "you must specify a list of bytes, characters, or fields"
+        )
+    mode = modes[0]
+    if mode in ("bytes", "characters") and (opt.delimiter is not None or opt.only_delimited):
+        raise UsageError("a delimiter and -s go only with fields")
+    if mode == "fields" and opt.delimiter is not None and len(os.fsencode(opt.delimiter)) > 1:
+        if len(opt.delimiter) > 1:
+            raise UsageError("the delimiter must be a single character")
+    in_order = opt.D or mode == "F"
+    ranges = parse_list(getattr(opt, mode), in_order)
+    if opt.complement:
+        ranges = complement(ranges)
+    joined = None if opt.output_delimiter is None else os.fsencode(opt.output_delimiter)
+    if mode == "bytes":
+        change = bytes_of(ranges, joined or b"")
+    elif mode == "characters":
+        change = characters_of(ranges, joined or b"")
+    elif mode == "F":
+        change = words_of(
+            ranges, opt.delimiter, b" " if joined is None else joined, opt.only_delimited
+        )
+    else:
+        delimiter = os.fsencode("\t" if opt.delimiter is None else opt.delimiter or "\0")
+        change = fields_of(
+            ranges, delimiter, delimiter if joined is None else joined, opt.only_delimited
+        )
+    end = b"\0" if opt.zero_terminated else b"\n"
+    out = stdout()
+    for source in inputs(files):
+        for block in source.line_blocks(end):
+            lines = [change(line) for line in block.removesuffix(end).split(end)]
+            kept = [line for line in lines if line is not None]
+            if kept:
+                out.write(end.join(kept) + end)
+    return 0
+
+
+def parse_list(text: str, in_order: bool) -> Ranges:
+    """LIST as half-open ranges counted from 0; sorted and joined unless `in_order`."""
+    ranges = []
+    for part in text.replace(" ", ",").replace("\t", ",").split(","):
+        low, dash, high = part.partition("-")
+        if not all(
+            (word.isascii() and word.isdecimal()) or not word for word in (low, high)
+        ) or part in ("", "-"):
+            raise UsageError(f"invalid list {text!r}: {part!r} is no number or range")
+        first = int(low) if low else 1
+        last = (int(high) if high else END) if dash else first
+        if first == 0 or last == 0:
+            raise UsageError("fields and positions are numbered from 1")
+        if last < first:
+            raise UsageError(f"invalid decreasing range {part!r}")
+        ranges.append((first - 1, last))
+    return ranges if in_order else joined(sorted(ranges))
+
+
+def joined(ranges: Ranges) -> Ranges:
+    """Sorted ranges with those that overlap or touch made one."""
+    result: Ranges = []
+    for first, last in ranges:
+        if result and first < result[-1][1]:
+            result[-1] = (result[-1][0], max(last, result[-1][1]))
+        else:
+            result.append((first, last))
+    return result
+
+
+def complement(ranges: Ranges) -> Ranges:
+    """What the ranges leave out."""
+    result, start = [], 0
+    for first, last in joined(sorted(ranges)):
+        if first > start:
+            result.append((start, first))
+        start = last
+    return [*result, (start, END)] if start < END else result
+
+
+def bytes_of(ranges: Ranges, between: bytes) -> Callable[[bytes], bytes | None]:
+    """A function that takes these bytes from a line."""
+    if len(ranges) == 1:
+        ((first, last),) = ranges
+        return lambda line: line[first:last]
+    return lambda line: between.join([line[f:l] for f, l in ranges if f < len(line)])
+
+
+def characters_of(ranges: Ranges, between: bytes) -> Callable[[bytes], bytes | None]:
+    """A function that takes these characters from a line; bytes that are no UTF-8 count as one each."""
+    plain = bytes_of(ranges, between)
+
+    def take(line: bytes) -> bytes | None:
+        if line.isascii():
+            return plain(line)
+        text = os.fsdecode(line)
+        return between.join([os.fsencode(text[f:l]) for f, l in ranges if f < len(text)])
+
+    return take
+
+
+def fields_of(
+    ranges: Ranges, delimiter: bytes, between: bytes, only: bool
+) -> Callable[[bytes], bytes | None]:
+    """A function that takes these fields from a line; None for a line that is not printed."""
+    # No field behind the last wanted one needs to be split off.
+    most = max((last for _, last in ranges), default=0)
+    splits = most if most < END else -1
+
+    def take(line: bytes) -> bytes | None:
+        if delimiter not in line:
+            return None if only else line
+        parts = line.split(delimiter, splits)
+        chosen = [parts[f:l] for f, l in ranges]
+        return between.join(chosen[0] if len(chosen) == 1 else sum(chosen, []))
+
+    return take
+
+
+def words_of(
+    ranges: Ranges, expression: str | None, between: bytes, only: bool
+) -> Callable[[bytes], bytes | None]:
+    """A function that takes fields between white space, or matches of a regular expression."""
+    import re
+
+    try:
+        pattern = re.compile(os.fsencode(expression or r"\s+"))
+    except re.error as error:
+        raise UsageError(f"{expression!r}: {error}") from None
+
+    def take(line: bytes) -> bytes | None:
+        parts = pattern.split(line.strip() if expression is None else line)
+        if len(parts) == 1:
+            return None if only else line
+        return between.join([word for f, l in ranges for word in parts[f:l]])
+
+    return take
