@@ -6,7 +6,6 @@ rest, or when the last steps leave a file system mounted or writable.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +16,6 @@ from applets.init.early import MOUNTS, is_mount_point
 from applets.init.shutdown import unmount_order
 
 ROOT = Path(__file__).resolve().parents[3]
-
-root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 def isolated(script: str, folder: Path) -> list[str]:
@@ -42,7 +39,6 @@ def isolated(script: str, folder: Path) -> list[str]:
     return done.stdout.decode().splitlines()
 
 
-@root
 @pytest.mark.lab
 def test_what_is_missing_is_mounted_and_a_failure_does_not_end_the_rest(tmp_path: Path) -> None:
     lines = isolated(
@@ -68,7 +64,6 @@ def test_what_is_missing_is_mounted_and_a_failure_does_not_end_the_rest(tmp_path
     assert lines[2] == str([f"mount {tmp_path}/x: No such device"] * 2)
 
 
-@root
 @pytest.mark.lab
 def test_host_name_and_loopback(tmp_path: Path) -> None:
     lines = isolated(
@@ -86,7 +81,6 @@ def test_host_name_and_loopback(tmp_path: Path) -> None:
     assert lines == ["a-box", f"['host name {'x' * 65}: Invalid argument']"]
 
 
-@root
 @pytest.mark.lab
 @pytest.mark.parametrize("label", ["perm", "other"])
 def test_perm_is_the_labelled_file_system_or_memory(tmp_path: Path, label: str) -> None:
@@ -111,7 +105,6 @@ def test_perm_is_the_labelled_file_system_or_memory(tmp_path: Path, label: str) 
     assert lines == ["['tmpfs']", str([said])]
 
 
-@root
 @pytest.mark.lab
 def test_modules_and_sysctl_that_fail_are_lines(tmp_path: Path) -> None:
     lines = isolated(
@@ -133,7 +126,6 @@ def test_modules_and_sysctl_that_fail_are_lines(tmp_path: Path) -> None:
     ]
 
 
-@root
 @pytest.mark.lab
 def test_the_last_steps_unmount_in_reverse_order_and_make_the_busy_read_only(
     tmp_path: Path,

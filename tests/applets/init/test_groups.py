@@ -16,7 +16,6 @@ from applets.init.groups import Groups, kinship, session_members, signal_session
 
 ROOT = Path(__file__).resolve().parents[3]
 
-root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 SCRIPT = """
 import os, subprocess, sys, time
@@ -56,7 +55,6 @@ finally:
 """
 
 
-@root
 @pytest.mark.lab
 def test_a_signal_reaches_all_processes_of_the_group(tmp_path: Path) -> None:
     done = subprocess.run(

@@ -464,7 +464,6 @@ def test_only_its_owner_may_talk_to_init(init: Init) -> None:
 
 # -- as process 1 of a namespace ---------------------------------------------------------------
 
-root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 UNSHARE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child=KILL", "--")
 
 
@@ -481,7 +480,6 @@ def in_namespace_of(pid: int) -> list[str]:
     return found
 
 
-@root
 @pytest.mark.lab
 def test_as_process_1_it_reaps_orphans_and_leaves_nothing_at_the_end(init: Init) -> None:
     orphans = (
@@ -502,7 +500,6 @@ def test_as_process_1_it_reaps_orphans_and_leaves_nothing_at_the_end(init: Init)
     assert init.process.wait(20) == 0
 
 
-@root
 @pytest.mark.lab
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2])
 def test_as_process_1_it_obeys_the_signals_and_no_other(init: Init, number: int) -> None:
@@ -524,7 +521,6 @@ STATUS = (
 )
 
 
-@root
 @pytest.mark.lab
 def test_a_service_has_the_rights_that_it_was_given_and_no_others(init: Init) -> None:
     common = {"command": ["sh", "-c", STATUS], "restart": "never"}
@@ -556,7 +552,6 @@ def test_a_service_has_the_rights_that_it_was_given_and_no_others(init: Init) ->
     assert int(said["root"]["CapEff"][0], 16) == int(said["root"]["CapBnd"][0], 16) == 1 << 25
 
 
-@root
 @pytest.mark.lab
 def test_a_state_directory_is_made_for_its_user_alone(init: Init) -> None:
     init.folder.chmod(0o755)
