@@ -123,15 +123,17 @@ class FileStatus:
         if letter == "m":
             return mount_point(self.name)
         if letter == "N":
-            return self._quoted()
+            return self._quoted("shell-escape-always")
+        if letter == "LN":  # as in the usual format: quoted only where it must be
+            return self._quoted("shell-escape")
         return self._time(letter)
 
-    def _quoted(self) -> str:
+    def _quoted(self, style: str) -> str:
         from toolbox.quoting import quote
 
-        text = quote(self.name, "shell-escape-always") if self.name != "-" else "-"
+        text = quote(self.name, style) if self.name != "-" else "-"
         if stat.S_ISLNK(self.status.st_mode):
-            text += " -> " + quote(os.readlink(self.name), "shell-escape-always")
+            text += " -> " + quote(os.readlink(self.name), style)
         return text
 
     def _time(self, letter: str) -> str | None:

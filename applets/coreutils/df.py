@@ -88,6 +88,8 @@ def _scale(opt: Values) -> tuple[Scale, str]:
         if scale.base:
             return scale, "Size"
         text = opt.block_size.removeprefix("'")
+        if text in ("1", "B"):
+            return scale, "1B-blocks"
         return scale, f"{text if text[:1].isdecimal() else '1' + text}-blocks"
     if given != "k" and "POSIXLY_CORRECT" in os.environ:
         return Scale(512), "512B-blocks" if not opt.portability else "512-blocks"
@@ -124,7 +126,7 @@ def _headers(opt: Values, unit: str) -> _Row:
         "size": unit,
         "used": "Used",
         "avail": "Avail" if human or opt.output is not None else "Available",
-        "pcent": "Capacity" if opt.portability and not opt.inodes else "Use%",
+        "pcent": "Capacity" if opt.portability and not human else "Use%",
         "file": "File",
         "target": "Mounted on",
     }
@@ -175,9 +177,10 @@ def _once_each(everything: list[Mount]) -> list[Mount]:
     """Each file system once: by its shortest mount point; without mounts that others cover."""
     visible: dict[str, Mount] = {}
     for mount in everything:
-        # A later mount on a directory above hides this one.
-        for target in [t for t in visible if t != "/" and is_below(t, mount.target)]:
-            del visible[target]
+        # A later mount on a directory above hides this one; but the root may come in any order.
+        if mount.target != "/":
+            for target in [t for t in visible if is_below(t, mount.target)]:
+                del visible[target]
         visible[mount.target] = mount
     best: dict[str, Mount] = {}
     for mount in visible.values():

@@ -31,11 +31,12 @@ Show how much room files take, directories with all that is in them.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
 
-from toolbox.errors import UsageError
+from toolbox.errors import UsageError, warn
 from toolbox.options import Options, Values, number
 from toolbox.sizes import Scale, block_size
 from toolbox.streams import stdout
@@ -164,9 +165,9 @@ class _Usage:
             return None
         try:
             status = visit.status()
+            if visit.followed and stat.S_ISLNK(status.st_mode):
+                raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), visit.path)
         except OSError as error:
-            from toolbox.errors import warn
-
             warn(error)
             return None
         if (status.st_nlink > 1 or self.remember_all) and not self.opt.count_links:

@@ -28,9 +28,9 @@ from toolbox.streams import stdout
 options = Options(__doc__)
 
 _FILE = (
-    "  File: %N\n"
+    "  File: %LN\n"
     "  Size: %-10s\tBlocks: %-10b IO Block: %-6o %F\n"
-    "Device: %Hd,%Ld\tInode: %-11i Links: %-5h{device}\n"
+    "Device: %Hd,%Ld\tInode: %-11i Links: {links}\n"
     "Access: (%04a/%10.10A)  Uid: (%5u/%8U)   Gid: (%5g/%8G)\n"
     "Access: %x\n"
     "Modify: %y\n"
@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
             else:
                 fields = FileStatus(name, follow=opt.dereference)
                 device = stat.S_ISCHR(fields.status.st_mode) or stat.S_ISBLK(fields.status.st_mode)
-                form = _FILE.replace("{device}", " Device type: %t,%T" if device else "")
+                form = _FILE.replace("{links}", "%-5h Device type: %t,%T" if device else "%h")
                 form = _FILE_TERSE if opt.terse else form
         except OSError as error:
             what = "cannot read file system information for" if opt.file_system else "cannot statx"

@@ -107,7 +107,7 @@ def _set(file: str | int, times: tuple[int, int] | None, which: set[str], follow
         return
     access, modification = times or (time.time_ns(),) * 2
     if len(which) == 1:
-        status = os.stat(file) if follow else os.lstat(file)
+        status = os.stat(file) if follow else os.stat(file, follow_symlinks=False)
         if "a" in which:
             modification = status.st_mtime_ns
         else:
