@@ -256,7 +256,9 @@ def run_tail(shell: State, node: Node) -> int:
         return tail_simple(shell, node)
     if isinstance(node, Sequence):
         for item in node.items[:-1]:
-            run(shell, item)
+            status = run(shell, item)
+            if "n" in shell.flags:
+                return status
         return run_tail(shell, node.items[-1])
     return run(shell, node)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from applets.sh.pattern import quote
-from applets.sh.syntax import PATTERN_CHARACTERS
+from applets.sh.syntax import may_match
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,14 +89,18 @@ class Fields:
         self._runs = []
         self._open = False
         text = runs[0][0] if len(runs) == 1 else "".join([run for run, _ in runs])
-        if "f" not in self._shell.flags and not PATTERN_CHARACTERS.isdisjoint(text):
-            if any(not quoted and not PATTERN_CHARACTERS.isdisjoint(t) for t, quoted in runs):
-                pattern = "".join([quote(t) if quoted else t for t, quoted in runs])
-                found = self._shell.patterns.glob(pattern)
-                if found:
-                    self._done += found
-                    return
+        if may_match(text) and "f" not in self._shell.flags:
+            found = self._pathnames(runs)
+            if found:
+                self._done += found
+                return
         self._done.append(text)
+
+    def _pathnames(self, runs: list[tuple[str, bool]]) -> list[str]:
+        if not may_match("".join([text for text, quoted in runs if not quoted])):
+            return []
+        pattern = "".join([quote(text) if quoted else text for text, quoted in runs])
+        return self._shell.patterns.glob(pattern)
 
     def done(self) -> list[str]:
         """All the fields."""

@@ -204,10 +204,10 @@ class Lexer(WordLexer):
             end = self.text.find("\n", self.position) + 1 or len(self.text)
             line = self.text[self.position : end]
             self.position = end
-            if strip:
-                line = line.lstrip("\t")
             line = joined + line
             joined = ""
+            if strip:
+                line = line.lstrip("\t")
             if not quoted and line.endswith("\\\n"):
                 backslashes = len(line) - 1 - len(line[:-1].rstrip("\\"))
                 if backslashes % 2:

@@ -302,9 +302,9 @@ class Parser:
                     declares = word.plain in DECLARATIONS
                 words.append(word)
                 self._token = None
-                if len(words) == 1 and not assignments and not redirections:
-                    if self.peek().operator == "(":
-                        return self._function(word, token)
+                alone = len(words) == 1 and not assignments and not redirections
+                if alone and self.peek().operator == "(":
+                    return self._function(word, token)
             elif token.operator in REDIRECTIONS:
                 redirections.append(self.redirection())
             else:

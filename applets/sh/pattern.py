@@ -42,7 +42,7 @@ def is_pattern(pattern: str) -> bool:
     at = 0
     while match := _SPECIAL.search(pattern, at):
         if match.group() != "\\":
-            return True
+            return match.group() != "[" or "]" in pattern[match.end() :]
         at = match.end() + 1
     return False
 
@@ -135,10 +135,7 @@ class Patterns:
         key = (pattern, kind)
         compiled = self._compiled.get(key)
         if compiled is None:
-            if kind in ("#", "%"):
-                source = translate(pattern, ".*?")
-            else:
-                source = translate(pattern)
+            source = translate(pattern, ".*?" if kind in ("#", "%") else ".*")
             if kind == "%":
                 source = rf"(.*)(?:{source})\Z"
             elif kind == "%%":

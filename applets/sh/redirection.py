@@ -138,7 +138,7 @@ def _duplicate(source: int, fd: int, saved: Saved | None) -> None:
     try:
         # a descriptor of the shell's own is none of the script's
         if source >= FIRST_PRIVATE and not os.get_inheritable(source):
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            raise RedirectionError(f"{source}: {os.strerror(errno.EBADF)}")
         if source == fd:
             os.fstat(fd)
             return

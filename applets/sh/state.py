@@ -95,6 +95,7 @@ class State:
         self.jobs = jobs
         self.traps = traps
         self.patterns = Patterns()
+        self._ours: dict[str, bool] = {}
         self._expressions: dict[str, Compiled] = {}
 
     # Variables
@@ -128,6 +129,7 @@ class State:
     def _watch(self, name: str) -> None:
         if name == "PATH":
             self.hashed.clear()
+            self._ours.clear()
         elif name == "OPTIND":
             self.option_at = 0
         else:
@@ -140,6 +142,11 @@ class State:
     def restore(self, name: str, saved: Saved) -> None:
         """Make the variable as it was, read-only or not."""
         value, exported, readonly = saved
+        if name == "-":
+            kept = set((value or "").split())
+            for flag in (kept ^ self.flags) - {"i", "s"}:
+                self.set_option(flag, flag in kept)
+            return
         if name in _WATCHED:
             self._watch(name)
         if value is None:
@@ -184,11 +191,25 @@ class State:
         self.traps.enter_subshell(keep_traps)
         self.jobs.enter_subshell()
 
+    def keep_options(self) -> None:
+        """`local -`: the options are as now again when the function ends."""
+        self.frames[-1].setdefault("-", (" ".join(self.flags), False, False))
+
     def recover(self) -> None:
         """An interactive shell goes on after an error: nothing is being run any more."""
         self.loops = self.tested = self.sourced = 0
         self.command = ""
         self.interruptible = False
+
+    def runs_applet(self, name: str) -> bool:
+        """Whether a command of that name is one of our own applets (see commands.py)."""
+        known = self._ours.get(name)
+        if known is None:
+            from applets.sh.commands import is_ours, lookup
+
+            path = lookup(self, name)
+            known = self._ours[name] = path is not None and is_ours(path)
+        return known
 
     # Options
 

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 
-from applets.sh.syntax import Node, Simple
+from applets.sh.errors import ShellError
+from applets.sh.syntax import (
+    Arithmetic,
+    DeclaredValue,
+    Literal,
+    Node,
+    Parameter,
+    Part,
+    Simple,
+    Substitution,
+    Tilde,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,10 +28,13 @@ def substitute(shell: State, body: Node | None) -> str:
     if body is None:
         shell.substituted = 0
         return ""
+    output: bytes | None
     if isinstance(body, Simple) and not body.words and not body.assignments:
         output = _file(shell, body)
     else:
-        output = _fork(shell, body)
+        output = _in_process(shell, body) if isinstance(body, Simple) else None
+        if output is None:
+            output = _fork(shell, body)
     if b"\0" in output:
         output = output.replace(b"\0", b"")
     return os.fsdecode(output.rstrip(b"\n"))
@@ -42,6 +57,97 @@ def _fork(shell: State, body: Node) -> bytes:
     os.close(reader)
     shell.status = shell.substituted = shell.jobs.wait_for(pid)
     return output
+
+
+def _in_process(shell: State, body: Simple) -> bytes | None:
+    """Call an applet without a fork, its output caught in a file in memory; None when that may not be.
+
+    It may be when the command is an applet that leaves the process as it is, and expanding its words
+    changes nothing in the shell.
+    """
+    name = body.words[0].literal if body.words else None
+    if name is None or body.assignments or body.redirections or not _is_applet(shell, name):
+        return None
+    if not all(_pure(word.parts) for word in body.words) or "x" in shell.flags:
+        return None
+    from applets.sh import expansion
+    from toolbox import multicall
+
+    line, status = shell.line, shell.status
+    kept = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 10) if _is_open(1) else -1
+    caught = os.memfd_create("substitution")
+    try:
+        os.dup2(caught, 1)
+        try:
+            shell.line = body.line
+            shell.substituted = multicall.call(expansion.words(shell, body.words))
+        except ShellError as error:  # it would end only the subshell
+            shell.substituted = shell.report(error)
+        return os.pread(caught, os.fstat(caught).st_size, 0)
+    finally:
+        shell.line, shell.status = line, status
+        os.close(caught)
+        if kept < 0:
+            os.close(1)
+        else:
+            os.dup2(kept, 1)
+            os.close(kept)
+        shell.status = shell.substituted
+
+
+def _is_applet(shell: State, name: str) -> bool:
+    from applets.sh import builtins
+    from toolbox import multicall
+
+    if name in shell.functions:
+        return False
+    builtin = builtins.find(name)
+    if builtin is not None:
+        return builtin.function is builtins.applet
+    return name in _CAUGHT and shell.runs_applet(name) and not multicall.alters_process(name)
+
+
+# Applets that end by themselves and read nothing but their operands.
+_CAUGHT = frozenset(
+    [
+        "basename",
+        "dirname",
+        "nproc",
+        "readlink",
+        "realpath",
+        "seq",
+        "uname",
+        "whoami",
+        "id",
+        "hostname",
+    ]
+)
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
+def _pure(parts: list[Part]) -> bool:
+    """Whether expanding the parts leaves the shell as it is."""
+    for part in parts:
+        if isinstance(part, (Literal, Tilde, Substitution)):
+            continue
+        if isinstance(part, Arithmetic):
+            text = "".join(p.text for p in part.parts if isinstance(p, Literal))
+            if "=" in text or "++" in text or "--" in text or not _pure(part.parts):
+                return False
+        elif isinstance(part, Parameter):
+            words = [word for word in (part.word, part.second) if word is not None]
+            if part.operator in ("=", ":=") or not all(_pure(word.parts) for word in words):
+                return False
+        elif isinstance(part, DeclaredValue):
+            return False
+    return True
 
 
 def _file(shell: State, body: Simple) -> bytes:

@@ -85,7 +85,9 @@ class Arithmetic(Part):
         self.quoted = quoted
 
 
-PATTERN_CHARACTERS = frozenset("*?[")
+def may_match(text: str) -> bool:
+    """Whether unquoted text may be a pattern for other text than itself.  A lone `[` (the command) is none."""
+    return "*" in text or "?" in text or ("[" in text and "]" in text)
 
 
 class Word:
@@ -97,13 +99,15 @@ class Word:
         self.parts = parts
         self.literal: str | None = None
         texts = []
+        unquoted = ""
         for part in parts:
             if not isinstance(part, Literal):
                 return
-            if not part.quoted and not PATTERN_CHARACTERS.isdisjoint(part.text):
-                return
+            if not part.quoted:
+                unquoted += part.text
             texts.append(part.text)
-        self.literal = "".join(texts)
+        if not may_match(unquoted):
+            self.literal = "".join(texts)
 
     @property
     def plain(self) -> str | None:

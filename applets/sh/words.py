@@ -372,7 +372,7 @@ class WordLexer:
             plain, end, hexadecimal, octal, code, control, other = match.groups()
             if end:
                 # bytes given one by one may make up characters
-                return os.fsdecode(os.fsencode("".join(got)))
+                return os.fsdecode(os.fsencode("".join(got).partition("\0")[0]))
             if plain:
                 got.append(plain)
             elif hexadecimal or octal:
