@@ -12,8 +12,9 @@ _find_library = ctypes.util.find_library
 ctypes.util.find_library = lambda name: None
 try:
     import asyncssh
+    from asyncssh.forward import SSHForwarder
     from asyncssh.stream import SSHServerStreamSession
 finally:
     ctypes.util.find_library = _find_library
 
-__all__ = ["SSHServerStreamSession", "asyncssh"]
+__all__ = ["SSHForwarder", "SSHServerStreamSession", "asyncssh"]

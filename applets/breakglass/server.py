@@ -13,7 +13,7 @@ import signal
 import socket
 
 from applets.breakglass.keys import read_keys
-from applets.breakglass.library import asyncssh
+from applets.breakglass.library import SSHForwarder, asyncssh
 from applets.breakglass.session import Session
 from toolbox.errors import describe, say
 from toolbox.net.address import is_private
@@ -266,7 +266,13 @@ class Client(asyncssh.SSHServer):
             raise asyncssh.ChannelOpenError(
                 asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "not a private address"
             )
-        return await self.connection.forward_connection(allowed[0], port)
+        try:
+            _, peer = await self.server.loop.create_connection(SSHForwarder, allowed[0], port)
+        except OSError as error:
+            raise asyncssh.ChannelOpenError(
+                asyncssh.OPEN_CONNECT_FAILED, error.strerror or "no connection"
+            ) from error
+        return Forward(peer)
 
     def server_requested(self, listen_host: str, listen_port: int) -> bool:
         """Listening on the box for the client is not offered."""
@@ -282,6 +288,17 @@ class Client(asyncssh.SSHServer):
         """Nor are sockets in the file system."""
         self.report("remote forwarding refused")
         return False
+
+
+class Forward(SSHForwarder):
+    """The channel's side of a forwarded connection, which ends when both sides have said all."""
+
+    def eof_received(self) -> bool:
+        """Left to itself the library keeps the channel when our end came before the client's."""
+        more = super().eof_received()
+        if not more:
+            asyncio.get_running_loop().call_soon(self.close)
+        return more
 
 
 class Offered(asyncssh.SSHAuthorizedKeys):

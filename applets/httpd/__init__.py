@@ -7,7 +7,8 @@ The box's page shows the machine and its services, and starts and stops them. It
 addresses and asks for a password.
 
   -p, --port=PORT           listen on this port, or ADDRESS:PORT; default: 80
-  -f, --foreground          don't go to the background; so it is under a supervisor anyway
+  -f, --foreground          don't go to the background; with --box, and under a supervisor, it
+                            never does
   -i, --inetd               serve the one connection that is standard input
   -v, --verbose...          log the requests; twice: connections too
   -h, --home=DIR            serve the files in DIR; default: the current directory
@@ -71,11 +72,11 @@ def main(argv: list[str]) -> int:
             Server(handler, [], admit, opt.verbose, on_stop).serve_one(sock)
         return 0
     sockets = inherited()
-    supervised = bool(sockets) or "NOTIFY_SOCKET" in os.environ
+    stays = opt.foreground or opt.box or bool(sockets) or "NOTIFY_SOCKET" in os.environ
     sockets = sockets or listen(address, port)
     if opt.user:
         _become(opt.user)
-    if not opt.foreground and not supervised:
+    if not stays:
         _to_background()
     Server(handler, sockets, admit, opt.verbose, on_stop).run(lambda: _ready(sockets))
     return 0

@@ -21,7 +21,7 @@ from toolbox.net.http import parse_form, preferred
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from typing import Any
 
     from applets.httpd.box import Box
@@ -249,7 +249,7 @@ class Site:
         session: Session,
         render: Callable[[dict[str, Any]], dict[str, str]],
     ) -> Response:
-        def changes() -> Iterator[bytes]:
+        def changes() -> Generator[bytes]:
             shown: dict[str, str] = {}
             spoken = self.clock()
             while not self.stopping.is_set():
@@ -269,7 +269,7 @@ class Site:
     def _follow(self, session: Session, names: list[str], after: int | None) -> Response:
         from toolbox.control import stream
 
-        def lines() -> Iterator[bytes]:
+        def lines() -> Generator[bytes]:
             place = after
             yield b": log\n\n"
             while not self.stopping.is_set():
@@ -289,7 +289,7 @@ class Site:
 
         return self._sse(lines())
 
-    def _sse(self, pieces: Iterator[bytes]) -> Response:
+    def _sse(self, pieces: Generator[bytes]) -> Response:
         if not self._streams.acquire(blocking=False):
             return plain(503, "too many live pages are open", [("Retry-After", "10")])
 
@@ -313,7 +313,7 @@ class Site:
 class _Counted:
     """An iterator whose end, however it comes, is told once."""
 
-    def __init__(self, pieces: Iterator[bytes], ended: Callable[[], None]) -> None:
+    def __init__(self, pieces: Generator[bytes], ended: Callable[[], None]) -> None:
         self.pieces = pieces
         self.ended: Callable[[], None] | None = ended
 
@@ -326,6 +326,7 @@ class _Counted:
     def close(self) -> None:
         ended, self.ended = self.ended, None
         if ended is not None:
+            self.pieces.close()
             ended()
 
 
