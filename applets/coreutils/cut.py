@@ -51,9 +51,8 @@ def main(argv: list[str]) -> int:
     mode = modes[0]
     if mode in ("bytes", "characters") and (opt.delimiter is not None or opt.only_delimited):
         raise UsageError("a delimiter and -s go only with fields")
-    if mode == "fields" and opt.delimiter is not None and len(os.fsencode(opt.delimiter)) > 1:
-        if len(opt.delimiter) > 1:
-            raise UsageError("the delimiter must be a single character")
+    if mode == "fields" and len(opt.delimiter or "") > 1:
+        raise UsageError("the delimiter must be a single character")
     in_order = opt.D or mode == "F"
     ranges = parse_list(getattr(opt, mode), in_order)
     if opt.complement:
@@ -128,7 +127,9 @@ def bytes_of(ranges: Ranges, between: bytes) -> Callable[[bytes], bytes | None]:
     if len(ranges) == 1:
         ((first, last),) = ranges
         return lambda line: line[first:last]
-    return lambda line: between.join([line[f:l] for f, l in ranges if f < len(line)])
+    return lambda line: between.join(
+        [line[first:last] for first, last in ranges if first < len(line)]
+    )
 
 
 def characters_of(ranges: Ranges, between: bytes) -> Callable[[bytes], bytes | None]:
@@ -139,7 +140,9 @@ def characters_of(ranges: Ranges, between: bytes) -> Callable[[bytes], bytes | N
         if line.isascii():
             return plain(line)
         text = os.fsdecode(line)
-        return between.join([os.fsencode(text[f:l]) for f, l in ranges if f < len(text)])
+        return between.join(
+            [os.fsencode(text[first:last]) for first, last in ranges if first < len(text)]
+        )
 
     return take
 
@@ -156,8 +159,7 @@ def fields_of(
         if delimiter not in line:
             return None if only else line
         parts = line.split(delimiter, splits)
-        chosen = [parts[f:l] for f, l in ranges]
-        return between.join(chosen[0] if len(chosen) == 1 else sum(chosen, []))
+        return between.join([field for first, last in ranges for field in parts[first:last]])
 
     return take
 
@@ -177,6 +179,6 @@ def words_of(
         parts = pattern.split(line.strip() if expression is None else line)
         if len(parts) == 1:
             return None if only else line
-        return between.join([word for f, l in ranges for word in parts[f:l]])
+        return between.join([word for first, last in ranges for word in parts[first:last]])
 
     return take
