@@ -45,7 +45,7 @@ INITIAL_PIDS = 0xEFFFFFFC
 #: What the signals ask for: USR1, USR2 and INT as BusyBox's and sysvinit's init have them; TERM is what
 #: container engines and hypervisors' agents send to end a guest.
 SIGNALS: dict[int, str] = {
-    signal.SIGTERM: "poweroff",
+    signal.SIGTERM: "reboot",
     signal.SIGUSR2: "poweroff",
     signal.SIGINT: "reboot",
     signal.SIGUSR1: "halt",

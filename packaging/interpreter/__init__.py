@@ -4,7 +4,7 @@
     stages      OpenSSL, CPython, cryptography: built once, kept by the hash of what goes in
     freeze      Python code -> C tables           link      objects -> the program
     main.c      starts the interpreter            frozen.c, paths.c: what of CPython's is replaced
-    syscalls.c  the module _syscalls              overrides/  standard modules that a static file must have otherwise
+    syscalls.c  the module _syscalls              additions/  what standard modules must have otherwise here
 
 `python -m interpreter [--output FILE]` (with packaging/ on the path) builds it; ./dev build calls that.
 """

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from interpreter import link, stages
-from interpreter.workshop import BuildError
+from interpreter.workshop import BuildError, step
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@contextlib.contextmanager
-def step(title: str) -> Iterator[None]:
-    """Show a line for a step with its seconds."""
-    live = sys.stderr.isatty()
-    if live:
-        print(f"  {title} ...", end="", file=sys.stderr, flush=True)
-    started = time.monotonic()
-    yield
-    seconds = time.monotonic() - started
-    print(f"{chr(13) if live else ''}  {title:<44} {seconds:6.1f} s", file=sys.stderr, flush=True)
 
 
 def build(program: Path, logs: Path) -> None:
@@ -70,7 +55,7 @@ def main() -> int:
             )
         build(arguments.output.resolve(), ROOT / "build" / "log")
     except BuildError as error:
-        print(f"\n  failed: {error}", file=sys.stderr)
+        print(f"dev: {error}", file=sys.stderr)
         return 1
     return 0
 

@@ -1,10 +1,11 @@
 """Python code -> the tables of frozen modules.  Runs in the interpreter that will run the code.
 
-    python -I -S -X no_debug_ranges freeze.py OUTPUT --standard DIR --library DIR... --own DIR:PACKAGE...
+    python -I -S -X no_debug_ranges freeze.py OUTPUT --standard DIR --library DIR... --additions DIR --own DIR...
 
 Writes to OUTPUT: `modules.bin`, the marshalled code of all modules; `modules.S`, which puts it into the
 program's read-only data; `modules.h` and `bootstrap.h`, the rows of CPython's tables of frozen modules.
-Later folders override modules of earlier ones.  Same sources, same bytes.
+Same sources, same bytes.  What lies in the folder of additions (`ctypes.util.py`) is compiled at the end of the
+module of that name, so that it can define anew what must be otherwise here, or is a module of its own.
 
 Libraries lose asserts and docstrings (-OO); our own code keeps its docstrings, which are its grammar and help.
 """
@@ -61,33 +62,41 @@ def modules(folder, prefix=""):
 
 
 def collect(arguments):
-    """All modules: dotted name -> (source file, package or not, optimisation level)."""
+    """All modules: dotted name -> (source, package or not, optimisation level)."""
     found = {}
     for name, path, package in modules(arguments.standard):
         if name.partition(".")[0] not in LEFT_OUT:
-            found[name] = (path, package, 2)
+            found[name] = (read(path), package, 2)
     for folder in arguments.library:
-        found.update({n: (path, package, 2) for n, path, package in modules(folder)})
+        found.update({n: (read(path), package, 2) for n, path, package in modules(folder)})
+    for file in sorted(os.listdir(arguments.additions)):
+        name = file.removesuffix(".py")
+        source, package, level = found.get(name, (b"", False, 2))
+        added = read(os.path.join(arguments.additions, file))
+        found[name] = (source + b"\n" + added, package, level)
     for folder in arguments.own:
         package = os.path.basename(folder)
-        found[package] = (os.path.join(folder, "__init__.py"), True, 1)
-        found.update({n: (p, k, 1) for n, p, k in modules(folder, f"{package}.")})
+        found[package] = (read(os.path.join(folder, "__init__.py")), True, 1)
+        found.update({n: (read(path), k, 1) for n, path, k in modules(folder, f"{package}.")})
+    found["_distributions"] = (distributions(arguments.library).encode(), False, 2)
     return found
 
 
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def distributions(folders):
-    """The source of a module that holds the metadata of the distributions in `folders`."""
-    found = {}
+    """The source of a module with the metadata of the distributions in `folders`, for importlib.metadata."""
+    found = []
     for folder in folders:
         for name in sorted(os.listdir(folder)):
             metadata = os.path.join(folder, name, "METADATA")
             if name.endswith(".dist-info") and os.path.exists(metadata):
-                with open(metadata, encoding="utf-8") as file:
-                    # The header alone: the description is the maker's web page.
-                    found[name.removesuffix(".dist-info")] = file.read().split("\n\n")[0] + "\n"
-    return (
-        f'"""Metadata of what is frozen in (see toolbox.distributions)."""\nMETADATA = {found!r}\n'
-    )
+                # The header alone: the description is the maker's web page.
+                found.append(read(metadata).decode().partition("\n\n")[0] + "\n")
+    return f"METADATA = {found!r}\n"
 
 
 def main():
@@ -95,17 +104,14 @@ def main():
     parser.add_argument("output")
     parser.add_argument("--standard", required=True)
     parser.add_argument("--library", action="append", default=[])
+    parser.add_argument("--additions", required=True)
     parser.add_argument("--own", action="append", default=[])
     arguments = parser.parse_args()
     blob = bytearray()
     rows = {}
-    for name, (path, package, level) in sorted(collect(arguments).items()):
-        with open(path, "rb") as file:
-            source = file.read()
+    for name, (source, package, level) in sorted(collect(arguments).items()):
         code = compile(source, f"<frozen {name}>", "exec", dont_inherit=True, optimize=level)
         rows[name] = (place(blob, code), package)
-    text = distributions(arguments.library)
-    rows["_distributions"] = (place(blob, compile(text, "<frozen _distributions>", "exec")), False)
     write(arguments.output, blob, rows)
     print(f"{len(rows)} modules, {len(blob)} bytes", file=sys.stderr)
 

@@ -18,30 +18,18 @@ OWN = ("toolbox", "applets")
 
 def freeze(python: Stage, code: Stage, target: Path, log: Path) -> None:
     """Compile all Python code into `target`, by the interpreter that will run it."""
-    overrides = target / "overrides"
-    shutil.copytree(HERE / "overrides", overrides, dirs_exist_ok=True)
-    # A package is overridden as a whole: its own start goes beside our module.
-    source = python.folder / "source/Lib"
-    shutil.copy(source / "ctypes/__init__.py", overrides / "ctypes/__init__.py")
-    _sysconfig(python, overrides)
-    own = [word for name in OWN for word in ("--own", ROOT / name)]
-    run(
-        [
-            *(
-                python.folder / "build/python",
-                "-I",
-                "-S",
-                "-X",
-                "no_debug_ranges",
-                HERE / "freeze.py",
-            ),
-            *(target, "--standard", source, "--library", code.folder / "site"),
-            *("--library", overrides, *own),
-        ],
-        log=log,
-        # What is marshalled must not depend on the order of hashes.
-        env={"PYTHONHASHSEED": "0"},
-    )
+    freezer = [f"{python.folder}/build/python", "-I", "-S", "-X", "no_debug_ranges"]
+    # sysconfig asks for its variables under a name that has the machine's in it.
+    ask = "import sysconfig; print(sysconfig._get_sysconfigdata_name())"
+    name = output([*freezer, "-c", ask]).strip()
+    additions = shutil.copytree(HERE / "additions", target / "additions")
+    (additions / "_sysconfigdata.py").rename(additions / f"{name}.py")
+    words = [HERE / "freeze.py", target, "--standard", python.folder / "source/Lib"]
+    words += ["--library", code.folder / "site", "--additions", additions]
+    for package in OWN:
+        words += ["--own", ROOT / package]
+    # What is marshalled must not depend on the order of hashes.
+    run([*freezer, *words], log=log, env={"PYTHONHASHSEED": "0"})
 
 
 def link(ssl: Stage, python: Stage, native: Stage, frozen: Path, program: Path, log: Path) -> None:
@@ -68,7 +56,7 @@ def link(ssl: Stage, python: Stage, native: Stage, frozen: Path, program: Path, 
             work / "libpython3.13.a",
             *archives,
             *archives,
-            *(f"-L{ssl.folder}/lib", "-lffi"),
+            *(f"-L{ssl.folder}/usr/lib", "-lffi"),
         ],
         cwd=work,
         log=log,
@@ -82,10 +70,3 @@ def _archives(work: Path) -> list[str]:
     ask = work / "libraries.mk"
     ask.write_text("include Makefile\nlibraries:\n\t@echo $(LIBS) $(MODLIBS) $(SYSLIBS)\n")
     return output(["make", "-s", "-f", ask.name, "libraries"], cwd=work).split()
-
-
-def _sysconfig(python: Stage, overrides: Path) -> None:
-    """Give our variables the name under which sysconfig asks for them."""
-    ask = "import sysconfig; print(sysconfig._get_sysconfigdata_name())"
-    name = output([python.folder / "build/python", "-I", "-S", "-c", ask]).strip()
-    (overrides / "_sysconfigdata.py").rename(overrides / f"{name}.py")

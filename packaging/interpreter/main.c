@@ -109,6 +109,39 @@ run(int argc, char **argv)
     return (int)status;
 }
 
+/* Call a module's function if something has imported the module: nothing that ran is left undone. */
+static void
+call_if_imported(const char *module, const char *function)
+{
+    PyObject *name = PyUnicode_FromString(module);
+    PyObject *there = name ? PyImport_GetModule(name) : NULL;
+    if (there) {
+        PyObject *result = PyObject_CallMethod(there, function, NULL);
+        if (result == NULL)
+            PyErr_WriteUnraisable(there);
+        Py_XDECREF(result);
+        Py_DECREF(there);
+    }
+    PyErr_Clear();
+    Py_XDECREF(name);
+}
+
+/* Write out what threads and functions for the end have printed.  120: it could not be, as in python3. */
+static int
+flush(const char *stream, int status)
+{
+    PyObject *file = PySys_GetObject(stream);
+    if (file == NULL || file == Py_None)
+        return status;
+    PyObject *result = PyObject_CallMethod(file, "flush", NULL);
+    if (result == NULL) {
+        PyErr_WriteUnraisable(file);
+        return status ? status : 120;
+    }
+    Py_DECREF(result);
+    return status;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -116,6 +149,11 @@ main(int argc, char **argv)
     initialize(argc, argv);
     if (PySys_SetObject("frozen", Py_True) < 0) /* what freezers set; toolbox.listing asks for it */
         return 1;
-    /* The dispatcher has flushed what was written; taking the interpreter apart would only cost time. */
-    _exit(run(argc, argv));
+    int status = run(argc, argv);
+    /* What Py_Finalize does before it takes the interpreter apart, which would only cost time:
+       wait for threads, call what was registered for the end, flush. */
+    call_if_imported("threading", "_shutdown");
+    call_if_imported("atexit", "_run_exitfuncs");
+    status = flush("stdout", status);
+    _exit(flush("stderr", status));
 }

@@ -6,10 +6,11 @@ import contextlib
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 import tomllib
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -86,22 +87,19 @@ def version_of(name: str) -> str:
     return requirement(name).split("==")[1].split()[0]
 
 
-def distributions(names: list[str], target: Path, python: Path, log: Path, *, source: bool) -> None:
-    """Download locked distributions into `target`: as wheels, or as source archives."""
+def distributions(names: Iterable[str], target: Path, log: Path, *, source: bool) -> None:
+    """Download locked distributions into `target`: as wheels, or as source archives.
+
+    pip asks source archives for their metadata, by their build tools: those of the lock file, which are
+    in the virtual environment, not whatever is newest.
+    """
+    kind = ["--no-binary=:all:", "--no-build-isolation"] if source else ["--only-binary=:all:"]
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as wanted:
         wanted.write("".join(f"{requirement(name)}\n" for name in names))
         wanted.flush()
-        # By name: ":all:" would make pip compile the tools that it asks for a source's metadata, too.
-        kind = ["--no-binary", ",".join(names)] if source else ["--only-binary", ":all:"]
-        run(
-            [
-                *(python, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"),
-                "--disable-pip-version-check",
-                *kind,
-                *("--dest", target, "-r", wanted.name),
-            ],
-            log=log,
-        )
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
+        words = ["--no-deps", "--require-hashes", *kind, "--dest", target, "-r", wanted.name]
+        run([*pip, *words], log=log)
 
 
 def _kept(pin: Pin, log: Path) -> Path | None:

@@ -52,9 +52,23 @@ CPYTHON_OPTIONS = [
     "--without-readline",
 ]
 
-#: Distributions of pure Python inside the frozen program, and those with native parts, built by us.
+#: Distributions of pure Python inside the frozen program.
 PURE = ["asyncssh", "dnslib", "h11", "ntplib", "prompt_toolkit", "typing_extensions"]
-NATIVE = ["cffi", "cryptography", "wcwidth"]
+
+#: Those with native parts, which we build or do without: where their source archives have the package.
+NATIVE = {"cffi": "src/cffi", "cryptography": "src/cryptography", "wcwidth": "wcwidth"}
+
+#: The distribution's static libraries inside the program; a new version of one makes a new stage.
+DISTRIBUTION = [
+    "libbz2-dev",
+    "libc6-dev",
+    "libffi-dev",
+    "liblzma-dev",
+    "libncurses-dev",
+    "libsqlite3-dev",
+    "uuid-dev",
+    "zlib1g-dev",
+]
 
 JOBS = str(os.cpu_count() or 1)
 
@@ -86,10 +100,16 @@ class Stage:
             (self.folder / "complete").touch()
 
 
-def compiler() -> str:
-    """What identifies the C compiler, its library and the machine."""
+def machine() -> str:
+    """What identifies the C compiler, the distribution's static libraries and the machine."""
     version = output(["gcc", "-dumpfullversion"]).strip()
-    return f"gcc {version} {platform.machine()} {platform.libc_ver()[1]}"
+    packages = ["dpkg-query", "--show", "--showformat=${Package} ${Version}\n", *DISTRIBUTION]
+    return f"gcc {version} {platform.machine()}\n{output(packages)}"
+
+
+def released(source: Path) -> dict[str, str]:
+    """What makes compilers write the source's own date for today's: the same inputs, the same bytes."""
+    return {"SOURCE_DATE_EPOCH": str(int(source.stat().st_mtime))}
 
 
 def openssl(log: Path) -> Stage:
@@ -98,16 +118,19 @@ def openssl(log: Path) -> Stage:
     target = {"x86_64": "linux-x86_64", "aarch64": "linux-aarch64"}[platform.machine()]
     options = [*OPENSSL_OPTIONS, "enable-ec_nistp_64_gcc_128"]
 
+    words = [target, "--prefix=/usr", "--libdir=lib", "--openssldir=/etc/ssl", *options]
+    words += [*CFLAGS.split(), "-fno-pic"]
+
     def build(folder: Path, log: Path) -> None:
         source = folder / "source"
         sources.unpack(archive, source, log)
-        configure = [f"--prefix={folder}", "--libdir=lib", "--openssldir=/etc/ssl", *options]
-        run(["./Configure", target, *configure, *CFLAGS.split(), "-fno-pic"], cwd=source, log=log)
-        run(["make", f"-j{JOBS}", "build_libs"], cwd=source, log=log)
-        run(["make", "install_dev"], cwd=source, log=log)
+        date = released(source / "VERSION.dat")
+        run(["./Configure", *words], cwd=source, log=log, env=date)
+        run(["make", f"-j{JOBS}", "build_libs"], cwd=source, log=log, env=date)
+        run(["make", "install_dev", f"DESTDIR={folder}"], cwd=source, log=log, env=date)
         shutil.rmtree(source)
 
-    return Stage("openssl", [pin.sha256, target, CFLAGS, *options, compiler()], build)
+    return Stage("openssl", [pin.sha256, *words, machine()], build)
 
 
 def cpython(ssl: Stage, log: Path) -> Stage:
@@ -122,18 +145,18 @@ def cpython(ssl: Stage, log: Path) -> Stage:
         "LIBSQLITE3_CFLAGS": "-I/usr/include",
         "LIBSQLITE3_LIBS": "-lsqlite3 -lm -lz -ldl -lpthread",
     }
-    inputs = [pin.sha256, ssl.key, compiler(), *CPYTHON_OPTIONS, *flags, *flags.values()]
+    inputs = [pin.sha256, ssl.key, machine(), *CPYTHON_OPTIONS, *flags, *flags.values()]
 
     def build(folder: Path, log: Path) -> None:
         source, work = folder / "source", folder / "build"
         sources.unpack(archive, source, log)
         work.mkdir()
-        words = [*CPYTHON_OPTIONS, f"--with-openssl={ssl.folder}"]
+        words = [*CPYTHON_OPTIONS, f"--with-openssl={ssl.folder}/usr"]
         words += [f"{name}={value}" for name, value in flags.items()]
         # This makes Setup.stdlib say *static*: every module becomes a built-in one.
-        static = {"MODULE_BUILDTYPE": "static"}
-        run([source / "configure", *words], cwd=work, log=log, env=static)
-        run(["make", f"-j{JOBS}"], cwd=work, log=log)
+        env = {"MODULE_BUILDTYPE": "static", **released(source / "README.rst")}
+        run([source / "configure", *words], cwd=work, log=log, env=env)
+        run(["make", f"-j{JOBS}"], cwd=work, log=log, env=env)
         run(["make", "inclinstall", f"DESTDIR={folder}/home"], cwd=work, log=log)
         (folder / "home/usr/lib/python3.13").mkdir(parents=True, exist_ok=True)
         _check_modules(work)
@@ -152,17 +175,15 @@ def libraries(log: Path) -> Stage:
         site, wheels = folder / "site", folder / "wheels"
         site.mkdir()
         wheels.mkdir()
-        python = Path(sys.executable)
-        sources.distributions(PURE, wheels, python, log, source=False)
-        sources.distributions(NATIVE, wheels, python, log, source=True)
+        sources.distributions(PURE, wheels, log, source=False)
+        sources.distributions(NATIVE, wheels, log, source=True)
         for wheel in sorted(wheels.glob("*.whl")):
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(site)
         for source in sorted(wheels.glob("*.tar.gz")):
             sources.unpack(source, folder / source.name.rsplit("-", 1)[0], log)
-        shutil.copytree(folder / "cryptography/src/cryptography", site / "cryptography")
-        shutil.copytree(folder / "wcwidth/wcwidth", site / "wcwidth")
-        for name in ("cryptography", "wcwidth"):
+        for name, package in NATIVE.items():
+            shutil.copytree(folder / name / package, site / name)
             info = site / f"{name}-{sources.version_of(name)}.dist-info"
             info.mkdir()
             shutil.copy(folder / name / "PKG-INFO", info / "METADATA")
@@ -174,57 +195,49 @@ def cryptography(ssl: Stage, python: Stage, code: Stage, log: Path) -> Stage:
     """cryptography's Rust core and cffi's backend, to be linked in."""
     rust = output(["rustc", "--version"]).strip()
     target = f"{platform.machine()}-unknown-linux-gnu"
-    inputs = [ssl.key, python.key, code.key, rust, target, CFLAGS, compiler()]
+    profile = {
+        "RUSTFLAGS": "-C relocation-model=static -C target-feature=+crt-static",
+        f"CFLAGS_{target.replace('-', '_')}": CFLAGS,
+        # "0": libcrypto is linked once, by us, for all.
+        "OPENSSL_STATIC": "0",
+        "CRYPTOGRAPHY_BUILD_OPENSSL_NO_LEGACY": "1",
+        "CARGO_PROFILE_RELEASE_LTO": "fat",
+        "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "1",
+        "CARGO_PROFILE_RELEASE_OPT_LEVEL": "s",
+    }
+    backend = [*CFLAGS.split(), "-fwrapv", "-DNDEBUG", "-DUSE__THREAD", "-DHAVE_SYNC_SYNCHRONIZE"]
+    backend += ["-DFFI_BUILDING=1", "-w"]
+    # PyO3 is told about the interpreter, for it cannot run the one that is being made.
+    settings = (
+        "implementation=CPython\nversion=3.13\nshared=false\nabi3=false\npointer_width=64\n"
+        "build_flags=\nsuppress_build_script_link_lines=true\n"
+    )
+    inputs = [ssl.key, python.key, code.key, rust, settings, machine()]
+    inputs += [*backend, *profile, *profile.values()]
 
     def build(folder: Path, log: Path) -> None:
         source, headers = python.folder / "source", python.folder / "build"
-        run(
-            [
-                *("gcc", "-c", *CFLAGS.split(), "-fwrapv", "-DNDEBUG", "-DUSE__THREAD", "-w"),
-                *("-DHAVE_SYNC_SYNCHRONIZE", "-DFFI_BUILDING=1", f"-I{source}/Include"),
-                *(f"-I{headers}", code.folder / "cffi/src/c/_cffi_backend.c"),
-                *("-o", folder / "cffi_backend.o"),
-            ],
-            log=log,
-        )
-        settings = folder / "pyo3.cfg"
-        settings.write_text(
-            "implementation=CPython\nversion=3.13\nshared=false\nabi3=false\npointer_width=64\n"
-            "build_flags=\nsuppress_build_script_link_lines=true\n"
-        )
-        run(
-            [
-                *(
-                    "cargo",
-                    "rustc",
-                    "--release",
-                    "--locked",
-                    f"-j{JOBS}",
-                    "-p",
-                    "cryptography-rust",
-                ),
-                *("--target", target, "--crate-type", "staticlib"),
-            ],
-            cwd=code.folder / "cryptography",
-            log=log,
-            env={
-                "PYO3_CONFIG_FILE": str(settings),
-                # It runs cffi's generator of C code, which any Python can.
-                "PYO3_PYTHON": sys.executable,
-                "PYO3_CROSS_LIB_DIR": f"{python.folder}/home/usr/lib/python3.13",
-                # "0": libcrypto is linked once, by us, for all.
-                "OPENSSL_STATIC": "0",
-                "OPENSSL_LIB_DIR": f"{ssl.folder}/lib",
-                "OPENSSL_INCLUDE_DIR": f"{ssl.folder}/include",
-                "CRYPTOGRAPHY_BUILD_OPENSSL_NO_LEGACY": "1",
-                "RUSTFLAGS": "-C relocation-model=static -C target-feature=+crt-static",
-                f"CFLAGS_{target.replace('-', '_')}": CFLAGS,
-                "CARGO_TARGET_DIR": f"{folder}/target",
-                "CARGO_PROFILE_RELEASE_LTO": "fat",
-                "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "1",
-                "CARGO_PROFILE_RELEASE_OPT_LEVEL": "s",
-            },
-        )
+        includes = [f"-I{source}/Include", f"-I{headers}"]
+        backend_c, backend_o = code.folder / "cffi/src/c/_cffi_backend.c", folder / "cffi_backend.o"
+        run(["gcc", "-c", *backend, *includes, backend_c, "-o", backend_o], log=log)
+        (folder / "pyo3.cfg").write_text(settings)
+        env = {
+            **profile,
+            "PYO3_CONFIG_FILE": f"{folder}/pyo3.cfg",
+            # It runs cffi's generator of C code, which any Python can.
+            "PYO3_PYTHON": sys.executable,
+            "PYO3_CROSS_LIB_DIR": f"{python.folder}/home/usr/lib/python3.13",
+            "OPENSSL_LIB_DIR": f"{ssl.folder}/usr/lib",
+            "OPENSSL_INCLUDE_DIR": f"{ssl.folder}/usr/include",
+            "CARGO_TARGET_DIR": f"{folder}/target",
+        }
+        # The places of sources go into messages of panics: not those of this machine.
+        crates = os.environ.get("CARGO_HOME") or Path.home() / ".cargo"
+        for place, name in ((crates, "/cargo"), (code.folder, "/source"), (folder, "/build")):
+            env["RUSTFLAGS"] += f" --remap-path-prefix={place}={name}"
+        words = ["cargo", "rustc", "--release", "--locked", f"-j{JOBS}", "-p", "cryptography-rust"]
+        words += ["--target", target, "--crate-type", "staticlib"]
+        run(words, cwd=code.folder / "cryptography", log=log, env=env)
         built = folder / "target" / target / "release" / "libcryptography_rust.a"
         shutil.move(built, folder / built.name)
         shutil.rmtree(folder / "target")

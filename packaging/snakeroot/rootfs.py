@@ -125,7 +125,6 @@ def services(instance: Instance) -> dict[str, Any]:
             "command": ["/bin/ntp", *settings.ntp],
             "ready": "notify",
             "provides": ["clock"],
-            "wait_for": ["network"],
         },
         "httpd": {"command": ["/bin/httpd", "--box"], "ready": "notify"},
         "breakglass": {"command": ["/bin/breakglass"], "listen": ["[::]:22"]},
