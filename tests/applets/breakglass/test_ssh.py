@@ -292,6 +292,27 @@ def test_forwarding_reaches_near_places_only(server: Server) -> None:
     server.daemon.wait_log("forwarding to '192.0.2.7' port 80 refused")
 
 
+def test_a_forwarded_connection_ends_whoever_ends_first(server: Server) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as near:
+        argv = server.argv("ssh", "-W", f"127.0.0.1:{near.getsockname()[1]}", "box")
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+            connection, _ = near.accept()
+            connection.sendall(b"bye")
+            connection.close()
+            assert client.stdout is not None and client.stdout.read() == b"bye"
+            assert client.stdin is not None
+            client.stdin.close()
+            assert client.wait(20) == 0
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+            connection, _ = near.accept()
+            assert client.stdin is not None and client.stdout is not None
+            client.stdin.close()
+            assert connection.recv(10) == b""
+            connection.sendall(b"late")
+            connection.close()
+            assert client.stdout.read() == b"late" and client.wait(20) == 0
+
+
 def test_what_is_not_offered(server: Server) -> None:
     done = server.ssh("-o", "ExitOnForwardFailure=yes", "-R", "0:127.0.0.1:1", "box", "true")
     assert done.returncode == 255

@@ -1,0 +1,72 @@
+"""The box's page in a network of its own: far addresses get nothing, near ones a question for the password.
+
+Breaks when a box that has a public address shows its page to the Internet, or refuses its own network.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemon import Daemon
+
+NEAR = ("10.1.2.3", "192.168.9.9", "169.254.7.7", "100.64.3.3", "fd00:1::5", "fe80::77%lo")
+FAR = ("192.0.2.1", "8.8.8.8", "2001:db8::1")
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(scope="module")
+def inside() -> Iterator[list[str]]:
+    """The words that run a command in a network namespace whose loopback has all these addresses."""
+    holder = subprocess.Popen(
+        ["unshare", "-n", "sh", "-c", "echo ready; exec sleep 600"], stdout=subprocess.PIPE
+    )
+    try:
+        if holder.stdout is None or holder.stdout.readline() != b"ready\n":
+            raise RuntimeError("no network namespace: is this root?")
+        words = ["nsenter", f"--net=/proc/{holder.pid}/ns/net"]
+        subprocess.run([*words, "ip", "link", "set", "lo", "up"], check=True)
+        for address in (*NEAR, *FAR):
+            plain = address.partition("%")[0]
+            wide = "128" if ":" in address else "32"
+            argv = ["ip", "address", "add", f"{plain}/{wide}", "dev", "lo"]
+            subprocess.run([*words, *argv, *(["nodad"] if ":" in address else [])], check=True)
+        yield words
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def fetch(inside: list[str], port: int, address: str) -> bytes:
+    """What curl gets when it comes from the address: the status, or 000."""
+    host = f"[{address}]" if ":" in address else address
+    url = f"http://{host.replace('%', '%25')}:{port}/"
+    curl = shutil.which("curl") or "curl"
+    # A link-local source cannot be named so; it is chosen for a link-local destination anyway.
+    source = [] if "%" in address else ["--interface", address]
+    argv = [curl, "-s", "-o", "/dev/null", "-w", "%{http_code}", "-m", "20", "--noproxy", "*"]
+    return subprocess.run([*inside, *argv, *source, url], capture_output=True, timeout=40).stdout
+
+
+@pytest.mark.parametrize("more", [[], ["--anywhere"]], ids=["near", "anywhere"])
+def test_who_may_connect(
+    inside: list[str],
+    toolbox_argv: list[str],
+    toolbox_env: dict[str, str],
+    tmp_path: Path,
+    more: list[str],
+) -> None:
+    argv = [*inside, *toolbox_argv, "httpd", "--box", "-fv", "-p", "8080"]
+    with Daemon([*argv, "--password-file", str(tmp_path / "none"), *more], toolbox_env) as daemon:
+        for address in (*NEAR, "127.0.0.1", "::1"):
+            assert fetch(inside, 8080, address) == b"401", address
+        for address in FAR:
+            assert fetch(inside, 8080, address) == (b"401" if more else b"000"), address
+        if not more:
+            daemon.wait_log("8.8.8.8: refused")
+    assert daemon.process.returncode == 0
