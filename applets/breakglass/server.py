@@ -40,6 +40,15 @@ GRACE, ALIVE = 30, 30
 FAREWELL = 2.0
 
 
+#: What the library offers by default but for SHA-1, GSS, and key exchanges that cost us much and others little.
+ALGORITHMS = {
+    "kex_algs": "-gss-*,*-sha1,rsa*,diffie-hellman-group-exchange-*,*-group17-*,*-group18-*",
+    "mac_algs": "-*-sha1*,*@ssh.com",
+    "signature_algs": "-ssh-rsa,*@ssh.com",
+    "compression_algs": "none",
+}
+
+
 class Server:
     """The settings and the state of one server.
 
@@ -168,7 +177,7 @@ class Server:
                     login_timeout=GRACE,
                     keepalive_interval=ALIVE,
                     keepalive_count_max=4,
-                    compression_algs=["none"],
+                    **ALGORITHMS,
                 )
             finally:
                 self.strangers -= 1

@@ -18,7 +18,8 @@ addresses and asks for a password.
   -u, --user=USER[:GROUP]   become this user after the port is open
   -d, --decode=STRING       decode a percent-encoded STRING, print it, and end
   -e, --encode=STRING       encode STRING for HTML, print it, and end
-  -m, --hash=PASSWORD       print the hash of PASSWORD for a configuration or password file, and end
+  -m, --hash=PASSWORD       print the hash of PASSWORD for a configuration or password file, and end;
+                            `-`: of the line on standard input, which other users can't see
       --box                 serve the box's page
       --password-file=FILE  where the hash of its password is; default: /etc/snakeroot/password
       --name=NAME...        a further name that the box is known by
@@ -156,8 +157,11 @@ def _convert(opt: Values) -> int:
     from toolbox.trust.password import hash_password
 
     if opt.hash is not None:
+        password = opt.hash
+        if password == "-":
+            password = os.read(0, 4096).decode("utf-8", "surrogateescape").partition("\n")[0]
         try:
-            text = f"{hash_password(opt.hash)}\n".encode()
+            text = f"{hash_password(password)}\n".encode()
         except ValueError as error:
             raise UsageError(str(error)) from None
     elif opt.decode is not None:

@@ -96,14 +96,24 @@ function state(good) {
   live.classList.toggle('lost', !good);
 }
 function watch(address, take) {
-  const source = new EventSource(address);
-  source.onopen = () => state(true);
-  source.onmessage = (event) => take(JSON.parse(event.data), event.lastEventId);
-  source.onerror = () => {
-    state(false);
-    // A refusal ends the stream for good: after a restart of the box the login has ended too.
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 3000);
-  };
+  let source = null, last = null;
+  function open() {
+    source = new EventSource(address(last));
+    source.onopen = () => state(true);
+    source.onmessage = (event) => { last = event.lastEventId; take(JSON.parse(event.data)); };
+    source.onerror = () => {
+      state(false);
+      // A refusal ends the stream for good: after a restart of the box the login has ended too.
+      if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 3000);
+    };
+  }
+  // A browser has few connections for one box: pages that nobody sees must not hold them.
+  document.addEventListener('visibilitychange', () => {
+    if (source) source.close();
+    source = null;
+    if (!document.hidden) open();
+  });
+  if (!document.hidden) open();
 }
 function duration(seconds) {
   const n = Math.max(0, Math.floor(seconds));
@@ -126,13 +136,11 @@ function place(parts) {
   ages();
 }
 const main = document.querySelector('[data-live]');
-if (main) watch(main.dataset.live, place);
+if (main) watch(() => main.dataset.live, place);
 const log = document.getElementById('log');
 if (log) {
   log.scrollTop = log.scrollHeight;
-  watch(log.dataset.log + '?after=' + log.dataset.after, (parts) => {
-    place(parts);
-    if (!parts.lines) return;
+  watch((last) => log.dataset.log + '?after=' + (last || log.dataset.after), (parts) => {
     const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
     log.insertAdjacentHTML('beforeend', parts.lines.join(''));
     while (log.children.length > 2000) log.firstChild.remove();

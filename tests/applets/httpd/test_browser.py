@@ -41,6 +41,16 @@ def test_a_visit(start: Callable[..., Box], tmp_path: Path) -> None:
         browser.wait(f"{LIVE} && document.querySelector('#log').innerText.includes('a fresh line')")
         box.init.log("hello", "<b>another</b> line")
         browser.wait("document.querySelector('#log').innerText.includes('<b>another</b> line')")
+        # A page that nobody sees gives its connections back, and catches up afterwards.
+        hide = (
+            "Object.defineProperty(document, 'hidden', {value: arguments[0], configurable: true});"
+            "document.dispatchEvent(new Event('visibilitychange'))"
+        )
+        browser.run(hide, True)
+        box.init.log("hello", "while away")
+        browser.run(hide, False)
+        browser.wait("document.querySelector('#log').innerText.includes('while away')")
+        assert browser.run("return document.querySelector('#log').innerText").count("another") == 1
         # On a phone nothing is wider than the screen.
         browser.resize(390, 844)
         for path in ("/", "/services/hello", "/log"):

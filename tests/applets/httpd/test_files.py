@@ -355,6 +355,8 @@ def test_inetd_and_supervisor_sockets(
 def test_words_on_the_command_line(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     assert run("httpd", "-d", "a%20b+c").out == b"a b c"
     assert run("httpd", "-e", "a<1").out == b"a&#60;1\n"
+    assert run("httpd", "-m", "-", stdin=b"geheim\n").out.startswith(b"$scrypt$")
+    assert run("httpd", "-m", "-").status == 1, "an empty password is none"
     assert run("httpd", "-m", "geheim").out.startswith(b"$scrypt$ln=14,r=8,p=1$")
     for argv, words in (
         (["-p", "x"], b"invalid"),
