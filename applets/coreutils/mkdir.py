@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
 
 def _make_parents(path: str, mode: int | None, mask: int, make: Callable[[str, int], None]) -> None:
     """mkdir -p: every missing directory on the way; those above get u+wx, as POSIX has it."""
-    missing = []
+    missing: list[str] = []
     above = path.rstrip("/") or "/"
     while True:
         try:

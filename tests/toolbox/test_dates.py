@@ -1,0 +1,100 @@
+"""Dates as people write them: breaks when one means another moment than GNU's "Date input formats" say."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toolbox.dates import parse, stamp
+from toolbox.errors import Fatal
+
+NOW = 1795238167.0  # Sat 2026-11-21 05:16:07 UTC
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def at(year, month, day, hour=0, minute=0, second=0):
+    import calendar
+
+    return calendar.timegm((year, month, day, hour, minute, second))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-21", at(2026, 11, 21)),
+        ("20261121", at(2026, 11, 21)),
+        ("2026-11-21 05:16", at(2026, 11, 21, 5, 16)),
+        ("2026-11-21T05:16:07Z", at(2026, 11, 21, 5, 16, 7)),
+        ("2026-11-21 05:16:07 +0200", at(2026, 11, 21, 3, 16, 7)),
+        ("2026-11-21T05:16:07-05:30", at(2026, 11, 21, 10, 46, 7)),
+        ("Sat, 21 Nov 2026 05:16:07 +0000", at(2026, 11, 21, 5, 16, 7)),
+        ("Sat Nov 21 05:16:07 UTC 2026", at(2026, 11, 21, 5, 16, 7)),
+        ("Nov 21, 2026", at(2026, 11, 21)),
+        ("21-Nov-2026", at(2026, 11, 21)),
+        ("11/21/2026", at(2026, 11, 21)),
+        ("2026-07-01 12:00 CEST", at(2026, 7, 1, 10)),
+        ("@1700000000", 1700000000),
+        ("@-5", -5),
+        ("now", int(NOW)),
+        ("today", int(NOW)),
+        ("yesterday", int(NOW) - 86400),
+        ("3 days ago", int(NOW) - 3 * 86400),
+        ("+30 days", int(NOW) + 30 * 86400),
+        ("1 hour ago", int(NOW) - 3600),
+        ("2 weeks", int(NOW) + 14 * 86400),
+        ("next month", at(2026, 12, 21, 5, 16, 7)),
+        ("last year", at(2025, 11, 21, 5, 16, 7)),
+        ("2026-01-31 +1 month", at(2026, 3, 3)),
+        ("2026-01-31 12:00 +1 day", at(2026, 2, 1, 12)),
+        ("monday", at(2026, 11, 23)),
+        ("saturday", at(2026, 11, 21)),
+        ("next saturday", at(2026, 11, 28)),
+        ("last friday", at(2026, 11, 20)),
+        ("tomorrow 09:00", at(2026, 11, 22, 9)),
+        ("5:30 pm", at(2026, 11, 21, 17, 30)),
+        ("12am", at(2026, 11, 21)),
+    ],
+)
+def test_dates(text, expected):
+    assert parse(text, NOW) == expected * 1_000_000_000
+
+
+def test_fraction():
+    assert parse("2026-11-21 00:00:00.25", NOW) == at(2026, 11, 21) * 10**9 + 250_000_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["garbage", "2026-13-01", "2026-02-30", "25:00", "12:60", "2026-01-01 2026-01-02", "@1 12:00"],
+)
+def test_what_is_no_date(text):
+    with pytest.raises(Fatal):
+        parse(text, NOW)
+
+
+@given(st.text("0123456789:-/ +@aopdnmtz.", max_size=16))
+def test_any_text_is_a_date_or_refused(text):
+    try:
+        parse(text, NOW)
+    except Fatal:
+        pass
+
+
+def test_stamp():
+    assert stamp("202001020304.05", NOW) == at(2020, 1, 2, 3, 4, 5) * 10**9
+    assert stamp("11210516", NOW) == at(2026, 11, 21, 5, 16) * 10**9
+    assert stamp("7001020304", NOW) == at(1970, 1, 2, 3, 4) * 10**9
+    for text in ("9", "202013020304", "2020010203045", "20200102030a", "01020304.6x"):
+        with pytest.raises(Fatal):
+            stamp(text, NOW)
