@@ -173,7 +173,8 @@ class Jobs:
                 shell.traps.ignored_in_background(number)
         if isinstance(command, Node):
             node = command
-            leave(shell, lambda: run_tail(shell, node), lists_traps(node))
+            in_pipeline = reader >= 0 or writer >= 0
+            leave(shell, lambda: run_tail(shell, node), in_pipeline and lists_traps(node))
         leave(shell, command)
 
     # Waiting

@@ -1,0 +1,130 @@
+"""Patterns, arithmetic and field splitting without a process.
+
+They break when a bracket expression, an operator's precedence or the order of IFS's two kinds of
+separators is not POSIX's.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from applets.sh.arithmetic import wrap
+from applets.sh.errors import ShellError
+from applets.sh.fields import Fields
+from applets.sh.jobs import Jobs
+from applets.sh.pattern import Patterns, quote
+from applets.sh.state import State
+from applets.sh.traps import Traps
+
+
+@pytest.fixture
+def shell() -> State:
+    return State("sh", Jobs(), Traps())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "yes", "no"),
+    [
+        ("a*c", "abbc ac", "ab bac"),
+        ("[a-c]?", "ax b]", "dx a"),
+        ("[!a]", "b !", "a"),
+        ("[]a]", "] a", "b"),
+        ("[a-]", "a -", "b"),
+        ("[[:alpha:][:digit:]_]", "a 5 _", "- é"),
+        ("\\*", "*", "a"),
+        ("[", "[", "a"),
+        ("[a", "[a", "a"),
+        ("*[*", "[ a[b", "ab"),
+        ("[z-a]", "", "a z -"),
+    ],
+)
+def test_patterns(pattern: str, yes: str, no: str) -> None:
+    patterns = Patterns()
+    assert all(patterns.matches(pattern, text) for text in yes.split())
+    assert not any(patterns.matches(pattern, text) for text in no.split())
+
+
+@given(st.text(max_size=20))
+def test_a_quoted_text_matches_itself_alone(text: str) -> None:
+    patterns = Patterns()
+    assert patterns.matches(quote(text), text)
+    assert not patterns.matches(quote(text), text + "x")
+
+
+@given(st.text(alphabet="a[]!^-\\*?:.=[:alpha:]", max_size=15), st.text(max_size=5))
+def test_any_text_is_a_pattern(pattern: str, text: str) -> None:
+    Patterns().matches(pattern, text)
+
+
+@pytest.mark.parametrize(
+    ("operator", "rest"), [("#", "b.a.b"), ("##", "b"), ("%", "a.b.a"), ("%%", "a")]
+)
+def test_shortest_and_longest(operator: str, rest: str) -> None:
+    pattern = "*." if operator[0] == "#" else ".*"
+    assert Patterns().remove(operator, pattern, "a.b.a.b") == rest
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("", 0),
+        ("1+2*3", 7),
+        ("2**3**2", 512),
+        ("-2**2", 4),
+        ("1?2:0?3:4", 2),
+        ("5-3-1", 1),
+        ("-7/2", -3),
+        ("-7%2", -1),
+        ("1<<63", -(2**63)),
+        ("(1,2)", 2),
+        ("a=b=4, a*b", 16),
+        ("x++ + ++x", 2),
+        ("4---7", -3),
+        ("!0 && ~-1 == 0", 1),
+        ("36#Z + 64#_", 98),
+    ],
+)
+def test_arithmetic(shell: State, text: str, value: int) -> None:
+    assert shell.arithmetic(text) == value
+
+
+@pytest.mark.parametrize("text", ["1+", "1 2", "(1", "1=2", "08", "3x", "2#3", "1?2", "$", "1/0", "2**-1"])
+def test_arithmetic_errors(shell: State, text: str) -> None:
+    with pytest.raises(ShellError):
+        shell.arithmetic(text)
+
+
+def test_a_variable_may_hold_an_expression_but_not_itself(shell: State) -> None:
+    shell.vars.update(x="y+1", y="2", z="z")
+    assert shell.arithmetic("x*2") == 6
+    with pytest.raises(ShellError):
+        shell.arithmetic("z")
+
+
+@given(st.integers(), st.integers())
+def test_sums_wrap_like_machine_words(a: int, b: int) -> None:
+    total = wrap(wrap(a) + wrap(b))
+    assert -(2**63) <= total < 2**63
+    assert (total - a - b) % 2**64 == 0
+
+
+@pytest.mark.parametrize(
+    ("ifs", "pieces", "fields"),
+    [
+        (" \t\n", ["  a b\t"], ["a", "b"]),
+        (":", ["a::b:"], ["a", "", "b"]),
+        (": ", ["a ", ":b"], ["a", "b"]),
+        (": ", [" : a"], ["", "a"]),
+        (": ", ["a : : b"], ["a", "", "b"]),
+        ("", ["a b"], ["a b"]),
+        ("x", ["axb", "c"], ["a", "bc"]),
+    ],
+)
+def test_splitting(shell: State, ifs: str, pieces: list[str], fields: list[str]) -> None:
+    shell.vars["IFS"] = ifs
+    got = Fields(shell)
+    for piece in pieces:
+        got.split(piece)
+    assert got.done() == fields
