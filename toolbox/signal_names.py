@@ -53,9 +53,9 @@ def parse(text: str) -> int:
         for number, name in names().items():
             if name == word:
                 return number
-        number = _real_time(word)
-        if number is not None:
-            return number
+        real_time = _real_time(word)
+        if real_time is not None:
+            return real_time
     raise UsageError(f"unknown signal {text!r}")
 
 

@@ -34,8 +34,14 @@ from toolbox.streams import stdout
 options = Options(__doc__)
 
 _UNITS = {
-    **{"bytes": (1, 1), "kibi": (1024, 1), "mebi": (1024, 2), "gibi": (1024, 3)},
-    **{"tebi": (1024, 4), "kilo": (1000, 1), "mega": (1000, 2), "giga": (1000, 3)},
+    "bytes": (1, 1),
+    "kibi": (1024, 1),
+    "mebi": (1024, 2),
+    "gibi": (1024, 3),
+    "tebi": (1024, 4),
+    "kilo": (1000, 1),
+    "mega": (1000, 2),
+    "giga": (1000, 3),
     "tera": (1000, 4),
 }
 
@@ -73,8 +79,12 @@ def _table(opt: Values, kib: dict[str, int]) -> str:
     swap, swap_free = kib.get("SwapTotal", 0), kib.get("SwapFree", 0)
     shared = kib.get("Shmem", 0)
     if opt.line:
-        pairs = (("SwapUse", swap - swap_free), ("CachUse", buffers + cache))
-        pairs += (("MemUse", used), ("MemFree", free))
+        pairs = (
+            ("SwapUse", swap - swap_free),
+            ("CachUse", buffers + cache),
+            ("MemUse", used),
+            ("MemFree", free),
+        )
         return " ".join(f"{name:>7} {show(amount):>11}" for name, amount in pairs) + "\n"
     heads = ["total", "used", "free", "shared"]
     heads += ["buffers", "cache"] if opt.wide else ["buff/cache"]

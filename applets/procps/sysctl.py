@@ -31,8 +31,13 @@ options = Options(__doc__)
 _ROOT = "/proc/sys"
 
 #: sysctl.d(5): a file in an earlier folder takes the place of one with the same name in a later one.
-_FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d")
-_FOLDERS += ("/lib/sysctl.d",)
+_FOLDERS = (
+    "/etc/sysctl.d",
+    "/run/sysctl.d",
+    "/usr/local/lib/sysctl.d",
+    "/usr/lib/sysctl.d",
+    "/lib/sysctl.d",
+)
 
 
 def main(argv: list[str]) -> int:
