@@ -164,10 +164,25 @@ class Box:
         return sorted(found.values(), key=lambda disk: str(disk["path"]))
 
     def addresses(self) -> list[dict[str, Any]]:
-        """The addresses of all interfaces but the loopback."""
-        from applets.httpd.addresses import ipv4, ipv6
+        """The addresses of all interfaces but the loopback; none when the kernel has no network."""
+        from toolbox.linux.netlink import Netlink
 
-        return [*ipv4(), *ipv6(self._text("proc/net/if_inet6"))]
+        try:
+            with Netlink() as netlink:
+                names = {link.index: link.name for link in netlink.links()}
+                found = netlink.addresses()
+        except OSError:
+            return []
+        return [
+            {
+                "interface": names.get(one.index, str(one.index)),
+                "family": "IPv6" if ":" in one.local else "IPv4",
+                "address": one.local,
+                "prefix": one.prefix,
+            }
+            for one in found
+            if one.local != "::1" and not one.local.startswith("127.")
+        ]
 
     def _text(self, path: str, most: int = 1 << 16) -> str:
         try:
