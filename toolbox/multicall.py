@@ -35,6 +35,9 @@ def main(argv: list[str]) -> int:
         return call(argv)
     if len(argv) > 1 and not argv[1].startswith("-"):
         return call(argv[1:])
+    if len(argv) > 1 and argv[1][1:2] not in ("", "-") and getattr(sys, "frozen", False):
+        # The frozen program is sys.executable: programs start it again with -c CODE, -m MODULE.
+        return call(["python", *argv[1:]])
     return _run("toolbox.listing", PROGRAM, [PROGRAM, *argv[1:]])
 
 

@@ -339,6 +339,8 @@ def _operands(synopsis: str) -> tuple[int, int | None, bool]:
             continue
         elif word.startswith("-") and depth and previous == "[":
             option_depth, required_before = depth, False
+        elif word.startswith("-"):
+            required_before = False  # an option that must be given; a flag, as its word would count
         else:
             command = command or word == "COMMAND"
             most += 1

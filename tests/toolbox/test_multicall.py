@@ -128,6 +128,13 @@ def test_list_and_install(run: Callable[..., Any], tmp_path: Path) -> None:
     assert b"File exists" in again.err
 
 
+def test_the_frozen_program_is_a_python_to_those_that_start_it_again(
+    run: Callable[..., Any], toolbox_argv: list[str]
+) -> None:
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(6 * 7)'])"
+    assert run("python", "-c", code).out == b"42\n"
+
+
 def test_overview_names_families_and_summaries(run: Callable[..., Any]) -> None:
     text = run().out.decode()
     assert "coreutils:\n" in text

@@ -127,6 +127,7 @@ def test_the_last_of_several_options_is_known() -> None:
         ("cp [-a] [-S SUFFIX] SOURCE... DEST", 2, None),
         ("ln [-s] TARGET [LINK]", 1, 2),
         ("x [--color[=WHEN]] FILE", 1, 1),
+        ("httpd --box [-v]", 0, 0),
     ],
 )
 def test_operand_counts_follow_from_the_synopsis(
