@@ -46,12 +46,30 @@ def size(name: str) -> int:
 
 def partition_name(name: str) -> str:
     """The label that the partition table gives a partition; empty for none."""
+    return _uevent(name).get("PARTNAME", "")
+
+
+def find_by_partition_label(label: str) -> str | None:
+    """The partition that the partition table calls `label`."""
+    return next((f"/dev/{name}" for name in names() if partition_name(name) == label), None)
+
+
+def find_by_partition_uuid(uuid: str) -> str | None:
+    """The partition of this id (GPT), where the kernel says it (PARTUUID in uevent, since Linux 6.15)."""
+    wanted = uuid.lower()
+    for name in names():
+        if _uevent(name).get("PARTUUID", "").lower() == wanted:
+            return f"/dev/{name}"
+    return None
+
+
+def _uevent(name: str) -> dict[str, str]:
     try:
         with open(f"{SYSFS}/{name}/uevent", "rb") as file:
             lines = os.fsdecode(file.read()).splitlines()
     except OSError:
-        return ""
-    return next((v for k, _, v in (line.partition("=") for line in lines) if k == "PARTNAME"), "")
+        return {}
+    return {k: v for k, _, v in (line.partition("=") for line in lines)}
 
 
 def probe(path: str) -> FileSystem | None:
@@ -85,10 +103,9 @@ def identify(head: bytes) -> FileSystem | None:
 
 def find_by_label(label: str) -> str | None:
     """The device ("/dev/vda1") whose partition or file system bears `label`; the partition's counts first."""
-    for name in names():
-        if partition_name(name) == label:
-            return f"/dev/{name}"
-    return next((path for path, found in _file_systems() if found.label == label), None)
+    return find_by_partition_label(label) or next(
+        (path for path, found in _file_systems() if found.label == label), None
+    )
 
 
 def find_by_uuid(uuid: str) -> str | None:
