@@ -97,9 +97,11 @@ class Lexer(WordLexer):
 
     def refill(self) -> bool:
         """Append the next line of input; no alias reaches into it."""
+        if not super().refill():
+            return False
         self._aliases.clear()
         self._blank_alias = -1
-        return super().refill()
+        return True
 
     def token(self) -> Token:
         """The next token; a newline token also reads the bodies of the line's here-documents."""

@@ -90,7 +90,9 @@ def test_arithmetic(shell: State, text: str, value: int) -> None:
     assert shell.arithmetic(text) == value
 
 
-@pytest.mark.parametrize("text", ["1+", "1 2", "(1", "1=2", "08", "3x", "2#3", "1?2", "$", "1/0", "2**-1"])
+@pytest.mark.parametrize(
+    "text", ["1+", "1 2", "(1", "1=2", "08", "3x", "2#3", "1?2", "$", "1/0", "2**-1"]
+)
 def test_arithmetic_errors(shell: State, text: str) -> None:
     with pytest.raises(ShellError):
         shell.arithmetic(text)

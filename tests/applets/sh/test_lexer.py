@@ -60,7 +60,14 @@ def test_parts_of_a_word() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["$((1+(2)))", "$( (a) )", "$(case x in x) ;; esac)", "${x:-$(a \"}\")}", "`a \\`b\\``", '"$(a ")")"'],
+    [
+        "$((1+(2)))",
+        "$( (a) )",
+        "$(case x in x) ;; esac)",
+        '${x:-$(a "}")}',
+        "`a \\`b\\``",
+        '"$(a ")")"',
+    ],
 )
 def test_expansions_end_where_they_should(text: str) -> None:
     node = simple(f"echo {text} after")
@@ -134,7 +141,9 @@ def test_syntax_errors_name_the_token(text: str, message: str) -> None:
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["'a", '"a', "$(a", "`a", "${a", "$((1", "if a", "a &&", "{ a", "f()"])
+@pytest.mark.parametrize(
+    "text", ["'a", '"a', "$(a", "`a", "${a", "$((1", "if a", "a &&", "{ a", "f()"]
+)
 def test_unfinished_input_is_told_from_wrong_input(text: str) -> None:
     with pytest.raises(SyntaxFault) as caught:
         parse(text)
@@ -149,8 +158,58 @@ def test_deep_nesting_is_a_syntax_error() -> None:
 SHELL_TEXT = st.text(alphabet="ab1 \t\n'\"\\$`(){}[]<>|&;#*?!=~-+:/%@\x00é\udcff", max_size=40)
 WORDS = st.lists(
     st.sampled_from(
-        "if then else elif fi for in while until do done case esac { } ! ( ) ; ;; & && | || \n "
-        "< > >> << <<- <& >| a b=c $x ${x} ${x:- ${#x} $(a) $(( `b` ' \" \\ # ~ * E f() function".split(" ")
+        [
+            "if",
+            "then",
+            "else",
+            "elif",
+            "fi",
+            "for",
+            "in",
+            "while",
+            "until",
+            "do",
+            "done",
+            "case",
+            "esac",
+            "{",
+            "}",
+            "!",
+            "(",
+            ")",
+            ";",
+            ";;",
+            "&",
+            "&&",
+            "|",
+            "||",
+            "\n",
+            "<",
+            ">",
+            ">>",
+            "<<",
+            "<<-",
+            "<&",
+            ">|",
+            "a",
+            "b=c",
+            "$x",
+            "${x}",
+            "${x:-",
+            "${#x}",
+            "$(a)",
+            "$((",
+            "`b`",
+            "'",
+            '"',
+            "\\",
+            "#",
+            "~",
+            "*",
+            "E",
+            "f()",
+            "function",
+        ]
     ),
     max_size=25,
 )
