@@ -91,6 +91,8 @@ class Printer:
         """Print the runs of selected lines; returns the offset in the file where to stop, None to go on."""
         if self.plain and self.left is None:
             self._plain(block, runs)
+        elif self.only_plain and self.left is None and self.file is None and self._all_parts(block):
+            pass
         else:
             stop = self._decorated(block, runs)
             if stop is not None:
@@ -98,6 +100,20 @@ class Printer:
             self._remember(block)
         self.base += len(block)
         return None
+
+    def _all_parts(self, block: bytes) -> bool:
+        """Print all matches of a block at once (-o without more); False when that cannot be done."""
+        parts = self.matcher.all_parts(block) if self.matcher else []
+        if parts is None:
+            return False
+        if parts:
+            self.any = True
+            self.out.write(self.end.join(parts) + self.end)
+            self._flush()
+        else:
+            # Only empty matches: nothing to print, but the line is selected.
+            self.any = self.any or bool(self.matcher and next(self.matcher.lines(block), None))
+        return True
 
     def _plain(self, block: bytes, runs: Iterator[tuple[int, int]]) -> None:
         write, end = self.out.write, self.end

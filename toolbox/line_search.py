@@ -195,6 +195,19 @@ class Matcher:
             if first < last:
                 yield start + first, start + last
 
+    def all_parts(self, block: bytes) -> list[bytes] | None:
+        """All matches in a block of lines that are not empty; None when lines must be looked at one by one."""
+        if self.compiled is None:
+            literal = self.literal or b""
+            if self.ignore_case or not literal:
+                return None
+            return [literal] * block.count(literal)
+        if self.alternation or self.keep or self.lines != self._regex_lines:
+            return None
+        if self.compiled.groups:
+            return [part for found in self.compiled.finditer(block) if (part := found[0])]
+        return list(filter(None, self.compiled.findall(block)))
+
     def _spans(self, line: bytes) -> Iterator[tuple[int, int]]:
         compiled = self.compiled
         if compiled is None:

@@ -37,7 +37,7 @@ def _parts(text: bytes) -> tuple[Any, ...]:
     for letters, digits in _PARTS.findall(text):
         if not letters and not digits:
             break
-        parts.append(tuple(map(_order, letters)) + (_END,))
+        parts.append((*map(_order, letters), _END))
         parts.append(int(digits or b"0"))
     return (*parts, (_END,)) if len(parts) % 2 == 0 else tuple(parts)
 

@@ -1,66 +1,4 @@
-"""ls [-1aAbBcCdfFgGhHiklLmnNopqQrRsStuUvxX] [-I PATTERN] [-T COLS] [-w COLS] [FILE]...
-
-List the contents of directories, and other FILEs. Names are sorted bytewise.
-
-  -a, --all              also names that start with a dot
-  -A, --almost-all       the same without . and ..
-  -B, --ignore-backups   leave out names that end in ~
-  -I, --ignore=PATTERN...  leave out names that match the shell PATTERN
-      --hide=PATTERN...  the same, unless -a or -A is given
-  -d, --directory        directories themselves, not their contents
-  -R, --recursive        contents of all directories below
-  -H, --dereference-command-line  follow symbolic links among the FILEs
-      --dereference-command-line-symlink-to-dir  ... only those to directories
-  -L, --dereference      follow all symbolic links
-  -l                     long format: mode, links, owner, group, size, time, name
-  -g                     long format without owner
-  -o                     long format without group
-  -G, --no-group         no group in the long format
-      --author           the owner again, as author, in the long format
-  -n, --numeric-uid-gid  long format with numbers for owner and group
-      --full-time        long format with full times
-  -1                     one name per line
-  -C                     in columns, sorted downwards (usual on a terminal)
-  -x                     in columns, sorted across
-  -m                     in lines, separated by commas
-      --format=WORD      long, verbose, single-column, vertical, across, horizontal, commas
-      --zero             end each name with a zero byte, nothing quoted
-  -t                     newest first
-  -S                     largest first
-  -X                     by the part after the last dot
-  -v                     version numbers in natural order
-  -U                     as they lie in the directory
-  -f                     the same, with -a
-      --sort=WORD        name, none, size, time, version, extension, width
-  -r, --reverse          the other way round
-      --group-directories-first  directories before files
-  -c                     time of last status change, for -l and -t
-  -u                     time of last access
-      --time=WORD        mtime, modification; ctime, status; atime, access, use; birth
-      --time-style=STYLE   full-iso, long-iso, iso, locale, or +FORMAT of date
-  -h, --human-readable   sizes as 1.5K, 234M
-      --si               the same in powers of 1000
-  -k, --kibibytes        count blocks in KiB
-      --block-size=SIZE  count in units of SIZE
-  -s, --size             show the blocks taken
-  -i, --inode            show the inode numbers
-  -F                     mark types: / directory, * program, @ link, = socket, | pipe
-      --classify[=WHEN]  the same, always, never or auto (only on a terminal)
-  -p                     mark directories only
-      --file-type        as -F without *
-      --indicator-style=WORD  none, slash, file-type, classify
-      --color[=WHEN]     colors by $LS_COLORS: always, never or auto
-  -b, --escape           escape odd characters as in C
-  -q, --hide-control-chars  ? for characters that cannot be shown (usual on a terminal)
-      --show-control-chars  show them as they are
-  -N, --literal          names as they are
-  -Q, --quote-name       names in double quotes
-      --quoting-style=WORD  literal, shell, shell-always, shell-escape, shell-escape-always, c, escape
-  -T, --tabsize=COLS     tab stops every COLS columns, 0: no tabs
-  -w, --width=COLS       width of the output; 0: unlimited
-
-Status: 0 all shown, 1 something below could not be read, 2 a FILE could not.
-"""
+"""What ls lists, in which order and in which form."""
 
 from __future__ import annotations
 
@@ -68,87 +6,26 @@ import os
 import stat
 import time
 
+from applets.coreutils.ls.choices import (
+    format_of,
+    hidden_test,
+    indicators,
+    name_shower,
+    scales,
+    sort_of,
+    time_of,
+    time_shower,
+    when,
+)
 from toolbox.errors import UsageError, warn
-from toolbox.options import Options, Values
-from toolbox.sizes import Scale, block_size
-from toolbox.streams import stdout
 from toolbox.users import Names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any, BinaryIO
 
-options = Options(__doc__, trouble=2)
-
-_MONTHS = " Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ")
-
-#: Half of a mean Gregorian year in seconds: files older than this show their year (POSIX ls, "Long format").
-_HALF_YEAR = 31556952 // 2
-
-_FORMATS = {
-    "long": "long",
-    "verbose": "long",
-    "single-column": "single",
-    "vertical": "vertical",
-    "across": "across",
-    "horizontal": "across",
-    "commas": "commas",
-}
-_FORMAT_LETTERS = {
-    "l": "long",
-    "g": "long",
-    "o": "long",
-    "numeric_uid_gid": "long",
-    "full_time": "long",
-    "C": "vertical",
-    "x": "across",
-    "m": "commas",
-    "_1": "single",
-}
-_SORT_LETTERS = {
-    "t": "time",
-    "S": "size",
-    "X": "extension",
-    "v": "version",
-    "U": "none",
-    "f": "none",
-}
-_SORTS = ("name", "none", "size", "time", "version", "extension", "width")
-_TIMES = {
-    "mtime": "st_mtime_ns",
-    "modification": "st_mtime_ns",
-    "ctime": "st_ctime_ns",
-    "status": "st_ctime_ns",
-    "atime": "st_atime_ns",
-    "access": "st_atime_ns",
-    "use": "st_atime_ns",
-    # Python's stat has no birth time on Linux; the status change is the nearest known.
-    "birth": "st_ctime_ns",
-    "creation": "st_ctime_ns",
-}
-_STYLES = {
-    "full-iso": ("%Y-%m-%d %H:%M:%S.%N %z",) * 2,
-    "long-iso": ("%Y-%m-%d %H:%M",) * 2,
-    "iso": ("%Y-%m-%d ", "%m-%d %H:%M"),
-}
-_INDICATORS = {
-    "none": {},
-    "slash": {stat.S_IFDIR: "/"},
-    "file-type": {
-        stat.S_IFDIR: "/",
-        stat.S_IFLNK: "@",
-        stat.S_IFSOCK: "=",
-        stat.S_IFIFO: "|",
-    },
-}
-_INDICATORS["classify"] = _INDICATORS["file-type"]
-
-
-def main(argv: list[str]) -> int:
-    opt, files = options.parse(argv)
-    _Listing(opt, stdout()).run(files or ["."])
-    return 0
+    from toolbox.options import Values
 
 
 class _Item:
@@ -163,7 +40,7 @@ class _Item:
         self.status = status
 
 
-class _Listing:
+class Listing:
     """One run: what the options say, and the output."""
 
     def __init__(self, opt: Values, out: BinaryIO) -> None:
@@ -175,19 +52,19 @@ class _Listing:
             self.tty = os.isatty(1)
         except OSError:
             self.tty = False
-        self.format = _format(opt, self.tty)
+        self.format = format_of(opt, self.tty)
         self.long = self.format == "long"
-        self.sort = _sort(opt, self.long)
-        self.time = _which_time(opt)
-        self.show_time = _time_shower(opt, self.now)
+        self.sort = sort_of(opt, self.long)
+        self.time = time_of(opt)
+        self.show_time = time_shower(opt, self.now)
         self.all = opt.all or opt.f or opt.almost_all
         self.dots = opt.last("all", "almost_all", "f") in ("all", "f")
-        self.hidden = _hidden(opt, self.all)
-        self.show_name = _name_shower(opt, self.tty)
-        self.sizes, self.blocks = _scales(opt)
-        self.marks, self.mark_programs = _indicators(opt, self.tty)
+        self.hidden = hidden_test(opt, self.all)
+        self.show_name = name_shower(opt, self.tty)
+        self.sizes, self.blocks = scales(opt)
+        self.marks, self.mark_programs = indicators(opt, self.tty)
         self.colors = None
-        if _when(opt.color, self.tty):
+        if when(opt.color, self.tty):
             from toolbox.colors import FileColors
 
             self.colors = FileColors(os.environ.get("LS_COLORS", ""))
@@ -550,156 +427,3 @@ def _device_widths(items: list[_Item]) -> tuple[int, int] | None:
         max(len(str(os.major(d))) for d in devices),
         max(len(str(os.minor(d))) for d in devices),
     )
-
-
-def _when(word: str | None, tty: bool) -> bool:
-    """Whether --color=WORD or --classify=WORD holds; None: not given."""
-    if word is None:
-        return False
-    if word in ("", "always", "yes", "force"):
-        return True
-    if word in ("auto", "tty", "if-tty"):
-        return tty and os.environ.get("TERM") != "dumb"
-    if word in ("never", "no", "none"):
-        return False
-    raise UsageError(f"invalid argument {word!r}: always, never or auto")
-
-
-def _choice(word: str, of: Any, option: str) -> str:
-    """A word of `of`, which may be shortened."""
-    fits = [name for name in of if name.startswith(word)]
-    if word in of:
-        return word
-    if len(fits) == 1:
-        return str(fits[0])
-    raise UsageError(f"invalid argument {word!r} for '--{option}'; valid are: {', '.join(of)}")
-
-
-def _format(opt: Values, tty: bool) -> str:
-    chosen = "vertical" if tty else "single"
-    for given in opt.order:
-        new = _FORMAT_LETTERS.get(given)
-        if given == "format":
-            new = _FORMATS[_choice(opt.format, _FORMATS, "format")]
-        elif given == "zero" and chosen != "long":
-            new = "single"
-        # -1 does not undo -l: each of its entries already has a line of its own.
-        if new and not (given == "_1" and chosen == "long"):
-            chosen = new
-    return chosen
-
-
-def _sort(opt: Values, long: bool) -> str:
-    given = opt.last(*_SORT_LETTERS, "sort")
-    if given == "sort":
-        return _choice(opt.sort, _SORTS, "sort")
-    if given:
-        return _SORT_LETTERS[given]
-    if (opt.c or opt.u or opt.time) and not long:
-        return "time"
-    return "name"
-
-
-def _which_time(opt: Values) -> str:
-    given = opt.last("c", "u", "time")
-    if given == "time":
-        return _TIMES[_choice(opt.time, _TIMES, "time")]
-    return {"c": "st_ctime_ns", "u": "st_atime_ns"}.get(given or "", "st_mtime_ns")
-
-
-def _time_shower(opt: Values, now: float) -> Callable[[int], str]:
-    """A function from nanoseconds since 1970 to the text of the long format."""
-    style = opt.time_style or os.environ.get("TIME_STYLE", "locale")
-    if opt.last("full_time", "time_style") == "full_time":
-        style = "full-iso"
-    style = style.removeprefix("posix-")
-    localtime = time.localtime
-    newest, oldest = now, now - _HALF_YEAR
-    if style.startswith("+"):
-        old, _, recent = style[1:].partition("\n")
-        forms = (old, recent or old)
-    elif style == "locale":
-
-        def usual(ns: int) -> str:
-            t = ns // 1_000_000_000
-            at = localtime(t)
-            if oldest < t <= newest:
-                return f"{_MONTHS[at[1]]} {at[2]:2d} {at[3]:02d}:{at[4]:02d}"
-            return f"{_MONTHS[at[1]]} {at[2]:2d}  {at[0]}"
-
-        return usual
-    else:
-        forms = _STYLES[_choice(style, _STYLES, "time-style")]
-
-    def formatted(ns: int) -> str:
-        t, fraction = divmod(ns, 1_000_000_000)
-        form = forms[oldest < t <= newest]
-        return time.strftime(form.replace("%N", f"{fraction:09d}"), localtime(t))
-
-    return formatted
-
-
-def _name_shower(opt: Values, tty: bool) -> Callable[[str], str]:
-    from toolbox.quoting import STYLES, mask, quote
-
-    letters = {"literal": "literal", "escape": "escape", "quote_name": "c"}
-    given = opt.last(*letters, "quoting_style")
-    environment = os.environ.get("QUOTING_STYLE", "")
-    if opt.zero:
-        style = "literal"
-    elif given == "quoting_style":
-        style = _choice(opt.quoting_style, STYLES, "quoting-style")
-    elif given:
-        style = letters[given]
-    elif environment in STYLES:
-        style = environment
-    else:
-        style = "shell-escape" if tty else "literal"
-    hide = opt.last("hide_control_chars", "show_control_chars")
-    masked = hide == "hide_control_chars" or (tty and hide is None)
-    if style == "literal":
-        return mask if masked and not opt.zero else str
-    if masked and style in ("shell", "shell-always"):
-        return lambda name: mask(quote(name, style))
-    return lambda name: quote(name, style)
-
-
-def _scales(opt: Values) -> tuple[Scale, Scale]:
-    """How sizes and how blocks are shown."""
-    given = opt.last("human_readable", "si", "kibibytes", "block_size")
-    if given == "human_readable":
-        return Scale(base=1024), Scale(base=1024)
-    if given == "si":
-        return Scale(base=1000), Scale(base=1000)
-    if given == "block_size":
-        return block_size(opt.block_size), block_size(opt.block_size)
-    default = 512 if "POSIXLY_CORRECT" in os.environ and not opt.kibibytes else 1024
-    return Scale(), Scale(default)
-
-
-def _indicators(opt: Values, tty: bool) -> tuple[dict[int, str], bool]:
-    given = opt.last("F", "classify", "p", "file_type", "indicator_style")
-    style = {"F": "classify", "p": "slash", "file_type": "file-type"}.get(given or "", "none")
-    if given == "indicator_style":
-        style = _choice(opt.indicator_style, _INDICATORS, "indicator-style")
-    elif given == "classify" and _when(opt.classify, tty):
-        style = "classify"
-    return _INDICATORS[style], style == "classify"
-
-
-def _hidden(opt: Values, everything: bool) -> Callable[[str], bool] | None:
-    """A test for names that the options leave out; None when they leave out none."""
-    patterns = list(_patterns(opt, everything))
-    if not patterns:
-        return None
-    from fnmatch import fnmatchcase
-
-    return lambda name: any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _patterns(opt: Values, everything: bool) -> Iterator[str]:
-    yield from opt.ignore
-    if opt.ignore_backups:
-        yield "*~"
-    if not everything:
-        yield from opt.hide
