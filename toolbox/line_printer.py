@@ -50,9 +50,9 @@ class Printer:
         self.context = around is not None
         self.before, self.after = around or (0, 0)
         self.separator = _separator(opt)
-        self.plain = not (
-            self.context or self.only or self.numbers or self.offsets or self.tab or self.colors
-        )
+        bare = not (self.context or self.numbers or self.offsets or self.tab or self.colors)
+        self.plain = bare and not self.only
+        self.only_plain = bare and self.only and not self.invert
         self.groups = False  # whether a group was printed, in any file
         self.begin(None, None)
 
