@@ -24,8 +24,8 @@ def freeze(python: Stage, code: Stage, target: Path, log: Path) -> None:
     name = output([*freezer, "-c", ask]).strip()
     additions = shutil.copytree(HERE / "additions", target / "additions")
     (additions / "_sysconfigdata.py").rename(additions / f"{name}.py")
-    words = [HERE / "freeze.py", target, "--standard", python.folder / "source/Lib"]
-    words += ["--library", code.folder / "site", "--additions", additions]
+    words: list[str | Path] = [HERE / "freeze.py", target, "--additions", additions]
+    words += ["--standard", python.folder / "source/Lib", "--library", code.folder / "site"]
     for package in OWN:
         words += ["--own", ROOT / package]
     # What is marshalled must not depend on the order of hashes.

@@ -98,7 +98,7 @@ def distributions(names: Iterable[str], target: Path, log: Path, *, source: bool
         wanted.write("".join(f"{requirement(name)}\n" for name in names))
         wanted.flush()
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
-        words = ["--no-deps", "--require-hashes", *kind, "--dest", target, "-r", wanted.name]
+        words = ["--no-deps", "--require-hashes", *kind, f"--dest={target}", "-r", wanted.name]
         run([*pip, *words], log=log)
 
 
@@ -126,18 +126,20 @@ def _from_makers(pin: Pin, log: Path) -> Path | None:
     return _keep(pin, fetch)
 
 
+def _mirror() -> str:
+    """Where this machine has its Debian packages from, out of its own configuration."""
+    targets = output(["apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI)"])
+    for line in targets.splitlines():
+        origin, _, uri = line.partition(" ")
+        # Where apt has no lists yet, it knows no origins.
+        if "security" not in uri and (origin == "Debian" or uri.endswith("/debian/")):
+            return uri
+    raise BuildError("this machine has no Debian packages")
+
+
 def _from_distribution(pin: Pin, log: Path) -> Path | None:
     """apt-get source, with lists of its own: the machine's configuration stays as it is."""
-    mirror = next(
-        uri
-        for uri, origin in (
-            line.split(" ", 1)
-            for line in output(
-                ["apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN)"]
-            ).splitlines()
-        )
-        if origin == "Debian" and "security" not in uri
-    )
+    mirror = _mirror()
     keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
     for suite in pin.suites:
         with tempfile.TemporaryDirectory() as scratch:

@@ -6,12 +6,15 @@ stages before it.  A file `complete`, written last, tells a finished one from on
 
 from __future__ import annotations
 
+import ast
 import fcntl
 import hashlib
+import inspect
 import os
 import platform
 import shutil
 import sys
+import textwrap
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -78,7 +81,9 @@ class Stage:
 
     def __init__(self, name: str, inputs: list[str], build: Callable[[Path, Path], None]) -> None:
         self.name = name
-        self.key = hashlib.sha256("\0".join(inputs).encode()).hexdigest()[:20]
+        # The code that builds is an input too, but not its comments.
+        code = ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(build))))
+        self.key = hashlib.sha256("\0".join([*inputs, code]).encode()).hexdigest()[:20]
         self.folder = cache() / "interpreter" / f"{name}-{self.key}"
         self._build = build
 
@@ -155,7 +160,8 @@ def cpython(ssl: Stage, log: Path) -> Stage:
         words += [f"{name}={value}" for name, value in flags.items()]
         # This makes Setup.stdlib say *static*: every module becomes a built-in one.
         env = {"MODULE_BUILDTYPE": "static", **released(source / "README.rst")}
-        run([source / "configure", *words], cwd=work, log=log, env=env)
+        # By a relative path: it goes into messages.
+        run(["../source/configure", *words], cwd=work, log=log, env=env)
         run(["make", f"-j{JOBS}"], cwd=work, log=log, env=env)
         run(["make", "inclinstall", f"DESTDIR={folder}/home"], cwd=work, log=log)
         (folder / "home/usr/lib/python3.13").mkdir(parents=True, exist_ok=True)
@@ -188,7 +194,7 @@ def libraries(log: Path) -> Stage:
             info.mkdir()
             shutil.copy(folder / name / "PKG-INFO", info / "METADATA")
 
-    return Stage("libraries", locked, build)
+    return Stage("libraries", [*locked, repr(NATIVE)], build)
 
 
 def cryptography(ssl: Stage, python: Stage, code: Stage, log: Path) -> Stage:

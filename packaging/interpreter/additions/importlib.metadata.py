@@ -15,7 +15,7 @@ class _FrozenDistributions(DistributionFinder):
     def find_spec(self, fullname, path=None, target=None):
         return None  # the modules are found by the interpreter itself
 
-    def find_distributions(self, context=DistributionFinder.Context()):
+    def find_distributions(self, context):
         import _distributions
 
         wanted = context.name and Prepared.normalize(context.name)
