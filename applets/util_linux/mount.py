@@ -79,10 +79,13 @@ def main(argv: list[str]) -> int:
     if opt.all:
         return _mount_all(opt)
     own = _given_options(opt)
-    if words and target is None:
-        target = words.pop()
-    if words:
-        source = words.pop()
+    if len(words) == 2 and source is None and target is None:
+        source, target = words
+        words = []
+    elif words and target is None:
+        target = words.pop(0)
+    elif words and source is None:
+        source = words.pop(0)
     if words:
         raise UsageError(f"extra operand {words[0]!r}")
     if target is None and source is None:
@@ -237,7 +240,8 @@ def _mount(source: str, target: str, kind: str, words: list[str], opt: Values) -
         elif propagation and not kind and source in ("none", target):
             pass  # only what follows
         elif opt.internal_only or not _helper(kind, found, target, words):
-            _try_types(_loop(found, extra, flags), target, kind, flags, data)
+            device = found if _is_without_device(kind) else _loop(found, extra, flags)
+            _try_types(device, target, kind, flags, data)
         for flag in propagation:
             door.mount("none", target, "", flag)
     except OSError as error:
@@ -320,10 +324,18 @@ def _helper(kind: str, source: str, target: str, words: list[str]) -> bool:
     return True
 
 
+def _is_without_device(kind: str) -> bool:
+    """Whether the source of this type of file system is only a name (tmpfs, proc, nfs...)."""
+    if not kind or kind == "auto":
+        return False
+    with open("/proc/filesystems", "rb") as file:
+        return f"nodev\t{kind}" in file.read().decode().splitlines()
+
+
 def _loop(source: str, extra: dict[str, str], flags: int) -> str:
     """A file is mounted through a loop device."""
     try:
-        is_file = stat.S_ISREG(os.stat(source).st_mode) if "/" in source else False
+        is_file = stat.S_ISREG(os.stat(source).st_mode)
     except OSError:
         return source
     if not is_file or extra.get("loop", "").startswith("/dev/"):

@@ -1,0 +1,196 @@
+"""mount, umount and switch_root, each in a mount namespace of its own: nothing of the host's changes.
+
+Breaks when an option reaches the kernel as another flag, when fstab is read differently, or when a
+failure has no words or the wrong status.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+
+
+@pytest.fixture
+def script(toolbox_argv, toolbox_env, tmp_path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a shell script in a new mount namespace, where `T` is the toolbox and $PWD an empty tmpfs."""
+
+    def call(text: str) -> subprocess.CompletedProcess[str]:
+        words = " ".join(map(shlex.quote, toolbox_argv))
+        head = (
+            f'T() {{ {words} "$@"; }}\nmount -t tmpfs test {tmp_path} && cd {tmp_path} || exit 99\n'
+        )
+        return subprocess.run(
+            ["unshare", "--mount", "sh", "-c", head + text],
+            env=toolbox_env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return call
+
+
+def test_a_tmpfs_with_options(script) -> None:
+    r = script(
+        "mkdir a; T mount -t tmpfs -o size=64k,nosuid,nodev,mode=700 stuff a; grep stuff /proc/self/mounts"
+    )
+    assert r.stderr == ""
+    source, _, kind, words, *_ = r.stdout.split()
+    assert (source, kind) == ("stuff", "tmpfs")
+    assert {"nosuid", "nodev", "size=64k", "mode=700"} <= set(words.split(","))
+
+
+def test_the_list_is_the_kernels(script) -> None:
+    r = script(
+        "mkdir 'a b'; T mount -t tmpfs stuff 'a b'; T mount -t tmpfs; T mount | wc -l; wc -l < /proc/self/mounts"
+    )
+    *lines, ours, kernels = r.stdout.splitlines()
+    assert any(
+        line.startswith("stuff on ") and line.split(" type ")[0].endswith("/a b") for line in lines
+    )
+    assert all(" type tmpfs (r" in line for line in lines)
+    assert ours.split() == kernels.split()
+
+
+@pytest.mark.parametrize("words", ["--bind", "-o bind", "-B"])
+def test_bind(script, words) -> None:
+    assert script(f"mkdir a b; echo x > a/f; T mount {words} a b; cat b/f").stdout == "x\n"
+
+
+def test_a_read_only_bind_mount_is_read_only_and_its_source_is_not(script) -> None:
+    r = script("mkdir a b; T mount -o bind,ro a b; echo x > a/f; echo y > b/g; cat a/*")
+    assert r.stdout == "x\n"
+    assert "Read-only" in r.stderr
+
+
+def test_move_and_rbind(script) -> None:
+    text = "mkdir a a/sub b c; T mount -t tmpfs x a; mkdir a/sub; T mount -t tmpfs y a/sub; touch a/sub/f;"
+    r = script(
+        text
+        + "T mount --make-rprivate /; T mount --rbind a b; ls b/sub; T mount --move a c; ls c/sub; ls a"
+    )
+    assert (r.stdout, r.stderr) == ("f\nf\nsub\n", "")
+
+
+def test_remount_keeps_what_is_not_named(script) -> None:
+    text = "mkdir a; T mount -t tmpfs -o nosuid,noexec x a; T mount -o remount,ro a; grep ' x\\|^x' /proc/self/mounts"
+    words = set(script(text).stdout.split()[3].split(","))
+    assert {"ro", "nosuid", "noexec"} <= words
+
+
+def test_propagation(script) -> None:
+    r = script(
+        "mkdir a; T mount -t tmpfs x a; T mount --make-shared a; grep ' - tmpfs x' /proc/self/mountinfo"
+    )
+    assert "shared:" in r.stdout
+    r = script(
+        "mkdir a; T mount -t tmpfs -o shared x a; T mount --make-private a; grep ' - tmpfs x' /proc/self/mountinfo"
+    )
+    assert "shared:" not in r.stdout
+
+
+FSTAB = """\
+# a comment
+one   {0}/a\\040b tmpfs size=4k,x-ours  0 0
+two   {0}/two     tmpfs noauto          0 0
+three {0}/three   tmpfs defaults,nofail 0 0
+short line
+swap  none        swap  sw              0 0
+"""
+
+
+def test_fstab(script, tmp_path, tmp_path_factory) -> None:
+    table = tmp_path_factory.mktemp("etc") / "fstab"
+    table.write_text(FSTAB.format(tmp_path))
+    text = f"mkdir 'a b' two three; T mount -T {table} -a; echo $?; T mount -T {table} -a; echo $?;"
+    r = script(
+        text + f"T mount -T {table} two; T mount -t tmpfs | grep -c '^\\(one\\|two\\|three\\) on'"
+    )
+    assert (r.stdout, r.stderr) == ("0\n0\n3\n", "")
+    r = script(f"T mount -T {table} -a; echo $?")
+    assert r.stdout == "64\n" or "does not exist" in r.stderr
+
+
+def test_a_missing_directory_can_be_made(script) -> None:
+    r = script("T mount --mkdir=700 -t tmpfs x a/b; stat -c %F a/b; T mount -t tmpfs y c; echo $?")
+    assert r.stdout == "directory\n32\n"
+    assert (
+        r.stderr == f"mount: {r.args[3].split()[-1] if False else ''}"
+        or "mount point does not exist." in r.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "words"),
+    [
+        ("T mount -t fantasyfs x .", 32, "unknown filesystem type 'fantasyfs'."),
+        ("T mount /dev/null .", 32, "/dev/null"),
+        ("T mount /dev/nothing .", 32, "special device /dev/nothing does not exist."),
+        ("T mount LABEL=nobody-has-this .", 32, "can't find LABEL=nobody-has-this."),
+        ("T mount /nowhere", 1, "can't find in /etc/fstab."),
+        ("T mount a b c", 1, "extra operand"),
+        ("T mount -o remount,ro /nowhere", 32, "not mounted"),
+        ("T umount /nowhere", 32, "umount: /nowhere: no mount point specified."),
+        ("mkdir d; T umount d", 32, "not mounted."),
+        ("T umount", 1, "missing operand"),
+        ("mkdir d; T mount -t tmpfs x d; cd d; T umount .; T umount ../d", 32, "target is busy."),
+    ],
+)
+def test_failures_have_words(script, command, status, words) -> None:
+    r = script(command)
+    assert r.returncode == status, r.stderr
+    assert words in r.stderr
+
+
+def test_umount(script) -> None:
+    r = script(
+        "mkdir d; T mount -t tmpfs mine d; T umount d; T mount -t tmpfs mine d; T umount -v mine; grep -c mine /proc/self/mounts"
+    )
+    assert r.stdout.splitlines()[-1] == "0"
+    assert r.stdout.startswith("umount: ")
+    assert r.stderr == ""
+
+
+def test_umount_lazily_recursively_and_quietly(script) -> None:
+    r = script(
+        "mkdir d; T mount -t tmpfs x d; (cd d; T umount -l ../d); T mount | grep -c '^x on'; T umount -q d; echo $?"
+    )
+    assert (r.stdout, r.stderr) == ("0\n32\n", "")
+    r = script(
+        "mkdir d; T mount -t tmpfs x d; mkdir d/e; T mount -t tmpfs y d/e; T umount -R d; T mount | grep -c '^[xy] on'"
+    )
+    assert (r.stdout, r.stderr) == ("0\n", "")
+
+
+def test_umount_all_of_a_type(script) -> None:
+    r = script(
+        "mkdir d e; T mount -t ramfs x d; T mount -t ramfs y e; T umount -a -t ramfs; T mount -t ramfs; T mount -t tmpfs | wc -l"
+    )
+    assert int(r.stdout) > 0
+
+
+def test_a_file_is_mounted_by_its_superblock(script) -> None:
+    """Where there are loop devices: an image's type is found, LABEL= finds it, and umount frees the device."""
+    if not Path("/dev/loop-control").exists():
+        r = script("truncate -s 4M image; mke2fs -q -t ext4 image; mkdir d; T mount image d")
+        assert r.returncode == 32
+        assert "loop" in r.stderr
+        return
+    r = script(
+        "truncate -s 4M image; mke2fs -q -t ext4 -L testlabel image; mkdir d; T mount image d || exit 9;"
+        "T mount | grep -c 'on .*/d type ext4'; T umount d; T mount | grep -c 'd type ext4'"
+    )
+    assert (r.stdout, r.stderr) == ("1\n0\n", "")
+
+
+def test_switch_root_is_for_process_1(run) -> None:
+    r = run("switch_root", "/tmp", "/bin/sh")
+    assert (r.status, r.err) == (1, b"switch_root: must be run as PID 1\n")
+    assert run("switch_root", "/tmp").status == 1
