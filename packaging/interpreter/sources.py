@@ -18,6 +18,7 @@ from pathlib import Path
 from interpreter.workshop import BuildError, cache, output, run
 
 HERE = Path(__file__).parent
+PINS = HERE / "pins.toml"
 LOCK = HERE.parent / "requirements.lock"
 
 #: Seconds that a maker's server has to begin to answer.
@@ -38,7 +39,7 @@ class Pin:
 
 def pins(name: str) -> list[Pin]:
     """The pins of a kind ("cpython"), best first; $SNAKEROOT_CPYTHON narrows them to one version."""
-    table = tomllib.loads((HERE / "pins.toml").read_text())
+    table = tomllib.loads(PINS.read_text())
     found = [Pin(name=name, **{**pin, "suites": tuple(pin["suites"])}) for pin in table[name]]
     variable = f"SNAKEROOT_{name.upper()}"
     wanted = os.environ.get(variable)
@@ -93,13 +94,14 @@ def distributions(names: Iterable[str], target: Path, log: Path, *, source: bool
     pip asks source archives for their metadata, by their build tools: those of the lock file, which are
     in the virtual environment, not whatever is newest.
     """
+    tools = {"PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"}
     kind = ["--no-binary=:all:", "--no-build-isolation"] if source else ["--only-binary=:all:"]
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as wanted:
         wanted.write("".join(f"{requirement(name)}\n" for name in names))
         wanted.flush()
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
         words = ["--no-deps", "--require-hashes", *kind, f"--dest={target}", "-r", wanted.name]
-        run([*pip, *words], log=log)
+        run([*pip, *words], log=log, env=tools)
 
 
 def _kept(pin: Pin, log: Path) -> Path | None:

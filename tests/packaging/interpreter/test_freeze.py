@@ -1,0 +1,107 @@
+"""freeze.py: trees of Python code -> tables of modules.
+
+It breaks when the same sources give other bytes, when our docstrings (which are grammar) are lost, when
+asserts stay, or when an addition is not at the end of the module it adds to.
+"""
+
+from __future__ import annotations
+
+import marshal
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FREEZE = Path(__file__).resolve().parents[3] / "packaging/interpreter/freeze.py"
+
+TREE = {
+    "standard/importlib/__init__.py": "",
+    "standard/importlib/_bootstrap.py": "",
+    "standard/importlib/_bootstrap_external.py": "",
+    "standard/zipimport.py": "",
+    "standard/tests_of_ours.py": "value = 1",
+    "standard/test/__init__.py": "",
+    "standard/idlelib/__init__.py": "",
+    "standard/package/__init__.py": "def find(): return 'found'",
+    "standard/package/tests/__init__.py": "",
+    "library/thing/__init__.py": "'''Gone.'''\nassert False\ndef f():\n    '''Gone too.'''\ndoc = f.__doc__",
+    "library/thing/__main__.py": "",
+    "library/thing-1.0.dist-info/METADATA": "Name: thing\nVersion: 1.0\n\nA page.\n",
+    "additions/package.py": "def find(): return None",
+    "additions/new.py": "value = 2",
+    "own/__init__.py": "",
+    "own/applet.py": "'''Kept.'''\nassert False\ntext = __doc__",
+}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name, text in TREE.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def freeze(tree: Path, output: str) -> dict[str, Any]:
+    """Freeze the tree; every module's code and whether it is a package."""
+    words = ["--standard", "standard", "--library", "library", "--additions", "additions"]
+    subprocess.run([sys.executable, FREEZE, output, *words, "--own", "own"], cwd=tree, check=True)
+    blob = (tree / output / "modules.bin").read_bytes()
+    rows = re.findall(
+        r'{"(\S+)", code \+ (\d+), (\d+), (\d)},', (tree / output / "modules.h").read_text()
+    )
+    return {
+        name: (marshal.loads(blob[int(at) : int(at) + int(size)]), package == "1")
+        for name, at, size, package in rows
+    }
+
+
+def run(modules: dict[str, Any], name: str) -> dict[str, Any]:
+    space: dict[str, Any] = {}
+    exec(modules[name][0], space)
+    return space
+
+
+def test_modules(tree: Path) -> None:
+    modules = freeze(tree, "out")
+    assert {"thing", "thing.__main__", "own", "own.applet", "package", "new"} <= modules.keys()
+    assert not {"test", "idlelib", "package.tests"} & modules.keys()
+    assert [name for name, (_, package) in modules.items() if package] == [
+        *("importlib", "own", "package", "thing")
+    ]
+    assert modules["own.applet"][0].co_filename == "<frozen own.applet>"
+    bootstrap = (tree / "out/bootstrap.h").read_text()
+    assert '"_frozen_importlib"' in bootstrap and '"zipimport"' in bootstrap
+
+
+def test_docstrings_and_asserts(tree: Path) -> None:
+    modules = freeze(tree, "out")
+    assert run(modules, "own.applet")["text"] == "Kept."
+    assert run(modules, "thing")["doc"] is None
+
+
+def test_additions(tree: Path) -> None:
+    modules = freeze(tree, "out")
+    assert run(modules, "package")["find"]() is None
+    assert run(modules, "new")["value"] == 2
+
+
+def test_metadata(tree: Path) -> None:
+    assert run(freeze(tree, "out"), "_distributions")["METADATA"] == ["Name: thing\nVersion: 1.0\n"]
+
+
+def test_same_sources_same_bytes(tree: Path) -> None:
+    freeze(tree, "a")
+    freeze(tree, "b")
+    for name in ("modules.bin", "modules.h", "bootstrap.h", "modules.S"):
+        assert (tree / "a" / name).read_bytes() == (tree / "b" / name).read_bytes()
+
+
+def test_syntax_error_is_an_error(tree: Path) -> None:
+    (tree / "own/broken.py").write_text("def")
+    with pytest.raises(subprocess.CalledProcessError):
+        freeze(tree, "out")
