@@ -109,9 +109,10 @@ def own(instance: Instance, toolbox: Path) -> Tree:
         else:
             binary = (instance.path / service.binary).read_bytes()
             tree.file(f"{programs.FOLDER}/{name}/{name}", binary, 0o755)
+    tree.file("etc/snakeroot/services.json", json.dumps(services(instance), indent=1) + "\n")
+    # Last, so that they can take the place of any other file.
     for target, source in settings.files.items():
         tree.copy(target, (instance.path / source).expanduser())
-    tree.file("etc/snakeroot/services.json", json.dumps(services(instance), indent=1) + "\n")
     return tree
 
 

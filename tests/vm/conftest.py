@@ -7,6 +7,7 @@ host and no port is taken.  The clients are the real ones: curl, ssh, scp, sftp.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shlex
@@ -122,10 +123,10 @@ class Box:
         self.process.wait()
 
 
-@pytest.fixture(scope="session")
-def netns() -> Iterator[str]:
-    """A network namespace with loopback only."""
-    name = f"snakeroot-vm-{os.getpid()}"
+@contextlib.contextmanager
+def namespace() -> Iterator[str]:
+    """A network namespace with loopback only; each box has one, so that their ports don't meet."""
+    name = f"snakeroot-vm-{os.getpid()}-{next(_numbers)}"
     subprocess.run(["ip", "netns", "add", name], check=True)
     try:
         subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
@@ -134,9 +135,12 @@ def netns() -> Iterator[str]:
         subprocess.run(["ip", "netns", "del", name], check=True)
 
 
+_numbers = itertools.count()
+
+
 @pytest.fixture(scope="session")
 def make_box(
-    netns: str, tmp_path_factory: pytest.TempPathFactory
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., contextlib.AbstractContextManager[Box]]:
     """`with make_box(edit=..., extra=[...]) as box:` boots a new instance of the template."""
 
@@ -148,11 +152,12 @@ def make_box(
         new.create(folder)
         if edit:
             edit(folder)
-        box = Box(folder, netns, extra)
-        try:
-            yield box
-        finally:
-            box.close()
+        with namespace() as netns:
+            box = Box(folder, netns, extra)
+            try:
+                yield box
+            finally:
+                box.close()
 
     return make
 

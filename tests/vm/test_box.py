@@ -5,6 +5,7 @@ Each test breaks when that part of the appliance does: they run the image that `
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -184,42 +185,35 @@ def test_power_off_is_clean_and_perm_stays(
             again.close()
 
 
-@pytest.fixture
-def time_server(netns: str, tmp_path: Path) -> Iterator[None]:
-    """chronyd in the namespace, with the host's time; it never sets a clock (-x)."""
-    conf = tmp_path / "chrony.conf"
+@contextlib.contextmanager
+def time_server(netns: str, folder: Path) -> Iterator[None]:
+    """chronyd in the box's namespace, with the host's time; it never sets a clock (-x)."""
+    conf = folder / "chrony.conf"
     conf.write_text(
-        f"local stratum 3\nallow all\ncmdport 0\nbindaddress 127.0.0.1\npidfile {tmp_path}/pid\n"
+        "local stratum 3\nallow all\ncmdport 0\nbindaddress 127.0.0.1\n"
+        f"pidfile {folder}/chronyd.pid\nbindcmdaddress /\n"
     )
+    argv = ["/usr/sbin/chronyd", "-x", "-d", "-u", "root", "-f", str(conf)]
     with subprocess.Popen(
-        [
-            "ip",
-            "netns",
-            "exec",
-            netns,
-            "/usr/sbin/chronyd",
-            "-x",
-            "-d",
-            "-u",
-            "root",
-            "-f",
-            str(conf),
-        ],
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        ["ip", "netns", "exec", netns, *argv], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     ) as server:
-        yield
-        server.terminate()
+        try:
+            yield
+        finally:
+            server.terminate()
 
 
 def test_the_clock_is_set_by_ntp(
-    make_box: Callable[..., AbstractContextManager[Any]], time_server: None
+    make_box: Callable[..., AbstractContextManager[Any]], tmp_path: Path
 ) -> None:
     def ask_the_host(folder: Path) -> None:
         path = folder / "snakeroot.toml"
         path.write_text('ntp = ["10.0.2.2"]\n' + path.read_text())
 
-    with make_box(ask_the_host, ["-rtc", "base=2020-02-02T02:02:02"]) as one:
+    with (
+        make_box(ask_the_host, ["-rtc", "base=2020-02-02T02:02:02"]) as one,
+        time_server(one.netns, tmp_path),
+    ):
         one.ready()
         one.wait("the clock is set", lambda: (one.services().get("ntp") or {}).get("ready"))
         assert abs(float(one.ssh("date +%s").out) - time.time()) < 5

@@ -234,10 +234,17 @@ def _signals() -> None:
 
 
 def _streams(unbuffered: bool) -> None:
-    if unbuffered:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.reconfigure(write_through=True)  # type: ignore[union-attr]
+    """-u: nothing of what is printed is held back, neither as text nor as bytes."""
+    if not unbuffered:
+        return
+    import io
+
+    for name, fd in (("stdout", 1), ("stderr", 2)):
+        old = getattr(sys, name)
+        if old is not None:
+            raw = io.FileIO(fd, "wb", closefd=False)
+            new = io.TextIOWrapper(raw, old.encoding, old.errors, write_through=True)
+            setattr(sys, name, new)
 
 
 def _paths(line: CommandLine) -> None:
