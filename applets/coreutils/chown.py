@@ -1,7 +1,8 @@
 """chown [-cfhRvHLP] OWNER[:[GROUP]] FILE...
 chown [-cfhRvHLP] [--reference=FILE] FILE...
 
-Change the owner, the group, or both: OWNER, OWNER:GROUP, OWNER: (and the owner's own group), :GROUP.
+Change the owner and the group of files. The first operand is OWNER, OWNER:GROUP,
+OWNER: (with the owner's own group) or :GROUP.
 As chgrp: `chgrp GROUP FILE...`.
 
   -R, --recursive  all files below directories, too

@@ -14,7 +14,8 @@ Show how much room file systems have: those of the FILEs, or all.
   -T, --print-type     with their types
   -t, --type=TYPE...   only those of TYPE
   -x, --exclude-type=TYPE...  without those of TYPE
-      --output[=LIST]  these columns: source, fstype, itotal, iused, iavail, ipcent, size, used, avail, pcent, file, target
+      --output[=LIST]  these columns: source, fstype, itotal, iused, iavail, ipcent,
+                       size, used, avail, pcent, file, target
       --total          a line with the sum
       --sync           write out what is in memory before
       --no-sync        do not (usual)

@@ -1,6 +1,7 @@
 """ln [-bfiLnPrsTv] [-S SUFFIX] [-t DIR] FILE...
 
-Make links: `ln TARGET NAME`, `ln TARGET` (in the current directory), `ln TARGET... DIR`, `ln -t DIR TARGET...`.
+Make links to files. Forms: `ln TARGET NAME`, `ln TARGET` (in the current directory),
+`ln TARGET... DIR`, `ln -t DIR TARGET...`.
 
   -s, --symbolic       symbolic links instead of hard ones
   -f, --force          remove what stands in the place of the link

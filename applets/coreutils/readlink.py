@@ -2,7 +2,7 @@
 
 Print where symbolic links point to.
 
-  -f, --canonicalize           the real path: all links followed; only the last component may be missing
+  -f, --canonicalize           the real path, all links followed; only the last part may be missing
   -e, --canonicalize-existing  ... all components must exist
   -m, --canonicalize-missing   ... any may be missing
   -n, --no-newline             no newline at the end (with one FILE)

@@ -1,6 +1,7 @@
 """realpath [-eEmLPqsz] [FILE]...
 
-Print absolute paths without symbolic links, `.` and `..`; without FILE that of the current directory.
+Print absolute paths without symbolic links, `.` and `..`. Without FILE: that of the
+current directory.
 
   -e, --canonicalize-existing  all components must exist
   -E, --canonicalize           all but the last must (usual)

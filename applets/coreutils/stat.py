@@ -9,10 +9,12 @@ Show what the file system knows about files.
   -t, --terse          all in one line of numbers
       --cached=WORD    nothing
 
-FORMAT: %a mode in octal, %A as ls has it, %b blocks of %B bytes, %d %D device, %f raw mode, %F type, %g %G group, %h links,
-%i inode, %m mount point, %n name, %N name quoted, %o transfer size, %s size, %t %T device type, %u %U owner,
-%w %W birth, %x %X access, %y %Y modification, %z %Z change (small: text, large: seconds).
-With -f: %a %b %f blocks available, all, free, %c %d inodes all, free, %i id, %l longest name, %n name, %s %S block size, %t %T type.
+FORMAT: %a mode in octal, %A as ls has it, %b blocks of %B bytes, %d %D device, %f raw mode,
+%F type, %g %G group, %h links, %i inode, %m mount point, %n name, %N name quoted,
+%o transfer size, %s size, %t %T device type, %u %U owner, %w %W birth, %x %X access,
+%y %Y modification, %z %Z change (small: text, large: seconds).
+With -f: %a %b %f blocks available, all, free, %c %d inodes all, free, %i id, %l longest name,
+%n name, %s %S block size, %t %T type.
 """
 
 from __future__ import annotations

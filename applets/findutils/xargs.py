@@ -1,10 +1,10 @@
-"""xargs [-0oprtx] [-a FILE] [-d C] [-E END] [-I TEXT] [-L N] [-n N] [-P N] [-s N] [COMMAND [ARGUMENT]...]
+"""xargs [-0oprtx] [-a FILE] [-d C] [-I TEXT] [-L N] [-n N] [-P N] [-s N] [COMMAND [ARGUMENT]...]
 
-Run COMMAND (usually echo) with arguments read from standard input. They are separated by blanks and newlines;
-quotes and backslashes protect those.
+Run COMMAND (usually echo) with arguments read from standard input. They are separated
+by blanks and newlines; quotes and backslashes protect those.
 
   -0, --null            arguments end with a zero byte, nothing is quoted
-  -d, --delimiter=C     arguments end with the character C (\\n, \\t, \\0, \\xHH), nothing is quoted
+  -d, --delimiter=C     arguments end with C (\\n, \\t, \\0, \\xHH), nothing is quoted
   -a, --arg-file=FILE   read FILE; standard input is COMMAND's
   -E END                an argument END ends the input
   -e, --eof[=END]       the same; without END: nothing does
@@ -23,7 +23,8 @@ quotes and backslashes protect those.
   -o, --open-tty        COMMAND's standard input is the terminal
       --show-limits     print the limits of command lines
 
-Status: 123 a COMMAND failed, 124 one ended with 255, 125 one was ended by a signal, 126 cannot be run, 127 not found, 1 else.
+Status: 123 a COMMAND failed, 124 one ended with 255, 125 one was ended by a signal,
+126 cannot be run, 127 not found, 1 other errors.
 """
 
 from __future__ import annotations

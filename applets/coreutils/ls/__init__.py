@@ -55,7 +55,8 @@ List the contents of directories, and other FILEs. Names are sorted bytewise.
       --show-control-chars  show them as they are
   -N, --literal          names as they are
   -Q, --quote-name       names in double quotes
-      --quoting-style=WORD  literal, shell, shell-always, shell-escape, shell-escape-always, c, escape
+      --quoting-style=WORD  literal, shell, shell-always, shell-escape, shell-escape-always,
+                         c, escape
   -T, --tabsize=COLS     tab stops every COLS columns, 0: no tabs
   -w, --width=COLS       width of the output; 0: unlimited
 

@@ -1,13 +1,15 @@
 """find [-H] [-L] [-P] [FILE]... [EXPRESSION]
 
-Walk the trees below each FILE (usually .) and evaluate the EXPRESSION for every file.
-Without an action in it, the names of files for which it is true are printed.
+Find files below directories that fit an EXPRESSION. Each FILE is walked; without one
+the current directory. Without an action in it, the names of
+files for which it is true are printed.
 
   -P                  never follow symbolic links (usual)
   -H                  follow those among the FILEs
   -L                  follow all
 
-Operators, from the strongest: ( EXPR )  ! EXPR, -not  EXPR EXPR, -a, -and  EXPR -o EXPR, -or  EXPR , EXPR
+Operators, from the strongest:
+  ( EXPR )    ! EXPR, -not    EXPR EXPR, -a, -and    EXPR -o EXPR, -or    EXPR , EXPR
 
 Settings:
   -depth, -d          a directory's contents before the directory itself
@@ -38,12 +40,15 @@ Tests (N: exactly, +N: more than, -N: less than):
 
 Actions:
   -print, -print0          print the path, with a newline or a zero byte
-  -printf FORMAT           %p path, %f name, %h directory, %P below FILE, %H FILE, %s size, %m mode, %M ls's mode,
-                           %y type, %u %g owner and group, %U %G their numbers, %i inode, %n links, %k KiB,
-                           %b blocks, %d depth, %l link's target, %t %a %c times, %TX %AX %CX with X of date
+  -printf FORMAT           %p path, %f name, %h directory, %P below FILE, %H FILE,
+                           %s size, %m mode, %M ls's mode, %y type, %u %g owner and group,
+                           %U %G their numbers, %i inode, %n links, %k KiB, %b blocks,
+                           %d depth, %l link's target, %t %a %c times, %TX %AX %CX with X
+                           of date
   -ls                      as ls -dils
   -fprint, -fprint0, -fprintf, -fls FILE ...   into FILE
-  -exec, -execdir COMMAND ;  run the command, {} is the path; true when it succeeds; -execdir: in its directory
+  -exec, -execdir COMMAND ;  run the command, {} is the path; true when it succeeds;
+                           -execdir: in its directory
   -exec, -execdir COMMAND {} +  run it with many paths at a time
   -ok, -okdir COMMAND ;    ask first
   -delete                  delete, with -depth
