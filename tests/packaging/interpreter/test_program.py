@@ -55,7 +55,7 @@ def alone(program: Path, tmp_path: Path) -> Callable[..., str]:
             (root / name).write_text(text)
         namespace = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "-r", "--net"]
         done = subprocess.run(
-            [*namespace, "chroot", root, "/toolbox", "python", "-c", code, *words],
+            [*namespace, f"--root={root}", "/toolbox", "python", "-c", code, *words],
             env={},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -322,5 +322,5 @@ def test_dies_by_interrupt(program: Path) -> None:
     assert process.stdout is not None and process.stderr is not None
     process.stdout.read(1)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (-signal.SIGINT, b"")
