@@ -26,6 +26,7 @@ def converse(shell: State) -> int:
             while (node := parser.command()) is not None:
                 from applets.sh.evaluator import run
 
+                shell.check_interrupt()
                 run(shell, node)
                 warned = False
             if shell.jobs.any_stopped() and not warned:
@@ -80,8 +81,8 @@ class Typed:
             os.write(2, os.fsencode(text))
         except OSError:
             pass  # nobody sees the prompt, but commands may come all the same
-        shell.interruptible = True
         try:
+            shell.may_block()
             return os.fsdecode(read_line(0))
         except Interrupt:
             shell.complain_plain("")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 
-from applets.sh.errors import ShellError
+from applets.sh.errors import Interrupt, ShellError
 from applets.sh.pattern import Patterns
 
 TYPE_CHECKING = False
@@ -210,6 +210,18 @@ class State:
             path = lookup(self, name)
             known = self._ours[name] = path is not None and is_ours(path)
         return known
+
+    def may_block(self) -> None:
+        """From here on SIGINT leaves a system call (of an interactive shell); it may have come before."""
+        self.interruptible = True
+        self.check_interrupt()
+
+    def check_interrupt(self) -> None:
+        """Raise Interrupt when a SIGINT has come that nothing has acted upon."""
+        if self.traps.interrupted:
+            self.interruptible = False
+            self.traps.forget_interrupt()
+            raise Interrupt
 
     # Options
 

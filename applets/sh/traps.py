@@ -174,8 +174,7 @@ class Traps:
                     self.status_before = before
                 shell.status = status
             elif self.interrupted:
-                self.forget_interrupt()
-                raise Interrupt
+                shell.check_interrupt()
 
     def run_exit(self, shell: State, status: int) -> int:
         """Run the EXIT action once; returns the status to end with."""

@@ -122,6 +122,8 @@ def kill(shell: State, argv: list[str]) -> int:
     words = [argv[0]]
     for word in argv[1:]:
         if word.startswith("%"):
+            if "--" not in words:  # a process group looks like an option
+                words.append("--")
             job = shell.jobs.find(word)
             words += [f"-{job.pgid}"] if job.pgid else [str(p.pid) for p in job.processes]
         else:

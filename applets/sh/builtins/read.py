@@ -27,8 +27,8 @@ def read(shell: State, argv: list[str]) -> int:
     raw = "r" in given
     if given.get("t") == "0":  # only: is there something to read?
         return 0 if _ready(fd, 0.0) else 1
-    shell.interruptible = True
     try:
+        shell.may_block()
         with Terminal(fd, "n" in given, "s" in given):
             text, status = _read(shell, fd, given, raw)
     except OSError as error:
