@@ -27,6 +27,7 @@ def build(program: Path, logs: Path) -> None:
         if not stage.complete:
             with step(title):
                 stage.make(log(stage.name))
+        stage.use()
         return stage
 
     fetching = log("sources")

@@ -15,6 +15,7 @@ import platform
 import shutil
 import sys
 import textwrap
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,9 @@ DISTRIBUTION = [
 
 JOBS = str(os.cpu_count() or 1)
 
+#: Seconds for which a stage is kept that nobody uses: two months.
+KEPT = 60 * 86400
+
 
 class Stage:
     """A built part: its folder, and the key that names all that went into it."""
@@ -92,6 +96,10 @@ class Stage:
         """Whether it has been built."""
         return (self.folder / "complete").exists()
 
+    def use(self) -> None:
+        """Note that it is needed today."""
+        (self.folder / "complete").touch()
+
     def make(self, log: Path) -> None:
         """Build it unless it is complete.  Two builders at once: the second waits for the first."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -103,6 +111,14 @@ class Stage:
             self.folder.mkdir()
             self._build(self.folder, log)
             (self.folder / "complete").touch()
+        self._drop_old()
+
+    def _drop_old(self) -> None:
+        """Remove what this name's builders made of other inputs and nobody has used for long."""
+        for stamp in self.folder.parent.glob(f"{self.name}-*/complete"):
+            if time.time() - stamp.stat().st_mtime > KEPT:
+                stamp.unlink()
+                shutil.rmtree(stamp.parent)
 
 
 def machine() -> str:

@@ -6,10 +6,12 @@ does not make a new stage, or when a finished stage is built again.
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
-from interpreter.stages import Stage
+from interpreter.stages import KEPT, Stage
 from interpreter.workshop import BuildError
 
 
@@ -38,10 +40,6 @@ def test_inputs_and_builder_make_the_key() -> None:
     def build(folder: Path, log: Path) -> None:
         (folder / "result").write_text("made")
 
-    def with_a_comment(folder: Path, log: Path) -> None:
-        # which changes nothing
-        (folder / "result").write_text("made")
-
     def other(folder: Path, log: Path) -> None:
         (folder / "result").write_text("made otherwise")
 
@@ -52,7 +50,6 @@ def test_inputs_and_builder_make_the_key() -> None:
     assert key(["a"], build) != key(["b"], build)
     assert key(["ab", "c"], build) != key(["a", "bc"], build)
     assert key(["a"], build) != key(["a"], other)
-    assert key(["a"], with_a_comment) == key(["a"], with_a_comment)
 
 
 @pytest.mark.parametrize("end", [BuildError("no"), KeyboardInterrupt()])
@@ -72,3 +69,20 @@ def test_interrupted(tmp_path: Path, end: BaseException) -> None:
     assert not stage.complete
     stage.make(tmp_path / "log")
     assert stage.complete
+
+
+def test_old_ones_go(tmp_path: Path) -> None:
+    """A stage of other inputs stays while somebody uses it, then is removed."""
+
+    def build(folder: Path, log: Path) -> None:
+        (folder / "result").write_text("made")
+
+    stages = [Stage("thing", [letter], build) for letter in "abc"]
+    long_ago = time.time() - KEPT - 60
+    for stage in stages[:2]:
+        stage.make(tmp_path / "log")
+        os.utime(stage.folder / "complete", (long_ago, long_ago))
+    stages[1].use()
+    stages[2].make(tmp_path / "log")
+    assert [stage.complete for stage in stages] == [False, True, True]
+    assert not stages[0].folder.exists()
