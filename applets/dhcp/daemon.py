@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from toolbox.linux.netlink import Link
+    from toolbox.linux.netlink_objects import Link
 
 #: RFC 5227 1.1 has 3 probes before use and up to 7 s of waiting; we use the address at once and
 #: probe beside it, so that the box is not slower for the rare conflict.

@@ -15,10 +15,10 @@ from toolbox.linux.netlink import (
     RTM_NEWLINK,
     RTMGRP_LINK,
     RTPROT_DHCP,
-    Link,
     Netlink,
     messages,
 )
+from toolbox.linux.netlink_objects import Link
 from toolbox.net.ip import ANY, address_bytes, address_text
 
 TYPE_CHECKING = False

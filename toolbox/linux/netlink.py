@@ -16,6 +16,17 @@ import os
 import socket
 import struct
 
+from toolbox.linux.netlink_objects import (
+    Address,
+    Link,
+    Neighbour,
+    Route,
+    Rule,
+    attribute,
+    attributes,
+    text,
+)
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +59,11 @@ RT_SCOPE_UNIVERSE, RT_SCOPE_SITE, RT_SCOPE_LINK, RT_SCOPE_HOST = 0, 200, 253, 25
 RTPROT_KERNEL, RTPROT_BOOT, RTPROT_STATIC, RTPROT_DHCP = 2, 3, 4, 16
 RTNH_F_ONLINK = 4
 
-RTMGRP_LINK = 1
+RTMGRP_LINK, RTMGRP_NEIGH, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE = 0x1, 0x4, 0x10, 0x40
+RTMGRP_IPV6_IFADDR, RTMGRP_IPV6_ROUTE = 0x100, 0x400
+
+NUD_INCOMPLETE, NUD_REACHABLE, NUD_STALE, NUD_DELAY = 0x1, 0x2, 0x4, 0x8
+NUD_PROBE, NUD_FAILED, NUD_NOARP, NUD_PERMANENT = 0x10, 0x20, 0x40, 0x80
 
 _HEADER = struct.Struct("=IHHII")
 _SOL_NETLINK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK = 270, 11, 12
@@ -56,98 +71,10 @@ _NLMSGERR_ATTR_MSG = 1
 _NLM_F_CAPPED, _NLM_F_ACK_TLVS = 0x100, 0x200
 
 
-class Link:
-    """An interface.  hardware: its address as bytes; `state` is RFC 2863's ("up", "down", "unknown"...)."""
+class NetlinkError(OSError):
+    """The kernel refused; `words` is its own explanation, where it gave one."""
 
-    __slots__ = (
-        *("flags", "hardware", "broadcast", "index", "kind", "master", "mtu", "name", "parent"),
-        *("qdisc", "queue", "state", "statistics", "type"),
-    )
-
-    STATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")
-
-    def __init__(self, body: bytes) -> None:
-        _, self.type, self.index, self.flags, _ = struct.unpack_from("=BxHiII", body)
-        found = attributes(body[16:])
-        self.name = _text(found.get(3, b""))
-        self.hardware = found.get(1, b"")
-        self.broadcast = found.get(2, b"")
-        self.mtu = _u32(found.get(4))
-        self.parent = _u32(found.get(5))
-        self.qdisc = _text(found.get(6, b""))
-        self.master = _u32(found.get(10))
-        self.queue = _u32(found.get(13))
-        state = found.get(16, b"\0")[0]
-        self.state = self.STATES[state] if state < len(self.STATES) else "unknown"
-        self.kind = _text(attributes(found.get(18, b"")).get(1, b""))
-        # struct rtnl_link_stats64: packets, bytes, errors, dropped... received and sent in turn.
-        raw = found.get(23, b"")
-        self.statistics = struct.unpack(f"={len(raw) // 8}Q", raw[: len(raw) // 8 * 8])
-
-
-class Address:
-    """An address of an interface.  lifetimes in seconds; 0xffffffff is for ever."""
-
-    __slots__ = (
-        *("broadcast", "family", "flags", "index", "label", "local", "peer", "preferred", "prefix"),
-        *("scope", "valid"),
-    )
-
-    def __init__(self, body: bytes) -> None:
-        self.family, self.prefix, self.flags, self.scope, self.index = struct.unpack_from(
-            "=BBBBi", body
-        )
-        found = attributes(body[8:])
-        peer, local = found.get(1, b""), found.get(2, b"")
-        self.local = _address(local or peer)
-        self.peer = _address(peer) if local and peer != local else ""
-        self.broadcast = _address(found.get(4, b""))
-        self.label = _text(found.get(3, b""))
-        self.flags = _u32(found.get(8)) or self.flags
-        self.preferred, self.valid = struct.unpack_from("=II", found.get(6, b"\xff" * 8))
-
-
-class Route:
-    """A route.  destination "" with prefix 0 is the default route; gateway "" is none."""
-
-    __slots__ = (
-        *(
-            "destination",
-            "family",
-            "flags",
-            "gateway",
-            "index",
-            "metric",
-            "mtu",
-            "preferred_source",
-        ),
-        *("prefix", "protocol", "scope", "table", "type"),
-    )
-
-    def __init__(self, body: bytes) -> None:
-        fields = struct.unpack_from("=BBBBBBBBI", body)
-        self.family, self.prefix, _, _, self.table, self.protocol = fields[:6]
-        self.scope, self.type, self.flags = fields[6:]
-        found = attributes(body[12:])
-        self.destination = _address(found.get(1, b""))
-        self.gateway = _address(found.get(5, b"")) or _address(found.get(18, b"")[2:])
-        self.index = _u32(found.get(4))
-        self.metric = _u32(found.get(6))
-        self.preferred_source = _address(found.get(7, b""))
-        self.table = _u32(found.get(15)) or self.table
-        self.mtu = _u32(attributes(found.get(8, b"")).get(2))
-
-
-class Neighbour:
-    """An entry of the ARP or NDP table."""
-
-    __slots__ = ("address", "family", "flags", "hardware", "index", "state")
-
-    def __init__(self, body: bytes) -> None:
-        self.family, self.index, self.state, self.flags, _ = struct.unpack_from("=BxxxiHBB", body)
-        found = attributes(body[12:])
-        self.address = _address(found.get(1, b""))
-        self.hardware = found.get(2, b"")
+    words = ""
 
 
 class Netlink:
@@ -209,6 +136,32 @@ class Netlink:
         body = struct.pack("=BxxxiHBB", family, 0, 0, 0, 0)
         return [Neighbour(answer) for answer in self.dump(RTM_GETNEIGH, body)]
 
+    def rules(self, family: int = socket.AF_INET) -> list[Rule]:
+        """The rules of the routing policy, the first one first."""
+        body = struct.pack("=BBBBBBBBI", family, 0, 0, 0, 0, 0, 0, 0, 0)
+        return [Rule(answer) for answer in self.dump(RTM_GETRULE, body)]
+
+    def route_to(self, address: str, extra: bytes = b"") -> Route:
+        """The route that a packet to `address` takes; extra: further attributes.  OSError ENETUNREACH..."""
+        family = family_of(address)
+        target = packed(address)
+        # RTM_F_LOOKUP_TABLE: say which table it was found in.
+        head = struct.pack("=BBBBBBBBI", family, len(target) * 8, 0, 0, 0, 0, 0, 0, 0x1000)
+        answers = self.ask(RTM_GETROUTE, 0, head + attribute(1, target) + extra)
+        if not answers:
+            raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
+        return Route(answers[0])
+
+    def events(self) -> Iterator[tuple[int, bytes]]:
+        """What the groups given to the constructor tell of: (RTM_NEWLINK..., body), for ever.
+
+        OSError ENOBUFS: some were lost; ask for the state afresh.
+        """
+        while True:
+            data, (sender, _) = self.socket.recvfrom(1 << 18)
+            if sender == 0:
+                yield from ((kind, body) for kind, _, _, body in messages(data))
+
     # -- changing ---------------------------------------------------------------------------------
 
     def set_link(
@@ -221,11 +174,15 @@ class Netlink:
         hardware: bytes | None = None,
         flags: int = 0,
         mask: int = 0,
+        extra: bytes = b"",
     ) -> None:
-        """Change an interface: up or down, MTU in bytes, name, hardware address, flags under a mask."""
+        """Change an interface: up or down, MTU in bytes, name, hardware address, flags under a mask.
+
+        extra: further attributes.
+        """
         if up is not None:
             flags, mask = flags | (IFF_UP if up else 0), mask | IFF_UP
-        body = struct.pack("=BxHiII", 0, 0, _index(name), flags, mask)
+        body = struct.pack("=BxHiII", 0, 0, _index(name), flags, mask) + extra
         if mtu is not None:
             body += attribute(4, struct.pack("=I", mtu))
         if rename is not None:
@@ -234,9 +191,13 @@ class Netlink:
             body += attribute(1, hardware)
         self.request(RTM_NEWLINK, 0, body)
 
-    def add_link(self, name: str, kind: str, extra: bytes = b"") -> None:
-        """Make an interface of a kind ("dummy", "bridge"); `extra`: further attributes."""
-        info = attribute(18, attribute(1, kind.encode()))
+    def add_link(self, name: str, kind: str, extra: bytes = b"", data: bytes = b"") -> None:
+        """Make an interface of a kind ("dummy", "bridge").
+
+        extra: further attributes; data: those that only this kind has (IFLA_INFO_DATA).
+        """
+        inner = attribute(1, kind.encode()) + (attribute(2, data) if data else b"")
+        info = attribute(18, inner)
         body = struct.pack("=BxHiII", 0, 0, 0, 0, 0) + attribute(3, os.fsencode(name) + b"\0")
         self.request(RTM_NEWLINK, ADD, body + info + extra)
 
@@ -341,13 +302,26 @@ class Netlink:
         )
         self.request(RTM_DELROUTE, 0, body)
 
+    def add_neighbour(
+        self, name: str, address: str, hardware: bytes | None, state: int, *, how: int = ADD
+    ) -> None:
+        """Enter an address and its hardware address; state: NUD_PERMANENT, NUD_REACHABLE..."""
+        body = _neighbour_body(name, address, state)
+        self.request(RTM_NEWNEIGH, how, body + (attribute(2, hardware) if hardware else b""))
+
+    def delete_neighbour(self, name: str, address: str) -> None:
+        """Forget the hardware address of an address.  OSError ENOENT when it is not known."""
+        self.request(RTM_DELNEIGH, 0, _neighbour_body(name, address, 0))
+
     # -- messages ---------------------------------------------------------------------------------
 
     def request(self, kind: int, flags: int, body: bytes) -> None:
         """Send a request and wait for the kernel's word.  OSError when it refuses."""
-        sequence = self._send(kind, flags | NLM_F_ACK, body)
-        for _ in self._answers(sequence):
-            pass
+        self.ask(kind, flags, body)
+
+    def ask(self, kind: int, flags: int, body: bytes) -> list[bytes]:
+        """Send a request; the bodies of the answers.  OSError when the kernel refuses."""
+        return list(self._answers(self._send(kind, flags | NLM_F_ACK, body)))
 
     def dump(self, kind: int, body: bytes) -> list[bytes]:
         """Ask for all objects of a kind; the bodies of the answers."""
@@ -395,24 +369,6 @@ def messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
         data = data[(length + 3) & ~3 :]
 
 
-def attribute(kind: int, data: bytes) -> bytes:
-    """An attribute: length, type, data, padding to four bytes."""
-    length = 4 + len(data)
-    return struct.pack("=HH", length, kind) + data + bytes(-length % 4)
-
-
-def attributes(data: bytes) -> dict[int, bytes]:
-    """The attributes in a message, by type (without the flags for nesting and byte order)."""
-    found = {}
-    while len(data) >= 4:
-        length, kind = struct.unpack_from("=HH", data)
-        if not 4 <= length <= len(data):
-            break
-        found[kind & 0x3FFF] = data[4:length]
-        data = data[(length + 3) & ~3 :]
-    return found
-
-
 def packed(address: str) -> bytes:
     """An IPv4 or IPv6 address as bytes.  OSError when it is neither."""
     return socket.inet_pton(family_of(address), address)
@@ -431,14 +387,21 @@ def _raise_refusal(flags: int, body: bytes) -> None:
     if flags & _NLM_F_ACK_TLVS:
         (length,) = struct.unpack_from("=I", body, 4)
         skipped = 4 + (16 if flags & _NLM_F_CAPPED else (length + 3) & ~3)
-        words = _text(attributes(body[skipped:]).get(_NLMSGERR_ATTR_MSG, b"")).rstrip(".")
-    raise OSError(-code, f"{os.strerror(-code)} ({words})" if words else os.strerror(-code))
+        words = text(attributes(body[skipped:]).get(_NLMSGERR_ATTR_MSG, b"")).rstrip(".")
+    error = NetlinkError(-code, f"{os.strerror(-code)} ({words})" if words else os.strerror(-code))
+    error.words = words
+    raise error
 
 
 def _address_body(name: str, address: str, prefix: int, scope: int, peer: str) -> bytes:
     local = packed(address)
     head = struct.pack("=BBBBi", family_of(address), prefix, 0, scope, _index(name))
     return head + attribute(2, local) + attribute(1, packed(peer) if peer else local)
+
+
+def _neighbour_body(name: str, address: str, state: int) -> bytes:
+    head = struct.pack("=BxxxiHBB", family_of(address), _index(name), state, 0, 0)
+    return head + attribute(1, packed(address))
 
 
 def _route_body(
@@ -479,17 +442,3 @@ def _index(name: str) -> int:
         return socket.if_nametoindex(name)
     except OSError:
         raise OSError(errno.ENODEV, os.strerror(errno.ENODEV), name) from None
-
-
-def _address(raw: bytes) -> str:
-    if len(raw) == 4:
-        return socket.inet_ntop(socket.AF_INET, raw)
-    return socket.inet_ntop(socket.AF_INET6, raw) if len(raw) == 16 else ""
-
-
-def _text(raw: bytes) -> str:
-    return os.fsdecode(raw.split(b"\0")[0])
-
-
-def _u32(raw: bytes | None) -> int:
-    return int(struct.unpack_from("=I", raw)[0]) if raw and len(raw) >= 4 else 0
