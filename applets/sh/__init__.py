@@ -27,7 +27,6 @@ from toolbox.options import Options
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from applets.sh.state import State
-    from applets.sh.words import Lines
 
 options = Options(__doc__, trouble=2)
 alters_process = True
@@ -131,7 +130,7 @@ class Start:
         if "i" in shell.flags and shell.get("ENV"):
             self._profile(self._expanded(shell.get("ENV") or ""))
         if self.commands is not None:
-            return run_lines(shell, self._echoed(Text(self.commands)), last=True)
+            return run_lines(shell, Text(self.commands, shell.echo), last=True)
         if self.file is not None:
             return self._run_file(self.file)
         if "i" in shell.flags:
@@ -140,7 +139,7 @@ class Start:
             return converse(shell)
         from applets.sh.source import Descriptor
 
-        return run_lines(shell, self._echoed(Descriptor(0)))
+        return run_lines(shell, Descriptor(0, shell.echo))
 
     def _interactive(self) -> None:
         shell = self.shell
@@ -197,7 +196,4 @@ class Start:
             return 127 if not os.path.exists(path) else 126
         shell.script = True
         shell.message_name = shell.name
-        return run_lines(shell, self._echoed(Text(text)), last=True)
-
-    def _echoed(self, lines: Lines) -> Lines:
-        return lines
+        return run_lines(shell, Text(text, shell.echo), last=True)

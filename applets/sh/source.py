@@ -9,12 +9,19 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Echo = Callable[[str], None]  # told each line as it is read (-v)
+
 
 class Text:
     """A program held in memory: `sh -c`, eval, traps, `.` and script files."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, echo: Echo | None = None) -> None:
         self._text = text
+        self._echo = echo
         self._position = 0
 
     def line(self, continued: bool) -> str:
@@ -24,6 +31,8 @@ class Text:
         if not end:
             end = len(self._text)
         self._position = end
+        if self._echo is not None:
+            self._echo(self._text[start:end])
         return self._text[start:end]
 
     def ended(self) -> bool:
@@ -34,12 +43,16 @@ class Text:
 class Descriptor:
     """A program read from an open file that others read too."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, echo: Echo | None = None) -> None:
         self._fd = fd
+        self._echo = echo
 
     def line(self, continued: bool) -> str:
         """The next line with its newline; "" at the end.  NUL bytes are dropped."""
-        return os.fsdecode(read_line(self._fd).replace(b"\0", b""))
+        text = os.fsdecode(read_line(self._fd).replace(b"\0", b""))
+        if self._echo is not None:
+            self._echo(text)
+        return text
 
 
 def read_line(fd: int) -> bytes:

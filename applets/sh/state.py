@@ -74,7 +74,10 @@ class State:
         self.exported: set[str] = set()
         self.readonly: set[str] = set()
         self.foreign: dict[str, str] = {}  # of the environment, with names that are no shell names
-        self.dynamic: dict[str, Callable[[], str]] = {"LINENO": lambda: str(self.line)}
+        self.dynamic: dict[str, Callable[[], str]] = {
+            "LINENO": lambda: str(self.line),
+            "RANDOM": lambda: str(int.from_bytes(os.urandom(2), "big") >> 1),
+        }
         self.frames: list[
             dict[str, Saved]
         ] = []  # one for each function being run: what `local` hides
@@ -254,6 +257,11 @@ class State:
             error.reported = True
             self.complain(str(error), error.line)
         return error.status
+
+    def echo(self, line: str) -> None:
+        """-v: show a line of the program as it is read."""
+        if "v" in self.flags and line:
+            self.complain_plain(line.removesuffix("\n"))
 
     @staticmethod
     def complain_plain(text: str) -> None:

@@ -89,6 +89,20 @@ def test_a_shell_with_a_broken_path_still_has_our_applets(run: Run) -> None:
     assert result.out == b"b\n127\n"
 
 
+def test_verbose_and_trace_show_what_runs(run: Run) -> None:
+    assert run("sh", "-v", "-c", "echo a\n").err == b"echo a\n"
+    trace = run("sh", "-xc", "x='a b'; echo $x \"$x\" | cat; PS4=$x; :").err
+    assert trace.startswith(b"+ x='a b'\n+ ")
+    assert b"+ echo a b 'a b'\n" in trace
+    assert trace.endswith(b"a b:\n")
+
+
+def test_random_differs(run: Run) -> None:
+    numbers = run("sh", "-c", "echo $RANDOM $RANDOM $RANDOM $RANDOM").out.split()
+    assert len(set(numbers)) > 1
+    assert all(0 <= int(number) < 32768 for number in numbers)
+
+
 def test_the_environment_goes_through(run: Run) -> None:
     result = run(
         "sh",
