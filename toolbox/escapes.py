@@ -3,8 +3,15 @@ r"""Backslash escapes of echo, printf and tr: POSIX XCU echo and printf, with GN
 from __future__ import annotations
 
 _SINGLE = {
-    ord("a"): 7, ord("b"): 8, ord("e"): 27, ord("f"): 12, ord("n"): 10, ord("r"): 13,
-    ord("t"): 9, ord("v"): 11, ord("\\"): 92,
+    ord("a"): 7,
+    ord("b"): 8,
+    ord("e"): 27,
+    ord("f"): 12,
+    ord("n"): 10,
+    ord("r"): 13,
+    ord("t"): 9,
+    ord("v"): 11,
+    ord("\\"): 92,
 }
 _OCTAL = b"01234567"
 _HEXADECIMAL = b"0123456789abcdefABCDEF"

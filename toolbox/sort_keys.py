@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 _BLANKS = b" \t"
 _UPPER = bytes(b - 32 if 97 <= b <= 122 else b for b in range(256))
-_NOT_DICTIONARY = bytes(b for b in range(256) if not ((chr(b).isalnum() and b < 128) or b in _BLANKS))
+_NOT_DICTIONARY = bytes(
+    b for b in range(256) if not ((chr(b).isalnum() and b < 128) or b in _BLANKS)
+)
 _NOT_PRINTABLE = bytes(b for b in range(256) if not 32 <= b < 127)
 _MONTHS = {
     name: n for n, name in enumerate(b"JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(), 1)
