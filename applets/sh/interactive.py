@@ -83,6 +83,7 @@ class Typed:
             pass  # nobody sees the prompt, but commands may come all the same
         try:
             shell.may_block()
+            shell.wait_readable(0)
             return os.fsdecode(read_line(0))
         except Interrupt:
             shell.complain_plain("")
@@ -98,6 +99,10 @@ def _editor(shell: State) -> Editor | None:
     """Line editing, when the terminal can do it."""
     if (shell.get("TERM") or "dumb") in ("dumb", "unknown") or not (os.isatty(0) and os.isatty(2)):
         return None
-    from applets.sh.editing import Editor
+    try:
+        from applets.sh.editing import Editor
 
-    return Editor(shell)
+        return Editor(shell)
+    except (ImportError, OSError) as error:  # a rescue shell must come up all the same
+        shell.complain(f"no line editing: {error}")
+        return None

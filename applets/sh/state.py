@@ -219,6 +219,26 @@ class State:
         self.interruptible = True
         self.check_interrupt()
 
+    def wait_readable(self, fd: int) -> None:
+        """In an interactive shell: sleep until `fd` can be read or a signal has come.
+
+        A signal between the look for it and a plain read(2) would be noticed only after the read.
+        """
+        if "i" not in self.flags:
+            return
+        import select
+        import signal
+
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        former = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        try:
+            select.select([fd, reader], [], [])
+        finally:
+            signal.set_wakeup_fd(former)
+            os.close(reader)
+            os.close(writer)
+
     def check_interrupt(self) -> None:
         """Raise Interrupt when a SIGINT has come that nothing has acted upon."""
         if self.traps.interrupted:

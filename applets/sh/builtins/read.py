@@ -30,6 +30,8 @@ def read(shell: State, argv: list[str]) -> int:
     try:
         shell.may_block()
         with Terminal(fd, "n" in given, "s" in given):
+            if "t" not in given:
+                shell.wait_readable(fd)
             text, status = _read(shell, fd, given, raw)
     except OSError as error:
         raise ShellError(f"{error.strerror}", 1) from None
