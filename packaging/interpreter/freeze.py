@@ -10,7 +10,10 @@ module of that name, so that it can define anew what must be otherwise here, or 
 Libraries lose asserts and docstrings (-OO); our own code keeps its docstrings, which are its grammar and help.
 """
 
+import __future__
+
 import argparse
+import ast
 import marshal
 import os
 import sys
@@ -37,7 +40,7 @@ TESTS = frozenset(["test", "tests", "testing", "__pycache__"])
 #: What the interpreter itself asks for under names of its own.
 BOOTSTRAP = {
     "_frozen_importlib": "importlib._bootstrap",
-    "_frozen_importlib_external": "importlib._bootstrap_external",
+    "_frozen_importlib_external": "_late_importlib",
     "zipimport": "zipimport",
 }
 
@@ -110,10 +113,21 @@ def main():
     blob = bytearray()
     rows = {}
     for name, (source, package, level) in sorted(collect(arguments).items()):
-        code = compile(source, f"<frozen {name}>", "exec", dont_inherit=True, optimize=level)
-        rows[name] = (place(blob, code), package)
+        rows[name] = (place(blob, compiled(name, source, level)), package)
     write(arguments.output, blob, rows)
     print(f"{len(rows)} modules, {len(blob)} bytes", file=sys.stderr)
+
+
+def compiled(name, source, level):
+    """The code of a module, with what it has from __future__ in force, but not imported at every start."""
+    tree = ast.parse(source)
+    flags = 0
+    for node in [n for n in tree.body if isinstance(n, ast.ImportFrom)]:
+        if node.module == "__future__":
+            tree.body.remove(node)
+            for feature in node.names:
+                flags |= getattr(__future__, feature.name).compiler_flag
+    return compile(tree, f"<frozen {name}>", "exec", flags, dont_inherit=True, optimize=level)
 
 
 def place(blob, code):

@@ -20,7 +20,7 @@ FREEZE = Path(__file__).resolve().parents[3] / "packaging/interpreter/freeze.py"
 TREE = {
     "standard/importlib/__init__.py": "",
     "standard/importlib/_bootstrap.py": "",
-    "standard/importlib/_bootstrap_external.py": "",
+    "additions/_late_importlib.py": "",
     "standard/zipimport.py": "",
     "standard/tests_of_ours.py": "value = 1",
     "standard/test/__init__.py": "",
@@ -33,7 +33,8 @@ TREE = {
     "additions/package.py": "def find(): return None",
     "additions/new.py": "value = 2",
     "own/__init__.py": "",
-    "own/applet.py": "'''Kept.'''\nassert False\ntext = __doc__",
+    "own/applet.py": "'''Kept.'''\nfrom __future__ import annotations\nassert False\n"
+    "text = __doc__\ndef f(x: no_such_name): pass",
 }
 
 
@@ -81,6 +82,7 @@ def test_modules(tree: Path) -> None:
 def test_docstrings_and_asserts(tree: Path) -> None:
     modules = freeze(tree, "out")
     assert run(modules, "own.applet")["text"] == "Kept."
+    assert "__future__" not in modules["own.applet"][0].co_names  # in force, not imported
     assert run(modules, "thing")["doc"] is None
 
 
