@@ -37,6 +37,30 @@ LEFT_OUT = frozenset(
 #: Folders inside packages that only their makers need.
 TESTS = frozenset(["test", "tests", "testing", "__pycache__"])
 
+#: What every start needs comes first, then our own packages: the interpreter looks a module up by going through
+#: the table, and a page of the file that is read brings its neighbours.
+FIRST = [
+    "importlib._bootstrap",
+    "_late_importlib",
+    "codecs",
+    "encodings",
+    "encodings.aliases",
+    "encodings.utf_8",
+    "abc",
+    "io",
+    "toolbox",
+    "toolbox.multicall",
+    "applets",
+    "stat",
+    "_collections_abc",
+    "genericpath",
+    "posixpath",
+    "os",
+    "toolbox.errors",
+    "toolbox.options",
+    "toolbox.streams",
+]
+
 #: What the interpreter itself asks for under names of its own.
 BOOTSTRAP = {
     "_frozen_importlib": "importlib._bootstrap",
@@ -112,7 +136,14 @@ def main():
     arguments = parser.parse_args()
     blob = bytearray()
     rows = {}
-    for name, (source, package, level) in sorted(collect(arguments).items()):
+    own = {os.path.basename(folder) for folder in arguments.own}
+    rank = {name: i for i, name in enumerate(FIRST)}
+
+    def order(item):
+        name = item[0]
+        return rank.get(name, len(rank)), name.partition(".")[0] not in own, name
+
+    for name, (source, package, level) in sorted(collect(arguments).items(), key=order):
         rows[name] = (place(blob, compiled(name, source, level)), package)
     write(arguments.output, blob, rows)
     print(f"{len(rows)} modules, {len(blob)} bytes", file=sys.stderr)
