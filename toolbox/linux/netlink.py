@@ -145,8 +145,9 @@ class Netlink:
         """The route that a packet to `address` takes; extra: further attributes.  OSError ENETUNREACH..."""
         family = family_of(address)
         target = packed(address)
-        # RTM_F_LOOKUP_TABLE: say which table it was found in.
-        head = struct.pack("=BBBBBBBBI", family, len(target) * 8, 0, 0, 0, 0, 0, 0, 0x1000)
+        # RTM_F_LOOKUP_TABLE: say which table it was found in.  IPv6 always does, and refuses the flag.
+        flags = 0x1000 if family == socket.AF_INET else 0
+        head = struct.pack("=BBBBBBBBI", family, len(target) * 8, 0, 0, 0, 0, 0, 0, flags)
         answers = self.ask(RTM_GETROUTE, 0, head + attribute(1, target) + extra)
         if not answers:
             raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
