@@ -1,12 +1,12 @@
 """test EXPRESSION
 [ EXPRESSION ]
 
-Evaluate an expression: status 0 when it is true, 1 when it is false, 2 when it is none.
+Evaluate an expression: status 0 when it is true, 1 when false, 2 when none.
 
 Files:    -e FILE exists; -f file; -d folder; -h or -L link; -b -c -p -S other kinds; -s not empty;
           -r -w -x may be read, written, executed; -u -g -k mode bits; -O -G owned by this process;
           -t FD is a terminal; FILE1 -nt FILE2 newer; -ot older; -ef the same file
-Strings:  STRING or -n STRING not empty; -z empty; = or == equal; != not equal; < and > in byte order
+Strings:  STRING or -n STRING not empty; -z empty; = or == equal; != not; < and > in byte order
 Numbers:  N1 -eq N2, -ne, -lt, -le, -gt, -ge
 Others:   ! EXPRESSION, EXPRESSION -a EXPRESSION, EXPRESSION -o EXPRESSION, ( EXPRESSION )
 """

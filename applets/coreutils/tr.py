@@ -7,8 +7,8 @@ Translate, squeeze or delete bytes of standard input.
   -s, --squeeze-repeats  one for several of the same in a row, of the last SET
   -t, --truncate-set1    shorten SET1 to the length of SET2
 
-A SET holds bytes and \\ \a \b \f \n \r \t \v \OOO, ranges a-z, classes [:alpha:], [=x=], and in SET2
-repetitions [x*N]; [x*] fills SET2 up to the length of SET1.
+A SET holds bytes and \\ \a \b \f \n \r \t \v \OOO, ranges a-z, classes [:alpha:], [=x=], and in
+SET2 repetitions [x*N]; [x*] fills SET2 up to the length of SET1.
 """
 
 from __future__ import annotations

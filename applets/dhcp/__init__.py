@@ -1,7 +1,7 @@
-"""dhcp [-fnqR] [-i IFACE] [-t N] [-T SECONDS] [-r ADDRESS] [-H NAME] [-O OPTION] [-x OPTION:VALUE] [IFACE]...
+"""dhcp [-fnqR] [-t N] [-T SECONDS] [-r ADDRESS] [-H NAME] [-O OPTION] [-x OPTION:VALUE] [IFACE]...
 
-Configure network interfaces by DHCP, and keep them so. Without IFACE: every Ethernet-like interface,
-as soon as it appears. The lease is written to /run/dhcp/IFACE.json, its name servers to
+Configure network interfaces by DHCP, and keep them so. Without IFACE: every Ethernet-like
+interface, as soon as it appears. The lease is written to /run/dhcp/IFACE.json, its name servers to
 /run/resolv.conf. USR1 renews, USR2 releases, TERM withdraws the addresses and ends.
 
   -i, --interface=IFACE...  configure IFACE

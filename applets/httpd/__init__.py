@@ -14,11 +14,11 @@ addresses and asks for a password.
   -h, --home=DIR            serve the files in DIR; default: the current directory
   -c, --config=FILE         configuration: A: and D: addresses, /PATH:USER:PASSWORD, .EXT:TYPE,
                             I:INDEX, E404:PAGE, H:HOME, as BusyBox's httpd.conf
-  -r, --realm=REALM         what the question for a password names; default: Web Server Authentication
+  -r, --realm=REALM         what the question for a password names (Web Server Authentication)
   -u, --user=USER[:GROUP]   become this user after the port is open
   -d, --decode=STRING       decode a percent-encoded STRING, print it, and end
   -e, --encode=STRING       encode STRING for HTML, print it, and end
-  -m, --hash=PASSWORD       print the hash of PASSWORD for a configuration or password file, and end;
+  -m, --hash=PASSWORD       print the hash of PASSWORD for a configuration or password file;
                             `-`: of the line on standard input, which other users can't see
       --box                 serve the box's page
       --password-file=FILE  where the hash of its password is; default: /etc/snakeroot/password

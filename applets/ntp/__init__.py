@@ -1,8 +1,8 @@
 """ntp [-qnw] [-t SECONDS] [-p SERVER] [SERVER]...
 
-Set the clock by NTP, and keep it right. Without SERVER: the servers that dhcp was told of, else those
-of pool.ntp.org. A clock that is off by more than half a second is set at once, a smaller error is
-led away slowly. The time is saved hourly and at the end, and restored at the start.
+Set the clock by NTP, and keep it right. Without SERVER: the servers that dhcp was told of, else
+those of pool.ntp.org. A clock that is off by more than half a second is set at once, a smaller
+error is led away slowly. The time is saved hourly and at the end, and restored at the start.
 
   -q, --quit            set the clock once and end; status 1 when no server answers in time
   -t, --timeout=SECONDS  how long -q tries (20)

@@ -5,7 +5,7 @@ Send a signal (usually TERM) to processes.
 
   -s, --signal=SIGNAL  by name (HUP, SIGHUP) or number; 0 only tests whether the process is there
   -n SIGNAL            the same
-  -l, --list           the names of all signals, or the name or number of each SIGNAL (or exit status)
+  -l, --list           the names of all signals, or name or number of each SIGNAL (or status)
   -L, --table          names and numbers in a table
 
 A PID of 0 is the caller's process group, -1 all processes but the first, -N the process group N.

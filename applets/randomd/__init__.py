@@ -1,6 +1,6 @@
 """randomd [-q] [--state=DIR]
 
-Keep a seed for the kernel's random numbers across boots, and give the box an identity. The seed of
+Keep a seed for random numbers across boots, and give the box an identity. The seed of
 the last run is credited once and a new one is saved at once, daily and at the end, so that a box
 without a hardware generator need not wait for random numbers.
 

@@ -6,8 +6,8 @@ Show the services that init supervises, or start and stop them.
       --json      print what init answers, as JSON
       --no-wait   don't wait until a stop or start is done
 
-Without arguments the services are listed. The exit status of `status` is 0 when every NAME is ready,
-else 3.
+Without arguments the services are listed. The exit status of `status` is 0 when every NAME is
+ready, else 3.
 """
 
 from __future__ import annotations

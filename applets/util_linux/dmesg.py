@@ -9,7 +9,8 @@ Show the kernel's messages, or say which of them reach the console.
   -n, --console-level=LEVEL  on the console only what is more urgent than LEVEL (1 to 8, or a name)
   -F, --file=FILE      read them from FILE
   -f, --facility=FACILITIES  only these: kern, user, daemon...
-  -l, --level=LEVELS   only these: emerg, alert, crit, err, warn, notice, info, debug; LEVEL+ and more urgent
+  -l, --level=LEVELS   only these: emerg, alert, crit, err, warn, notice, info, debug;
+                         LEVEL+ and more urgent
   -k, --kernel         only the kernel's own
   -u, --userspace      only those of programs
   -w, --follow         wait for more

@@ -1,10 +1,11 @@
 """switch_root [-c CONSOLE] NEW_ROOT COMMAND [ARG]...
 
-Leave the initial file system for NEW_ROOT, a mount, and run COMMAND (init) there.
+Leave the initial file system for the mount NEW_ROOT, and run COMMAND there.
 
   -c CONSOLE   standard input and output become this device of the new root
 
-/dev, /proc, /sys and /run move along; what lies in the old root's memory is deleted.  Only process 1 does this.
+/dev, /proc, /sys and /run move along; what lies in the old root's memory is deleted.  Only
+process 1 does this.
 """
 
 from __future__ import annotations

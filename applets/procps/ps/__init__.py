@@ -1,4 +1,4 @@
-"""ps [-AadefFHjlLNTwy] [-o FORMAT] [-p PIDS] [-C NAMES] [-G GROUPS] [-g LIST] [-s SESSIONS] [-t TERMINALS] [-u USERS] [-U USERS]
+"""ps [-AadefFHjlLNTwy] [-o FORMAT] [-p PIDS] [-C NAMES] [-t TERMINALS] [-u USERS]
 ps [afhjlruwx] [o FORMAT] [p PIDS] [t TERMINALS] [U USERS] [k KEYS] [PID]...
 
 List processes: usually the caller's own on the same terminal.
@@ -33,9 +33,10 @@ What of them:
       --cols=N         at most N columns
   -y                   with -l: no flags, memory instead of addresses
 
-BSD's words, without a dash: a: with a terminal, x: also without one, ax: all; u: by user, with load and memory;
-j, l: jobs, long; f: forest; r: only running ones; e: environment after the command; c: name instead of the
-command line; h: no header; w: wide; T: this terminal; n: numbers for names; L: list the columns' names.
+BSD's words, without a dash: a: with a terminal, x: also without one, ax: all; u: by user, with
+load and memory; j, l: jobs, long; f: forest; r: only running ones; e: environment after the
+command; c: name instead of the command line; h: no header; w: wide; T: this terminal; n: numbers
+for names; L: list the columns' names.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """python [-iuVIEsSBOqP] [-W FILTER] [-X OPTION] [-c CODE | -m MODULE | FILE | -] [ARG]...
 
-Run Python: a file, a module, a piece of code, standard input, or a prompt on a terminal.
+Run Python: a file, a module, code, standard input, or a prompt on a terminal.
 
   -c CODE    run CODE; the rest are its arguments
   -m MODULE  run a module or package of sys.path
