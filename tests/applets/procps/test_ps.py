@@ -6,7 +6,9 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,11 @@ def child() -> Iterator[int]:
     """A process with a name and words of its own, that waits for its input to end."""
     words = [sys.executable, "-c", "input()", "two words"]
     with subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True) as process:
+        deadline = time.monotonic() + 30
+        # Until it waits for its input: before that it is sometimes running, and shown as such.
+        while b"pipe" not in Path(f"/proc/{process.pid}/wchan").read_bytes():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         yield process.pid
         process.kill()
 
