@@ -141,13 +141,20 @@ class Netlink:
         body = struct.pack("=BBBBBBBBI", family, 0, 0, 0, 0, 0, 0, 0, 0)
         return [Rule(answer) for answer in self.dump(RTM_GETRULE, body)]
 
-    def route_to(self, address: str, extra: bytes = b"") -> Route:
-        """The route that a packet to `address` takes; extra: further attributes.  OSError ENETUNREACH..."""
+    def route_to(self, address: str, source: str = "", extra: bytes = b"") -> Route:
+        """The route of a packet to `address`, sent from the address `source` of ours if that is given.
+
+        extra: further attributes.  OSError ENETUNREACH, EHOSTUNREACH...
+        """
         family = family_of(address)
         target = packed(address)
         # RTM_F_LOOKUP_TABLE: say which table it was found in.  IPv6 always does, and refuses the flag.
         flags = 0x1000 if family == socket.AF_INET else 0
-        head = struct.pack("=BBBBBBBBI", family, len(target) * 8, 0, 0, 0, 0, 0, 0, flags)
+        sender = packed(source) if source else b""
+        lengths = (len(target) * 8, len(sender) * 8)
+        head = struct.pack("=BBBBBBBBI", family, *lengths, 0, 0, 0, 0, 0, flags)
+        if sender:
+            extra += attribute(2, sender)
         answers = self.ask(RTM_GETROUTE, 0, head + attribute(1, target) + extra)
         if not answers:
             raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))

@@ -77,7 +77,8 @@ class _Filter(links.Filter):
         negative = word.startswith("-")
         bits = {name: bit for bit, name in _FLAGS.items()} | {"temporary": 1, "primary": -1}
         if word == "to":
-            network, length, _ = prefix(words.after(word), context.family)
+            # An address of one family: the other is not shown at all.
+            network, length, context.family = prefix(words.after(word), context.family)
             self.to = (network, length)
         elif word == "scope":
             self.scope = context.scope(words.after(word))

@@ -198,7 +198,7 @@ def as_json(link: Link, context: Context, *, mode: bool) -> dict[str, Any]:
                 found["linkinfo"]["info_data"] = {
                     key: value for key, _, value in _details(link) if value is not None
                 }
-    if 20 in link.attributes:
+    if mode and 20 in link.attributes:
         found["ifalias"] = text(link.attributes[20])
     if context.statistics and link.statistics:
         found["stats64"] = _statistics_json(link)
@@ -265,7 +265,7 @@ def as_text(link: Link, context: Context, *, mode: bool) -> str:
         if context.details and link.kind:
             words = [word for _, word, _ in _details(link)]
             lines.append("    " + " ".join([link.kind, *words]) + " ")
-    if 20 in link.attributes:
+    if mode and 20 in link.attributes:
         lines.append(f"    alias {text(link.attributes[20])}")
     if context.statistics and link.statistics:
         lines += _statistics(link)

@@ -167,7 +167,7 @@ class _Filter:
                 return False
         if self.index and self.index != route.index:
             return False
-        if self.via and self.via not in [route.gateway, *(hop[3] for hop in route.hops)]:
+        if self.via and self.via != route.gateway:
             return False
         if self.source and self.source != route.preferred_source:
             return False
@@ -293,6 +293,14 @@ def as_json(route: Route, context: Context, chosen: _Filter | None = None) -> di
         found["expires"] = expires
     if 9 in route.attributes:
         found["nexthops"] = [_hop(hop, context) for hop in route.hops]
+    if chosen is not None:
+        # What was asked for is not said again.
+        for key, asked in (
+            *(("protocol", chosen.protocol >= 0), ("scope", chosen.scope >= 0)),
+            *(("gateway", chosen.via), ("prefsrc", chosen.source), ("metric", chosen.metric >= 0)),
+        ):
+            if asked:
+                found.pop(key, None)
     if route.family == INET6 and 20 in route.attributes:
         found["pref"] = _PREFERENCES.get(route.attributes[20][0], str(route.attributes[20][0]))
     return found
@@ -379,7 +387,7 @@ def as_text(route: Route, context: Context, chosen: _Filter | None = None) -> st
 
 
 def _get(words: Words, context: Context) -> None:
-    target, extra = "", b""
+    target, source, extra = "", "", b""
     while words:
         word = words.take()
         if word in ("oif", "dev"):
@@ -388,7 +396,6 @@ def _get(words: Words, context: Context) -> None:
             extra += attribute(3, struct.pack("=i", context.check(words.after(word)).index))
         elif word == "from":
             source = address(words.after(word).partition("/")[0], context.family)
-            extra += attribute(2, packed(source))
         elif word == "mark":
             extra += attribute(16, struct.pack("=I", words.number(word)))
         elif word == "uid":
@@ -403,7 +410,7 @@ def _get(words: Words, context: Context) -> None:
                 target = target or "0.0.0.0"
     if not target:
         raise Refusal("need at least a destination address")
-    route = context.kernel.route_to(target, extra)
+    route = context.kernel.route_to(target, source, extra)
     if context.json:
         context.write_json([as_json(route, context)])
     else:

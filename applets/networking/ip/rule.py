@@ -94,9 +94,10 @@ def as_json(rule: Rule, context: Context) -> dict[str, Any]:
     for key, kind in (("sport", 23), ("dport", 24)):
         if kind in a and len(a[kind]) >= 4:
             low, high = struct.unpack_from("=HH", a[kind])
-            found[key] = low
-            if high != low:
-                found[f"{key}_end"] = high
+            if high == low:
+                found[key] = low
+            else:
+                found[f"{key}_start"], found[f"{key}_end"] = low, high
     if rule.action == _TO_TABLE:
         if rule.table:
             found["table"] = context.table_name(rule.table)
@@ -134,8 +135,9 @@ def as_text(rule: Rule, context: Context) -> str:
         words += ["ipproto", found["ipproto"]]
     for key in ("sport", "dport"):
         if key in found:
-            end = f"-{found[key + '_end']}" if key + "_end" in found else ""
-            words += [key, f"{found[key]}{end}"]
+            words += [key, str(found[key])]
+        elif f"{key}_start" in found:
+            words += [key, f"{found[key + '_start']}-{found[key + '_end']}"]
     if "table" in found:
         words += ["lookup", found["table"]]
     if "suppress_prefixlen" in found:
