@@ -36,3 +36,11 @@ ALIASES = {
     "python3": "python",
     "reboot": "poweroff",
 }
+
+#: Every name that is answered to -> the module that does.
+MODULES = {
+    name: f"applets.{family}" if name == family else f"applets.{family}.{name}"
+    for family, names in FAMILIES.items()
+    for name in names.split()
+}
+MODULES.update({alias: MODULES[name] for alias, name in ALIASES.items()})

@@ -39,8 +39,7 @@ def names() -> list[str]:
     """Every name that the program answers to, aliases too, sorted."""
     import applets
 
-    own = [name for family in applets.FAMILIES.values() for name in family.split()]
-    return sorted([*own, *applets.ALIASES])
+    return sorted(applets.MODULES)
 
 
 def overview() -> str:

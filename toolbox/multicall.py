@@ -72,11 +72,7 @@ def find(name: str) -> str | None:
     """The module of the applet or alias `name` ("applets.coreutils.ls"); None when there is none."""
     import applets
 
-    name = applets.ALIASES.get(name, name)
-    for family, names in applets.FAMILIES.items():
-        if name in names.split():
-            return f"applets.{family}" if name == family else f"applets.{family}.{name}"
-    return None
+    return applets.MODULES.get(name)
 
 
 def load(module: str) -> ModuleType:
@@ -163,10 +159,12 @@ def _status_of(leave: SystemExit, name: str) -> int:
 def _default_signals() -> None:
     """A closed pipe ends the applet silently and Ctrl-C by its signal, as it does C programs.
 
-    Python ignores SIGPIPE and turns SIGINT into an exception; a SIGINT that the parent ignored stays so.
+    Python ignores SIGPIPE and SIGXFSZ (a file too large for its limit), and turns SIGINT into an
+    exception; a SIGINT that the parent ignored stays so.
     """
     import _signal  # `signal` costs an import of enum
 
     _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+    _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)

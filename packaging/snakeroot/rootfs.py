@@ -60,10 +60,7 @@ def base(toolbox: Path, kernel: Kernel, modules: list[str]) -> Tree:
     tree.device("dev/console", 5, 1)
     tree.device("dev/null", 1, 3, 0o666)
     tree.file("bin/toolbox", toolbox.read_bytes(), 0o755)
-    names = {n for family in applets.FAMILIES.values() for n in family.split()} | set(
-        applets.ALIASES
-    )
-    for name in names:
+    for name in applets.MODULES:
         tree.link(f"bin/{name}", "toolbox")
     tree.link("init", "bin/toolbox")
     tree.link("sbin", "bin")
