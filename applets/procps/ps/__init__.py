@@ -1,7 +1,8 @@
 """ps [-AadefFHjlLNTwy] [-o FORMAT] [-p PIDS] [-C NAMES] [-t TERMINALS] [-u USERS]
 ps [afhjlruwx] [o FORMAT] [p PIDS] [t TERMINALS] [U USERS] [k KEYS] [PID]...
 
-List processes: usually the caller's own on the same terminal.
+List processes: `ps` alone lists all of them; with options, unless they say which, the caller's own on
+the same terminal.
 
 Which (POSIX and GNU; several add up):
   -A, -e               all
@@ -23,9 +24,12 @@ What of them:
   -F                   extra full: memory and processor too
   -l                   long: state, priority, size
   -j                   process group and session
+  -c                   scheduling class and priority
+  -M, -Z               security label
+  -P                   processor
   -L, -T               a line for each thread
-  -o, --format=FORMAT  columns, separated by commas; NAME=HEADER names a column (also o)
-  -O FORMAT            these columns between the usual ones
+  -o, --format=FORMAT  columns, separated by commas; NAME=HEADER names a column, NAME:N is N wide
+  -O FORMAT            these columns after the process id (also o, O)
   -H, --forest         parents above their children
       --sort=KEYS      order by columns, -KEY: downwards (also k)
       --no-headers     without the header
@@ -34,16 +38,17 @@ What of them:
   -y                   with -l: no flags, memory instead of addresses
 
 BSD's words, without a dash: a: with a terminal, x: also without one, ax: all; u: by user, with
-load and memory; j, l: jobs, long; f: forest; r: only running ones; e: environment after the
-command; c: name instead of the command line; h: no header; w: wide; T: this terminal; n: numbers
-for names; L: list the columns' names.
+load and memory; j, l, s, v, Z: jobs, long, signals, memory, label; S: times with those of dead
+children; f: forest; r: only running ones; e: environment after the command; c: name instead of
+the command line; h: no header; w: wide; T: this terminal; n: numbers for names; L: list the
+columns' names.
 """
 
 from __future__ import annotations
 
 import os
 
-from applets.procps.ps.columns import COLUMNS, Column, Context
+from applets.procps.ps.columns import COLUMNS, PERCENT, Column, Context
 from applets.procps.ps.selection import Selection
 from toolbox.errors import UsageError
 from toolbox.options import Options
@@ -56,6 +61,7 @@ if TYPE_CHECKING:
 
 options = Options(__doc__)
 
+_ALL = "pid,user,bsdtime,args"  # as BusyBox does: what one wants to see on a small box
 _USUAL = "pid,tty=TTY,time,ucmd"
 _FULL = "uid_hack=UID,pid,ppid,c,stime,tname,time,cmd"
 _EXTRA_FULL = "uid_hack=UID,pid,ppid,c,sz,rss,psr,stime,tname,time,cmd"
@@ -64,7 +70,10 @@ _LONG_Y = "s,uid,pid,ppid,c,opri,ni,rss,sz,wchan,tname,time,ucmd"
 _JOBS = "pid,pgid,sid,tname,time,ucmd"
 _BSD = "pid,tname,stat,bsdtime,args"
 _BSD_USER = "user,pid,pcpu,pmem,vsz,rss,tname,stat,start_time,bsdtime,args"
-_BSD_LONG = "f,uid,pid,ppid,pri=PRI,ni,vsz,rss,wchan,stat,tname,bsdtime,args"
+_BETWEEN = "pid,state,tname,time,command"
+_BSD_SIGNALS = "uid,pid,pending,blocked,ignored,caught,stat,tname,bsdtime,args"
+_BSD_MEMORY = "pid,tname,stat,bsdtime,maj_flt,trs,drs,rss,pmem,args"
+_BSD_LONG = "f,uid,pid,ppid,priority,ni,vsz,rss,wchan,stat,tname,bsdtime,args"
 _BSD_JOBS = "ppid,pid,pgid,sid,tname,tpgid,stat,uid,bsdtime,args"
 
 _LONGS = {
@@ -100,6 +109,7 @@ def main(argv: list[str]) -> int:
     options.standard(argv)
     command = _Command()
     command.read(argv[1:])
+    command.plain = not any(word.strip("-w") for word in argv[1:])
     if "L" in command.bsd:
         stdout().write("".join(f"{name:<12}{c.header}\n" for name, c in COLUMNS.items()).encode())
         return 0
@@ -112,10 +122,12 @@ class _Command:
     def __init__(self) -> None:
         self.flags = ""  # letters with a dash
         self.bsd = ""  # letters without
+        self.is_bsd = False  # some word without a dash changes the format
         self.formats: list[str] = []
         self.between: list[str] = []
         self.sort = ""
         self.width: int | None = None
+        self.plain = False  # nothing was asked for
         self.selection = Selection()
 
     # -- reading ----------------------------------------------------------------------------------
@@ -131,7 +143,9 @@ class _Command:
                 if word[1:].isdecimal():
                     self.selection.add("p", word[1:])
                 else:
-                    self._letters(word[1:], rest, dashed=True)
+                    # POSIX: -u takes a user. Everybody types `ps -aux` and means `ps aux`.
+                    mistaken = word.endswith("x") and not set(word[1:]) - set("aefjluwx")
+                    self._letters(word[1:], rest, dashed=not mistaken)
             elif word[:1].isdecimal():
                 self.selection.add("p", word)
             elif word:
@@ -156,11 +170,13 @@ class _Command:
         self._argument(letter, text)
 
     def _letters(self, word: str, rest: Iterator[str], *, dashed: bool) -> None:
-        known = "AadefFHjlLNTwyMPcmZ" if dashed else "aefhjlrsuwxcTnLHmSvX"
+        known = "AadefFHjlLNTwyMPcZ" if dashed else "aefhjlrsuwxcTnLHSvZ"
         takes = "poOCuUgGstkq" if dashed else "poOUtkq"
         for at, letter in enumerate(word):
             if letter in takes:
                 text = word[at + 1 :] or self._following(rest, ("-" if dashed else "") + letter)
+                if not dashed and letter in "kO":
+                    self.is_bsd = True
                 if not dashed and letter == "U":
                     letter = "u"
                 self._argument("p" if letter == "q" else letter, text)
@@ -173,6 +189,7 @@ class _Command:
                 self.flags += letter
             else:
                 self.bsd += letter
+                self.is_bsd = True
 
     def _following(self, rest: Iterator[str], shown: str) -> str:
         text = next(rest, None)
@@ -198,7 +215,9 @@ class _Command:
 
     def run(self) -> int:
         """List; the status is 1 when nothing was selected."""
-        context = Context(numeric="n" in self.bsd, environment="e" in self.bsd)
+        context = Context(
+            numeric="n" in self.bsd, environment="e" in self.bsd, children="S" in self.bsd
+        )
         columns = self._columns()
         chosen = self._chosen()
         self._order(chosen, context)
@@ -222,6 +241,19 @@ class _Command:
             extra = [c for word in self.between for c in _parse_format(word)]
             at = 1 + next((i for i, c in enumerate(found) if c.name == "pid"), 0)
             found[at:at] = extra
+        if "Z" in self.bsd or {"M", "Z"} & set(self.flags):
+            found.insert(0, COLUMNS["label"])
+        if "c" in self.flags:
+            # In the place of C, where it is shown.
+            names = [c.name for c in found]
+            at = names.index("c") if "c" in names else names.index("pid") + 1
+            if names[at : at + 1] == ["c"]:
+                del found[at]
+            found[at:at] = [COLUMNS["cls"], COLUMNS["pri"]]
+        if "P" in self.flags:
+            found.insert(
+                1 + next(i for i, c in enumerate(found) if c.name == "pid"), COLUMNS["psr"]
+            )
         if "L" in self.flags:
             at = 1 + max(i for i, c in enumerate(found) if c.name in ("ppid", "pid"))
             found.insert(at, COLUMNS["lwp"])
@@ -253,10 +285,18 @@ class _Command:
             return _FULL
         if "j" in self.flags:
             return _JOBS
-        return _BSD if self.bsd.strip("h") else _USUAL
+        if "s" in self.bsd:
+            return _BSD_SIGNALS
+        if "v" in self.bsd:
+            return _BSD_MEMORY
+        if self.between:
+            return _BETWEEN.replace("command", "ucmd=COMMAND") if self.is_bsd else _BETWEEN
+        if self.is_bsd:
+            return _BSD
+        return _ALL if self.plain else _USUAL
 
     def _chosen(self) -> list[Process]:
-        self.selection.prepare(self.flags, self.bsd)
+        self.selection.prepare(self.flags + "A" * self.plain, self.bsd)
         found = []
         for pid in process_ids():
             try:
@@ -318,7 +358,10 @@ def _line(columns: list[Column], cells: list[str], width: int) -> str:
 def _parse_format(text: str) -> list[Column]:
     """The columns of a -o argument: `pid,comm`, `pid=,comm=`, `user=OWNER`."""
     found = []
-    for word in text.replace(" ", ",").replace("\t", ",").split(",") if "=" not in text else [text]:
+    words = [text]
+    if "=" not in text:
+        words = text.replace("%", ",%").replace(" ", ",").replace("\t", ",").split(",")
+    for word in words:
         if not word:
             continue
         name, equals, header = word.partition("=")
@@ -342,9 +385,16 @@ def _parse_format(text: str) -> list[Column]:
 
 
 def _column(name: str) -> Column:
+    if name[:1] == "%" and name[1:] in PERCENT:
+        name = PERCENT[name[1:]]
+    name, colon, width = name.partition(":")
     column = COLUMNS.get(name) or COLUMNS.get(name.lower())
     if column is None:
         raise UsageError(f'unknown user-defined format specifier "{name}"')
+    if colon:
+        if not (width.isascii() and width.isdecimal() and 0 < int(width) < 1 << 16):
+            raise UsageError(f"invalid width of column {name!r}: {width!r}")
+        return column.named(width=int(width))
     return column
 
 

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 class Context:
     """What all rows share: when it is, how large things are, whose names have been looked up."""
 
-    def __init__(self, *, numeric: bool = False, environment: bool = False) -> None:
+    def __init__(
+        self, *, numeric: bool = False, environment: bool = False, children: bool = False
+    ) -> None:
+        """numeric: ids for names; environment: after command lines; children: times with theirs."""
         self.numeric = numeric
+        self.children = children
         self.environment = environment
         self.now = time.time()
         self.uptime = uptime()
@@ -33,7 +37,15 @@ class Context:
 
     def seconds_used(self, process: Process) -> float:
         """Processor time of a process in seconds."""
-        return (process.field(p.UTIME) + process.field(p.STIME)) / self.ticks
+        ticks = process.field(p.UTIME) + process.field(p.STIME)
+        if self.children:
+            ticks += process.field(p.CUTIME) + process.field(p.CSTIME)
+        return ticks / self.ticks
+
+    def resident(self, process: Process) -> int:
+        """Memory of a process that is in RAM, in KiB; stat's own figure is an estimate since Linux 6.2."""
+        exact = process.status.get("VmRSS", "").split()
+        return int(exact[0]) if exact else process.field(p.RSS) * self.page // 1024
 
     def age(self, process: Process) -> float:
         """Seconds since a process was started."""
@@ -78,12 +90,12 @@ class Column:
         self.format = format
         self.is_command = is_command
 
-    def named(self, header: str) -> Column:
-        """The same column under another header."""
+    def named(self, header: str | None = None, width: int | None = None) -> Column:
+        """The same column under another header, or with another width."""
         return Column(
             self.name,
-            header,
-            self.width,
+            self.header if header is None else header,
+            self.width if width is None else width,
             self.get,
             right=self.right,
             cut=self.cut,
@@ -128,7 +140,8 @@ def _command(process: Process, context: Context) -> str:
     words = process.arguments
     text = " ".join(words) if words else f"[{process.name}]"
     if context.environment and words:
-        text += " " + os.fsdecode(process.read("environ")).replace("\0", " ").rstrip()
+        environment = os.fsdecode(process.read("environ")).replace("\0", " ")
+        text = f"{text} {environment}".rstrip()
     return _escape(text) + (" <defunct>" if process.state == "Z" else "")
 
 
@@ -192,8 +205,8 @@ def _wait_channel(process: Process, context: Context) -> str:
 
 
 def _share(process: Process, context: Context) -> float:
-    resident = process.field(p.RSS) * context.page / 1024
-    return 100 * resident / context.memory if context.memory else 0.0
+    """The share of the memory in percent, rounded down as procps does."""
+    return context.resident(process) * 1000 // context.memory / 10 if context.memory else 0.0
 
 
 _POLICIES = {0: "TS", 1: "FF", 2: "RR", 3: "B", 5: "IDL", 6: "DLN"}
@@ -215,7 +228,7 @@ def _flags(process: Process, context: Context) -> str:
 
 def _control_group(process: Process, context: Context) -> str:
     lines = os.fsdecode(process.read("cgroup")).splitlines()
-    return ",".join(line for line in lines if line != "0::/") or "-"
+    return ",".join(line for line in lines if not line.endswith(":/")) or "-"
 
 
 def _status(key: str, default: str = "-") -> Getter:
@@ -251,8 +264,22 @@ def _terminal(process: Process, context: Context) -> str:
 
 
 def _groups(process: Process, context: Context) -> str:
-    numbers = process.status.get("Groups", "").split()
-    return ",".join(context.group(int(number)) for number in numbers) or "-"
+    numbers = _supplementary(process).split(",")
+    return ",".join(context.group(int(number)) for number in numbers if number) or "-"
+
+
+def _supplementary(process: Process) -> str:
+    return ",".join(process.status.get("Groups", "").split())
+
+
+def _namespace(kind: str) -> Getter:
+    return lambda process, context: process.link(f"ns/{kind}").partition("[")[2][:-1] or "-"
+
+
+def _rollup(process: Process, key: bytes) -> int:
+    """The sum in KiB of the lines of smaps_rollup that begin so; 0 where we may not read it."""
+    lines = process.read("smaps_rollup").splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith(key))
 
 
 # -- the table ------------------------------------------------------------------------------------
@@ -284,6 +311,7 @@ def _make() -> dict[str, Column]:
     text("group egroup:EGROUP", "GROUP", 8, _group(1))
     text("rgroup", "RGROUP", 8, _group(0))
     text("sgroup svgroup:SVGROUP", "SGROUP", 8, _group(2))
+    text("supgid", "SUPGID", 20, lambda process, context: _supplementary(process) or "-")
     text("supgrp", "SUPGRP", 40, _groups)
     add("uid euid:EUID", "UID", 5, _uid(1))
     add("ruid", "RUID", 5, _uid(0))
@@ -318,12 +346,9 @@ def _make() -> dict[str, Column]:
     add("cp", "CP", 3, lambda process, context: int(context.load(process) * 10))
     add("pmem %mem", "%MEM", 4, _share, format=".1f")
     add("vsz vsize", "VSZ", 6, lambda process, context: process.field(p.VSIZE) // 1024)
-    add(
-        "rss rssize rsz:RSZ",
-        "RSS",
-        5,
-        lambda process, context: process.field(p.RSS) * context.page // 1024,
-    )
+    add("rss rssize rsz:RSZ", "RSS", 5, lambda process, context: context.resident(process))
+    add("pss", "PSS", 5, lambda process, context: _rollup(process, b"Pss:"))
+    add("uss", "USS", 5, lambda process, context: _rollup(process, b"Private_"))
     add("sz", "SZ", 5, lambda process, context: process.field(p.VSIZE) // context.page)
     add(
         "size", "SIZE", 5, lambda process, context: _kib(process, "VmData") + _kib(process, "VmStk")
@@ -358,6 +383,8 @@ def _make() -> dict[str, Column]:
         31,
         lambda process, context: os.fsdecode(process.read("attr/current")).rstrip("\0\n") or "-",
     )
+    for kind in ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts"):
+        add(f"{kind}ns", f"{kind.upper()}NS", 10, _namespace(kind))
     add("oom", "OOM", 4, lambda process, context: int(process.read("oom_score") or b"0"))
     add("oomadj", "OOMADJ", 5, lambda process, context: int(process.read("oom_score_adj") or b"0"))
     add("pending sig", "PENDING", 16, _status("SigPnd"))
@@ -372,3 +399,15 @@ def _kib(process: Process, key: str) -> int:
 
 
 COLUMNS = _make()
+
+#: POSIX's other names, of the XSI shells' time: `-o "%p %a"`.
+PERCENT = dict(
+    zip(
+        "CGPUacgnprtuxyz",
+        (
+            *("pcpu", "group", "ppid", "user", "args", "comm", "rgroup", "nice"),
+            *("pid", "pgid", "etime", "ruser", "time", "tty", "vsz"),
+        ),
+        strict=True,
+    )
+)

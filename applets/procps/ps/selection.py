@@ -92,9 +92,10 @@ def _terminal(word: str) -> str:
     word = word.removeprefix("/dev/")
     if word in ("-", "?"):
         return "?"
-    if os.path.exists(f"/dev/{word}") or not os.path.exists(f"/dev/tty{word}"):
-        return word
-    return f"tty{word}"
+    for name in (word, f"tty{word}", f"pts/{word}"):
+        if os.path.exists(f"/dev/{name}"):
+            return name
+    raise UsageError("TTY could not be found")
 
 
 def _id(word: str, kind: str) -> int:

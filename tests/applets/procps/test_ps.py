@@ -43,6 +43,8 @@ def test_columns_as_posix_names_them(run, child) -> None:
         (["-o", "pid=", "-o", "ppid="], "{pid} {ppid}"),
         (["h", "-o", "pid,ppid"], "{pid} {ppid}"),
         (["--no-headers", "-o", "pid ppid"], "{pid} {ppid}"),
+        (["-o", "pid:9=NUMBER"], "NUMBER {pid}"),
+        (["-o", "%p%P"], "PID PPID {pid} {ppid}"),
         (["-o", "pid=NUMBER"], "NUMBER {pid}"),
         (["-o", "pid=X,ppid=Y"], "X Y {pid} {ppid}"),
         (["-o", "uid=,nice=,s="], "{uid} 0 S"),
@@ -70,6 +72,9 @@ def test_columns_line_up(run, child) -> None:
         (["-j"], "  PID  PGID   SID TTY          TIME CMD"),
         (["-F"], "UID        PID  PPID  C    SZ   RSS PSR STIME TTY          TIME CMD"),
         (["-fL"], "UID        PID  PPID   LWP  C NLWP STIME TTY          TIME CMD"),
+        (["-fc"], "UID        PID  PPID CLS PRI STIME TTY          TIME CMD"),
+        (["-O", "rss"], "  PID   RSS S TTY          TIME COMMAND"),
+        (["-o", "pid,user:12,s"], "  PID USER         S"),
         (["u"], "USER       PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND"),
         (["j"], " PPID   PID  PGID   SID TTY      TPGID STAT   UID   TIME COMMAND"),
         ([], "  PID TTY          TIME CMD"),
@@ -80,12 +85,33 @@ def test_the_usual_formats_have_procps_headers(run, child, words, head) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["-e"], ["-A"], ["ax"], ["aux"], ["-ef"], ["-eo", "pid"], ["axo", "pid"]]
+    "words",
+    [
+        [],
+        ["-w"],
+        ["-aux"],
+        ["-ax"],
+        ["-e"],
+        ["-A"],
+        ["ax"],
+        ["aux"],
+        ["-ef"],
+        ["-eo", "pid"],
+        ["axo", "pid"],
+    ],
 )
 def test_all_processes(run, child, words) -> None:
     out = run("ps", *words).out.decode()
     assert re.search(rf"\b{child}\b", out)
     assert re.search(r"^\S* *1\b", out, re.M)
+
+
+def test_without_options_as_busybox_does(run, child) -> None:
+    head, *lines = run("ps").out.decode().splitlines()
+    assert head == "  PID USER       TIME COMMAND"
+    assert any(re.fullmatch(rf" *{child} \S+ +0:00 .* two words", line) for line in lines)
+    threads = run("ps", "-o", "args=", "-p", "2").out
+    assert threads == b"" or threads.startswith(b"[")  # in a container 2 may be no kernel's thread
 
 
 def test_selection_adds_up_and_can_be_turned_round(run, child) -> None:
@@ -115,7 +141,18 @@ def test_nothing_found_is_status_1(run) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["-o", "nonsense"], ["-p"], ["-p", "x"], ["--nonsense"], ["--sort=nonsense"], ["-%"]]
+    "words",
+    [
+        ["-o", "nonsense"],
+        ["-p"],
+        ["-p", "x"],
+        ["--nonsense"],
+        ["--sort=nonsense"],
+        ["-%"],
+        ["-o", "pid:x"],
+        ["-t", "nonsense"],
+        ["-u", "nobody-of-this-name"],
+    ],
 )
 def test_what_it_does_not_know_is_named(run, words) -> None:
     r = run("ps", *words)
