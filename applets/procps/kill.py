@@ -9,10 +9,12 @@ Send a signal (usually TERM) to processes.
   -L, --table          names and numbers in a table
 
 A PID of 0 is the caller's process group, -1 all processes but the first, -N the process group N.
+%JOB is for the shell's own kill.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 
 from toolbox.errors import UsageError, warn
@@ -37,12 +39,18 @@ def main(argv: list[str]) -> int:
     if first in ("-L", "--table"):
         return _table()
     number, words = _signal(words)
-    if words[:1] == ["--"]:
-        words = words[1:]
+    if "--" in words:  # may stand before any of them
+        words.remove("--")
     if not words:
         raise UsageError("no process ID specified")
-    for word in words:
-        _send(word, number)
+    # All are read before the first is sent to: a slip of the pen kills nothing.
+    for pid in [_target(word) for word in words]:
+        try:
+            os.kill(pid, number)
+        except OverflowError:
+            warn(f"({pid}): {os.strerror(errno.ESRCH)}")
+        except OSError as error:
+            warn(f"({pid}): {error.strerror}")
     return 0
 
 
@@ -62,16 +70,13 @@ def _signal(words: list[str]) -> tuple[int, list[str]]:
     return _TERM, words
 
 
-def _send(word: str, number: int) -> None:
+def _target(word: str) -> int:
     digits = word.removeprefix("-")
+    if word.startswith("%"):
+        raise UsageError(f"{word}: only the shell knows its jobs")
     if not (digits.isascii() and digits.isdecimal()):
         raise UsageError(f"failed to parse argument: {word!r}")
-    try:
-        os.kill(int(word), number)
-    except OverflowError:
-        warn(f"({word}): {os.strerror(3)}")
-    except OSError as error:
-        warn(f"({word}): {error.strerror}")
+    return int(word)
 
 
 def _list(words: list[str]) -> int:

@@ -71,11 +71,38 @@ def test_kill_lists_every_name(run) -> None:
     assert names[-1] == "RTMAX"
 
 
-@pytest.mark.parametrize("words", [[], ["-HUP"], ["-FOO", "1"], ["x"], ["-s"], ["-l", "FOO"]])
+@pytest.mark.parametrize(
+    "words",
+    [[], ["-HUP"], ["-FOO", "1"], ["x"], ["-s"], ["-l", "FOO"], ["%1"], ["-l", "999"], ["-s", "T"]],
+)
 def test_kill_refuses(run, words) -> None:
     r = run("kill", *words)
     assert r.status == 1
     assert r.err.startswith(b"kill: ")
+
+
+def test_kill_sends_nothing_when_a_word_is_wrong(run, sleeper) -> None:
+    assert run("kill", str(sleeper.pid), "wrong").status == 1
+    assert sleeper.poll() is None
+
+
+def test_kill_goes_on_after_one_that_is_not_there(run, sleeper) -> None:
+    r = run("kill", "999999999", "--", str(sleeper.pid))
+    assert (r.status, r.err) == (1, b"kill: (999999999): No such process\n")
+    assert sleeper.wait(10) == -signal.SIGTERM
+
+
+def test_kill_0_is_the_callers_group(toolbox_argv, toolbox_env) -> None:
+    with subprocess.Popen(
+        [*toolbox_argv, "kill", "-KILL", "0"], env=toolbox_env, start_new_session=True
+    ) as process:
+        assert process.wait(30) == -signal.SIGKILL
+
+
+def test_kill_shows_a_table(run) -> None:
+    first, *_, last = run("kill", "-L").out.decode().splitlines()
+    assert first.split()[:4] == ["1", "HUP", "2", "INT"]
+    assert last.split()[-2:] == [str(int(signal.SIGRTMAX)), "RTMAX"]
 
 
 def test_pidof_finds_by_name_path_and_not_the_omitted(run, sleeper) -> None:
