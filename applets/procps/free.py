@@ -7,10 +7,12 @@ Show how much memory is used and free.
       --mega     in units of 1000² bytes
       --giga     in units of 1000³ bytes
       --tera     in units of 1000⁴ bytes
+      --peta     in units of 1000⁵ bytes
   -k, --kibi     in KiB (usual)
   -m, --mebi     in MiB
   -g, --gibi     in GiB
       --tebi     in TiB
+      --pebi     in PiB
   -h, --human    each number in the unit that fits it
       --si       powers of 1000 instead of 1024
   -l, --lohi     low and high memory too
@@ -39,10 +41,12 @@ _UNITS = {
     "mebi": (1024, 2),
     "gibi": (1024, 3),
     "tebi": (1024, 4),
+    "pebi": (1024, 5),
     "kilo": (1000, 1),
     "mega": (1000, 2),
     "giga": (1000, 3),
     "tera": (1000, 4),
+    "peta": (1000, 5),
 }
 
 
@@ -50,6 +54,8 @@ def main(argv: list[str]) -> int:
     opt, _ = options.parse(argv)
     if opt.count is not None and opt.count < 1:
         raise UsageError(f"failed to parse count argument: '{opt.count}'")
+    if opt.seconds == 0:
+        raise UsageError("seconds argument '0' is not positive number")
     rounds = opt.count or (0 if opt.seconds is not None else 1)
     out = stdout()
     done = 0

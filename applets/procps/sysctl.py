@@ -5,7 +5,7 @@ sysctl --system
 Show and change parameters of the running kernel (/proc/sys).
 
   -a, -A, -X, --all  all of them
-  -p, -f, --load     set what stands in the FILEs (/etc/sysctl.conf)
+  -p, -f, --load[=FILE]  set what stands in the FILEs (/etc/sysctl.conf; - is standard input)
       --system       set what stands in the system's configuration (sysctl.d(5))
   -n, --values       values without names
   -N, --names        names without values
@@ -16,10 +16,12 @@ Show and change parameters of the running kernel (/proc/sys).
   -d                 nothing
   -r, --pattern=PATTERN  only names that match the regular expression
       --dry-run      do not set anything
+      --deprecated   with -a those too that have a better successor
 """
 
 from __future__ import annotations
 
+import errno
 import os
 
 from toolbox.errors import UsageError, warn
@@ -40,6 +42,10 @@ _FOLDERS = (
 )
 
 
+#: Counted in ticks; the same name with _ms after it is what to use.
+_DEPRECATED = ("base_reachable_time", "retrans_time")
+
+
 def main(argv: list[str]) -> int:
     opt, words = options.parse(argv)
     if opt.system:
@@ -48,8 +54,9 @@ def main(argv: list[str]) -> int:
                 stdout().write(b"* Applying " + os.fsencode(path) + b" ...\n")
             _load(path, opt)
         return 0
-    if opt.load:
-        for path in words or ["/etc/sysctl.conf"]:
+    if opt.load is not None:
+        files = [opt.load, *words] if opt.load else words
+        for path in files or ["/etc/sysctl.conf"]:
             _load(path, opt)
         return 0
     if opt.all:
@@ -99,12 +106,23 @@ def _matching(path: str) -> list[str]:
 
 
 def _show_tree(folder: str, opt: Values) -> None:
-    for name in sorted(os.listdir(folder)):
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return  # an interface that has just gone
+    for name in names:
         path = f"{folder}/{name}"
         if os.path.isdir(path):
             _show_tree(path, opt)
-        elif os.stat(path).st_mode & 0o444:
-            _print(path, opt)
+        elif name in _DEPRECATED and not opt.deprecated:
+            continue
+        else:
+            try:
+                readable = os.stat(path).st_mode & 0o444
+            except FileNotFoundError:
+                continue
+            if readable:
+                _print(path, opt)
 
 
 def _print(path: str, opt: Values) -> None:
@@ -123,7 +141,8 @@ def _print(path: str, opt: Values) -> None:
         with open(path, "rb") as file:
             value = file.read()
     except OSError as error:
-        if not (opt.ignore and isinstance(error, PermissionError)):
+        unset = opt.all and error.errno == errno.EIO  # net.ipv6's stable_secret before it has one
+        if not unset and not (opt.ignore and isinstance(error, PermissionError)):
             warn(
                 f"permission denied on key {name!r}"
                 if isinstance(error, PermissionError)

@@ -145,6 +145,7 @@ def test_free_for_people(run) -> None:
 def test_free_again_and_again(run) -> None:
     assert run("free", "-s", "0.01", "-c", "3").out.count(b"Mem:") == 3
     assert run("free", "-c", "0").status == 1
+    assert run("free", "-s", "0").status == 1
 
 
 def test_uptime(run) -> None:
@@ -185,5 +186,31 @@ def test_sysctl_reads_a_file(run, tmp_path) -> None:
     assert r.status == 1
     assert r.err.count(b"\n") == 1
     assert run("sysctl", "-e", "-p", str(file)) == (0, b"", b"")
+    assert run("sysctl", "-e", f"-p{file}") == (0, b"", b"")
+    assert run("sysctl", "-e", "-p", "-", stdin=b"kernel.nonsense=1\n") == (0, b"", b"")
+    r = run("sysctl", "--load=/nonexistent/file")
+    assert (r.status, r.out) == (1, b"")
+    assert b"cannot open '/nonexistent/file'" in r.err
     file.write_text("kernel.ostype = x\n")
     assert run("sysctl", "--dry-run", "-p", str(file)).out == b"kernel.ostype = x\n"
+
+
+@pytest.mark.lab
+def test_sysctl_sets(toolbox_argv, toolbox_env, tmp_path) -> None:
+    """In a network namespace, whose parameters are its own."""
+    names = [f"net.ipv4.conf.lo.{name}" for name in ("forwarding", "rp_filter")]
+    (tmp_path / "some.conf").write_text(f"# both\n{names[0]} = 0\n-net.none = 1\n{names[1]}=2\n")
+    text = f"""
+    "$@" sysctl -w {names[0]}=1; "$@" sysctl -n {names[0]}
+    "$@" sysctl -q {names[1].replace(".", "/")}=1; "$@" sysctl -n {names[1]}
+    "$@" sysctl {names[0]}=many 2>&1; echo $?
+    "$@" sysctl -p {tmp_path}/some.conf; "$@" sysctl -n {" ".join(names)}
+    """
+    words = ["unshare", "--net", "sh", "-c", text, "sh", *toolbox_argv]
+    done = subprocess.run(words, env=toolbox_env, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        *(f"{names[0]} = 1", "1", "1"),
+        *(f"sysctl: setting key '{names[0]}': Invalid argument", "1"),
+        *(f"{names[0]} = 0", f"{names[1]} = 2", "0", "2"),
+    ]
