@@ -17,11 +17,13 @@ from toolbox.errors import Fatal
 _TOKEN = re.compile(
     r"""
     (?P<comment>\([^)]*\))
+  | (?P<stamp>\d{12}(?:\.\d\d)?)(?!\d)
+  | (?:(?P<dotted_year>\d{4})\.)?(?P<dotted_month>\d{1,2})\.(?P<dotted_day>\d{1,2})-(?=\d{1,2}:)
   | @(?P<unix>[-+]?\d+(?:[.,]\d*)?)
   | (?P<iso>[-+]?\d{4,})-(?P<month>\d{1,2})-(?P<day>\d{1,2})(?:[tT](?=\d))?
   | (?P<us_month>\d{1,2})/(?P<us_day>\d{1,2})(?:/(?P<us_year>\d{2,}))?
   | (?P<day_first>\d{1,2})-(?P<middle>[a-z]{3,9})-(?P<year_last>\d{2,4})
-  | (?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?
+  | (?P<hour>\d{1,2}):(?P<minute>\d{1,2})(?::(?P<second>\d{1,2})(?:[.,](?P<fraction>\d+))?)?
     (?:\s*(?P<half>[ap])\.?m\.?\b)?
     (?:\s*(?P<zone>z\b|(?:utc|gmt)?\s?[-+]\d{1,2}(?::?\d{2})?(?!\s*(?:sec|min|hour|day|week|fortnight|month|year|\w*day)))|)
   | (?P<full_hour>\d{1,2})\s*(?P<full_half>[ap])\.?m\.?\b
@@ -184,6 +186,16 @@ class _Parser:
                 self.unix = int(whole) * 1_000_000_000 + (-ns if whole.startswith("-") else ns)
             elif found["iso"]:
                 self._set_date(int(found["iso"]), int(found["month"]), int(found["day"]))
+            elif found["dotted_month"]:
+                # BusyBox: [CCYY.]MM.DD-hh:mm[:ss]
+                year = self._year(found["dotted_year"])
+                self._set_date(year, int(found["dotted_month"]), int(found["dotted_day"]))
+            elif found["stamp"]:
+                # BusyBox: CCYYMMDDhhmm[.SS]
+                digits = found["stamp"].replace(".", "")
+                self._set_date(int(digits[:4]), int(digits[4:6]), int(digits[6:8]))
+                hour, minute, second = (int(digits[i : i + 2] or 0) for i in (8, 10, 12))
+                self._set_clock(hour, minute, second, 0, None)
             elif found["us_month"]:
                 year = self._year(found["us_year"])
                 self._set_date(year, int(found["us_month"]), int(found["us_day"]))

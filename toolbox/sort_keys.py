@@ -18,7 +18,7 @@ _NOT_PRINTABLE = bytes(b for b in range(256) if not 32 <= b < 127)
 _MONTHS = {
     name: n for n, name in enumerate(b"JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(), 1)
 }
-_SUFFIXES = b"KMGTPEZYRQ"
+_SUFFIXES = b"KMGTPEZYRQ"  # GNU takes `k` too, but no other small letter
 
 _ORDERS = "bdfigMhnRrV"
 
@@ -230,7 +230,9 @@ def _human(text: bytes) -> tuple[int, Any]:
     text = text.lstrip(_BLANKS)
     value = _leading_number(text)
     end = len(text) - len(text.lstrip(b"-0123456789."))
-    power = _SUFFIXES.find(text[end : end + 1].upper()) + 1 if text[end : end + 1] else 0
+    power = (
+        _SUFFIXES.find(text[end : end + 1].replace(b"k", b"K")) + 1 if text[end : end + 1] else 0
+    )
     if value == 0:
         return (0, 0)
     return (power if value > 0 else -power, value) if power else (0, value)

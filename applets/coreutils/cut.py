@@ -5,12 +5,13 @@ Print parts of each line of each FILE, or of standard input.
   -b, --bytes=LIST       these bytes
   -c, --characters=LIST  these characters (UTF-8)
   -f, --fields=LIST      these fields
-  -F LIST                these fields in the order of LIST, between runs of white space or a
-                         regular expression as DELIM
+  -F LIST                these fields, between runs of white space or what matches DELIM, an
+                         extended regular expression
   -d, --delimiter=DELIM  what separates fields (default: a tab)
   -O, --output-delimiter=STRING  what separates them in the output
   -s, --only-delimited   no lines without a delimiter
-  -D                     in the order of LIST, with repetitions
+  -D                     in the order of LIST, with repetitions; a line without a delimiter
+                         is one field
       --complement       all but these
   -n                     ignored
   -z, --zero-terminated  lines end with a NUL
@@ -29,6 +30,8 @@ from toolbox.streams import inputs, stdout
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from toolbox.streams import Source
 
 options = Options(__doc__)
 
@@ -53,10 +56,11 @@ def main(argv: list[str]) -> int:
         raise UsageError("a delimiter and -s go only with fields")
     if mode == "fields" and len(opt.delimiter or "") > 1:
         raise UsageError("the delimiter must be a single character")
-    in_order = opt.D or mode == "F"
-    ranges = parse_list(getattr(opt, mode), in_order)
+    ranges = parse_list(getattr(opt, mode), opt.D)
     if opt.complement:
         ranges = complement(ranges)
+    end = b"\0" if opt.zero_terminated else b"\n"
+    out = stdout()
     joined = None if opt.output_delimiter is None else os.fsencode(opt.output_delimiter)
     if mode == "bytes":
         change = bytes_of(ranges, joined or b"")
@@ -64,15 +68,16 @@ def main(argv: list[str]) -> int:
         change = characters_of(ranges, joined or b"")
     elif mode == "F":
         change = words_of(
-            ranges, opt.delimiter, b" " if joined is None else joined, opt.only_delimited
+            ranges, opt.delimiter, b" " if joined is None else joined, opt.only_delimited, opt.D
         )
     else:
         delimiter = os.fsencode("\t" if opt.delimiter is None else opt.delimiter or "\0")
-        change = fields_of(
-            ranges, delimiter, delimiter if joined is None else joined, opt.only_delimited
-        )
-    end = b"\0" if opt.zero_terminated else b"\n"
-    out = stdout()
+        between = delimiter if joined is None else joined
+        if delimiter == end:
+            for source in inputs(files):
+                out.write(lines_of(source, ranges, end, between, opt.only_delimited))
+            return 0
+        change = fields_of(ranges, delimiter, between, opt.only_delimited, opt.D)
     for source in inputs(files):
         for block in source.line_blocks(end):
             lines = [change(line) for line in block.removesuffix(end).split(end)]
@@ -148,7 +153,7 @@ def characters_of(ranges: Ranges, between: bytes) -> Callable[[bytes], bytes | N
 
 
 def fields_of(
-    ranges: Ranges, delimiter: bytes, between: bytes, only: bool
+    ranges: Ranges, delimiter: bytes, between: bytes, only: bool, in_order: bool
 ) -> Callable[[bytes], bytes | None]:
     """A function that takes these fields from a line; None for a line that is not printed."""
     # No field behind the last wanted one needs to be split off.
@@ -156,7 +161,7 @@ def fields_of(
     splits = most if most < END else -1
 
     def take(line: bytes) -> bytes | None:
-        if delimiter not in line:
+        if delimiter not in line and not in_order:
             return None if only else line
         parts = line.split(delimiter, splits)
         return between.join([field for first, last in ranges for field in parts[first:last]])
@@ -164,21 +169,50 @@ def fields_of(
     return take
 
 
+def lines_of(source: Source, ranges: Ranges, end: bytes, between: bytes, only: bool) -> bytes:
+    """These lines of a source: what fields are when lines end with the delimiter itself (GNU)."""
+    lines: list[bytes] = []
+    wanted = iter(ranges)
+    first, last = next(wanted)
+    count = 0
+    for line in source.lines(end):
+        while count >= last:
+            first, last = next(wanted, (END, END))
+        if count >= first:
+            lines.append(line)
+        count += 1
+    if not count or (count == 1 and only):
+        return b""
+    return between.join(lines) + end
+
+
 def words_of(
-    ranges: Ranges, expression: str | None, between: bytes, only: bool
+    ranges: Ranges, expression: str | None, between: bytes, only: bool, in_order: bool
 ) -> Callable[[bytes], bytes | None]:
-    """A function that takes fields between white space, or matches of a regular expression."""
+    """A function that takes fields between white space, or matches of an extended regular expression.
+
+    What separates the fields of one range stays as it is; `between` goes between ranges (toybox).
+    """
     import re
 
-    try:
-        pattern = re.compile(os.fsencode(expression or r"\s+"))
-    except re.error as error:
-        raise UsageError(f"{expression!r}: {error}") from None
+    from toolbox.regex import translate
+
+    if expression is None:
+        pattern = re.compile(rb"[ \t\r\f\v]+")
+    else:
+        pattern = re.compile(translate(os.fsencode(expression), extended=True).source)
 
     def take(line: bytes) -> bytes | None:
-        parts = pattern.split(line.strip() if expression is None else line)
-        if len(parts) == 1:
+        spans = [found.span() for found in pattern.finditer(line) if found.end() > found.start()]
+        if not spans and not in_order:
             return None if only else line
-        return between.join([word for first, last in ranges for word in parts[first:last]])
+        starts = [0, *[end for _, end in spans]]
+        ends = [*[start for start, _ in spans], len(line)]
+        taken = [
+            line[starts[first] : ends[min(last, len(ends)) - 1]]
+            for first, last in ranges
+            if first < len(starts)
+        ]
+        return between.join([text for text in taken if text])
 
     return take

@@ -28,16 +28,12 @@ CHUNK = 20_000
 
 def main(argv: list[str]) -> int:
     """GNU seq.  Numbers are decimal, so that 0.1 steps are exact."""
-    words = [f"--separator={argv[i]}" if argv[i - 1] == "-s" else argv[i] for i in range(len(argv))]
-    words = [word for word in words if word != "-s"]
-    # A negative number is no option.
-    first = next((i for i, w in enumerate(words) if i and _negative(w)), None)
-    if first is not None and "--" not in words[:first]:
-        words.insert(first, "--")
-    opt, operands = options.parse(words)
+    opt, operands = options.parse(with_operands_marked(argv))
     separator = os.fsencode("\n" if opt.separator is None else opt.separator)
     if opt.format is not None and opt.equal_width:
         raise UsageError("a format and equal width exclude each other")
+    if opt.format is not None:
+        check_format(opt.format)
     out = stdout()
     started = False
     for block in numbers(operands, opt.equal_width, opt.format):
@@ -46,6 +42,37 @@ def main(argv: list[str]) -> int:
     if started:
         out.write(b"\n")
     return 0
+
+
+def with_operands_marked(argv: list[str]) -> list[str]:
+    """The words with `--` before the first negative number, which is an operand and no option."""
+    for i in range(1, len(argv)):
+        before = argv[i - 1] if i > 1 else ""
+        if argv[i] == "--":
+            break
+        takes = before in ("--separator", "--format") or (
+            before[:1] == "-" and before[1:2] != "-" and before[-1:] in ("s", "f")
+        )
+        if _negative(argv[i]) and not takes:
+            return [*argv[:i], "--", *argv[i:]]
+    return argv
+
+
+def check_format(form: str) -> None:
+    """UsageError unless the format has exactly one directive, for a floating-point number."""
+    from toolbox.printf import Directive, Template
+
+    try:
+        parts = Template(os.fsencode(form)).parts
+    except ValueError as error:
+        raise UsageError(f"format {form!r}: {error}") from None
+    letters = [part.letter.decode() for part in parts if isinstance(part, Directive)]
+    if not letters:
+        raise UsageError(f"format {form!r} has no % directive")
+    if len(letters) > 1:
+        raise UsageError(f"format {form!r} has too many % directives")
+    if letters[0] not in "aAeEfFgG":
+        raise UsageError(f"format {form!r} has unknown %{letters[0]} directive")
 
 
 def numbers(operands: list[str], equal: bool, form: str | None) -> Iterator[list[bytes]]:
@@ -76,7 +103,9 @@ def _decimal(operands: list[str], equal: bool, form: str | None) -> Iterator[lis
     def show(n: Decimal) -> str:
         return _formatted(form, n) if form else f"{n:.{places}f}"
 
-    width = max(len(show(first)), len(show(last))) if equal else 0
+    # As wide as FIRST and LAST are written, were all their fractions as long (GNU).
+    wholes = [_whole_width(o) for o in (operands[0] if len(operands) > 1 else "1", operands[-1])]
+    width = max(wholes) + (places + 1 if places else 0) if equal else 0
     block: list[bytes] = []
     index = 0
     while last.is_infinite() or (
@@ -114,6 +143,14 @@ def _value(text: str) -> Decimal:
         return Decimal(text)
     except (InvalidOperation, ValueError):
         raise UsageError(f"invalid floating point argument: {text!r}") from None
+
+
+def _whole_width(text: str) -> int:
+    """Characters before the point, as they are written: a sign and leading zeros count."""
+    if "e" in text.lower() or "x" in text.lower():
+        return len(f"{int(_value(text)):d}")
+    head = text.removeprefix("+").partition(".")[0]
+    return len(head) if head.strip("-") else len(head) + 1
 
 
 def _places(text: str) -> int:
