@@ -84,7 +84,7 @@ def step(title: str) -> Iterator[None]:
         print(f"  {title} ...", end="", file=sys.stderr, flush=True)
     yield
     seconds = time.monotonic() - started
-    print(f"{chr(13) if live else ''}  {title:<44} {seconds:6.1f} s", file=sys.stderr, flush=True)
+    print(f"{chr(13) if live else ''}  {title:<48} {seconds:6.1f} s", file=sys.stderr, flush=True)
 
 
 def cache() -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import shutil
 import socket
 import subprocess
 import sys
@@ -212,7 +213,7 @@ def _tell(instance: Instance, ports: dict[int, int], over: threading.Event) -> N
     seconds = time.monotonic() - started
     lines = [f"{instance.settings.hostname} answers after {seconds:.1f} s:"]
     lines.append(f"  page      http://127.0.0.1:{by_guest[80]}/")
-    lines.append(f"  shell     snakeroot -C {os.path.relpath(instance.path)} ssh")
+    lines.append(f"  shell     {_own_name()} -C {os.path.relpath(instance.path)} ssh")
     for name, service in instance.settings.services.items():
         lines += [f"  {name:<9} http://127.0.0.1:{by_guest[port]}/" for port in service.ports]
     secret = instance.path / "first-password"
@@ -222,6 +223,11 @@ def _tell(instance: Instance, ports: dict[int, int], over: threading.Event) -> N
     # The terminal is in raw mode: a line feed alone does not return to the first column.
     text = "".join(f"\r\n{line}" for line in lines)
     print(f"{text}\r\n", end="", file=sys.stderr, flush=True)
+
+
+def _own_name() -> str:
+    """How this program is called again from here."""
+    return "snakeroot" if shutil.which("snakeroot") else os.path.relpath(sys.argv[0])
 
 
 def _answers(port: int) -> bool:
