@@ -2,6 +2,7 @@
 
     pins.toml   which sources                     sources   where they are had, and their checksums
     stages      OpenSSL, CPython, cryptography: built once, kept by the hash of what goes in
+    training    what CPython is optimized for
     freeze      Python code -> C tables           link      objects -> the program
     main.c      starts the interpreter            frozen.c, paths.c: what of CPython's is replaced
     syscalls.c  the module _syscalls              additions/  what standard modules must have otherwise here

@@ -54,6 +54,7 @@ CPYTHON_OPTIONS = [
     "--without-doc-strings",
     "--without-mimalloc",
     "--without-readline",
+    "--enable-optimizations",  # by the profile of training.py
 ]
 
 #: Distributions of pure Python inside the frozen program.
@@ -75,6 +76,9 @@ DISTRIBUTION = [
 ]
 
 JOBS = str(os.cpu_count() or 1)
+
+#: The program whose run is CPython's profile.
+TRAINING = Path(__file__).with_name("training.py")
 
 #: Seconds for which a stage is kept that nobody uses: two months.
 KEPT = 60 * 86400
@@ -167,6 +171,7 @@ def cpython(ssl: Stage, log: Path) -> Stage:
         "LIBSQLITE3_LIBS": "-lsqlite3 -lm -lz -ldl -lpthread",
     }
     inputs = [pin.sha256, ssl.key, machine(), *CPYTHON_OPTIONS, *flags, *flags.values()]
+    inputs.append(TRAINING.read_text())
 
     def build(folder: Path, log: Path) -> None:
         source, work = folder / "source", folder / "build"
@@ -176,14 +181,17 @@ def cpython(ssl: Stage, log: Path) -> Stage:
         words += [f"{name}={value}" for name, value in flags.items()]
         # This makes Setup.stdlib say *static*: every module becomes a built-in one.
         env = {"MODULE_BUILDTYPE": "static", **released(source / "README.rst")}
+        env["PYTHONHASHSEED"] = "0"  # the profile, too, is the same each time
         # By a relative path: it goes into messages.
         run(["../source/configure", *words], cwd=work, log=log, env=env)
-        run(["make", f"-j{JOBS}"], cwd=work, log=log, env=env)
+        make = [*_same_addresses(), "make", f"-j{JOBS}", f"PROFILE_TASK={TRAINING}"]
+        run(make, cwd=work, log=log, env=env)
         run(["make", "inclinstall", f"DESTDIR={folder}/home"], cwd=work, log=log)
         (folder / "home/usr/lib/python3.13").mkdir(parents=True, exist_ok=True)
         _check_modules(work)
-        for path in work.rglob("*.o"):
-            path.unlink()  # libpython holds them; the cache need not
+        for pattern in ("*.o", "*.gcda"):
+            for path in work.rglob(pattern):
+                path.unlink()  # libpython holds what they brought; the cache need not
         (folder / "version").write_text(pin.version)
 
     return Stage("cpython", inputs, build)
@@ -280,6 +288,16 @@ NEEDED = (
     "_uuid",
     "_decimal",
 )
+
+
+def _same_addresses() -> list[str]:
+    """What starts a program without address randomization, which a profile shows; nothing where it is forbidden."""
+    command = ["setarch", "--addr-no-randomize"]
+    try:
+        output([*command, "true"])
+    except BuildError:
+        return []
+    return command
 
 
 def _check_modules(work: Path) -> None:
