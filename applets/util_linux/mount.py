@@ -47,7 +47,7 @@ import os
 import stat
 
 from toolbox import fstab
-from toolbox.errors import Fatal, UsageError, warn
+from toolbox.errors import Fatal, UsageError, describe, warn
 from toolbox.linux import mount as door
 from toolbox.options import Options, Values
 from toolbox.streams import stdout
@@ -233,14 +233,19 @@ def _mount(source: str, target: str, kind: str, words: list[str], opt: Values) -
     if not opt.no_canonicalize:
         target = os.path.realpath(target)
     if opt.fake:
+        if opt.verbose:
+            _say(f"{found} mounted on {target}.")
         return True
+    loop = -1
     try:
         if flags & (door.MS_BIND | door.MS_MOVE | door.MS_REMOUNT):
             _rearrange(found, target, flags, data)
         elif propagation and not kind and source in ("none", target):
             pass  # only what follows
         elif opt.internal_only or not _helper(kind, found, target, words):
-            device = found if _is_without_device(kind) else _loop(found, extra, flags)
+            device = found
+            if not _is_without_device(kind) and _wants_loop(found, extra):
+                device, loop, flags = _loop(found, target, extra, flags)
             _try_types(device, target, kind, flags, data)
         for flag in propagation:
             door.mount("none", target, "", flag)
@@ -249,6 +254,12 @@ def _mount(source: str, target: str, kind: str, words: list[str], opt: Values) -
             return True
         warn(_explain(error, found, target, kind), 0)
         return False
+    except Fatal as error:
+        warn(f"{target}: {error}", 0)
+        return False
+    finally:
+        if loop >= 0:
+            os.close(loop)
     if opt.verbose:
         _say(f"{found} mounted on {target}.")
     return True
@@ -332,23 +343,35 @@ def _is_without_device(kind: str) -> bool:
         return f"nodev\t{kind}" in file.read().decode().splitlines()
 
 
-def _loop(source: str, extra: dict[str, str], flags: int) -> str:
-    """A file is mounted through a loop device."""
+def _wants_loop(source: str, extra: dict[str, str]) -> bool:
+    """Whether the source is a file, that is mounted through a loop device."""
     try:
-        is_file = stat.S_ISREG(os.stat(source).st_mode)
+        return stat.S_ISREG(os.stat(source).st_mode)
     except OSError:
-        return source
-    if not is_file or extra.get("loop", "").startswith("/dev/"):
-        return source
-    from toolbox.linux import loop
+        if "loop" in extra:
+            raise
+        return False
+
+
+def _loop(source: str, target: str, extra: dict[str, str], flags: int) -> tuple[str, int, int]:
+    """A loop device for a file: its name, a descriptor that keeps it, and the flags to mount with."""
+    from toolbox.linux.loop import attach
     from toolbox.options import number
 
-    return loop.attach(
-        source,
-        offset=number(extra.get("offset") or "0", "offset"),
-        size=number(extra.get("sizelimit") or "0", "sizelimit"),
-        read_only=bool(flags & door.MS_RDONLY),
-    )
+    offset = number(extra.get("offset") or "0", "offset")
+    size = number(extra.get("sizelimit") or "0", "sizelimit")
+    try:
+        if not flags & door.MS_RDONLY:
+            try:
+                return (*attach(source, offset=offset, size=size), flags)
+            except OSError as error:
+                if error.errno not in (errno.EROFS, errno.EACCES, errno.ETXTBSY):
+                    raise
+                warn(f"{target}: WARNING: source write-protected, mounted read-only.", 0)
+        device, fd = attach(source, offset=offset, size=size, read_only=True)
+    except OSError as error:
+        raise Fatal(f"failed to set up a loop device for {source}: {describe(error)}.") from None
+    return device, fd, flags | door.MS_RDONLY
 
 
 def _try_types(source: str, target: str, kinds: str, flags: int, data: str) -> None:
@@ -407,7 +430,7 @@ def _explain(error: OSError, source: str, target: str, kind: str) -> str:
         return f"{target}: {source} already mounted or mount point busy."
     if number == errno.EPERM:
         return f"{target}: permission denied."
-    if number == errno.ENOTBLK:
+    if number in (errno.ENOTBLK, errno.EISDIR):
         return f"{target}: {source} is not a block device."
     if number == errno.EINVAL:
         return f"{target}: wrong fs type, bad option, bad superblock on {source}."

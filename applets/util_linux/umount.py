@@ -85,6 +85,10 @@ def _unmount_named(name: str, opt: Values) -> None:
     if not here or opt.all_targets:
         source = here[-1].source if here else path
         found = [one for one in mounts if one.source in (source, name)]
+        if not found and os.path.isfile(path):
+            from toolbox.linux.loop import file_of
+
+            found = [one for one in mounts if file_of(one.source) == path]
         here = found if opt.all_targets else found[-1:]
     if not here:
         if not opt.quiet:
@@ -129,9 +133,12 @@ def _unmount(target: str, one: Mount | None, opt: Values) -> None:
             door.umount(target, flags)
     except OSError as error:
         if error.errno == errno.EBUSY and opt.read_only and one is not None:
-            words = [*one.options.split(","), "ro"]
-            bits, _ = door.parse_options(words)
-            door.mount(one.source, target, "", bits | door.MS_REMOUNT)
+            bits, _ = door.parse_options([*one.options.split(","), "ro"])
+            try:
+                door.mount(one.source, target, "", bits | door.MS_REMOUNT)
+            except OSError as second:
+                warn(f"{target}: {second.strerror}.", FAILED)
+                return
             if opt.verbose:
                 _say(f"{target} busy - remounted read-only")
             return
