@@ -6,9 +6,15 @@ Run Python: a file, a module, code, standard input, or a prompt on a terminal.
   -m MODULE  run a module or package of sys.path
   -i         the prompt afterwards
   -u         unbuffered output
+  -q         no greeting
   -V         print the version of the language
+  -E         PYTHONPATH does not count
+  -P         the script's folder, or the current one, is not searched for modules
+  -I         both
+  -O         the program's asserts are left out; -OO: its docstrings too
+  -B         write no compiled modules
   -W FILTER  how to warn, as python3 has it
-  -X OPTION  accepted; so are -I -E -s -S -B -O -q -P
+  -X OPTION  ignored, as are -s -S -b -d -v -R
 
 In the frozen program this is a whole Python: the standard library and the libraries that the
 box uses are inside.  PYTHONPATH is obeyed.  From a checkout the host's own python3 takes over.
@@ -24,28 +30,31 @@ from toolbox.options import Options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import CodeType
     from typing import Any
 
 alters_process = True
 
 options = Options(__doc__, trouble=2, permute=False)
 
-#: Letters that are understood and need nothing done: this interpreter is set up as they ask, or they
-#: would only change what it reports.
-ACCEPTED = frozenset("IEsSBOqPbdvRx")
+#: Letters that are obeyed, and those that need nothing done: this interpreter is set up as they ask, or
+#: they would only change what it reports.
+FLAGS = frozenset("iuVIEPOBq")
+IGNORED = frozenset("sSbdvR")
 
 
 class CommandLine:
-    """What the arguments say.  kind: "code", "module", "file", "stdin" or "" (a prompt or stdin)."""
+    """What the arguments say.  kind: "code", "module", "file", "stdin" or "" (a prompt or stdin).
 
-    __slots__ = ("arguments", "filters", "interactive", "kind", "unbuffered", "version", "what")
+    flags: the letters given, as often as they were given.
+    """
+
+    __slots__ = ("arguments", "filters", "flags", "kind", "what")
 
     def __init__(self, words: list[str]) -> None:
         self.kind = self.what = ""
         self.arguments: list[str] = []
         self.filters: list[str] = []
-        self.interactive = self.unbuffered = self.version = False
+        self.flags = ""
         words = list(words)
         while words:
             word = words.pop(0)
@@ -63,7 +72,7 @@ class CommandLine:
     def _long(self, word: str) -> None:
         if word != "--version":
             raise UsageError(f"unrecognized option '{word}'")
-        self.version = True
+        self.flags += "V"
 
     def _letters(self, letters: str, words: list[str]) -> bool:
         """Obey bundled letters; true when what to run has been named."""
@@ -81,15 +90,15 @@ class CommandLine:
                     self.kind, self.what = ("code" if letter == "c" else "module"), value
                     return True
                 return False
-            if letter == "i":
-                self.interactive = True
-            elif letter == "u":
-                self.unbuffered = True
-            elif letter == "V":
-                self.version = True
-            elif letter not in ACCEPTED:
+            if letter in FLAGS:
+                self.flags += letter
+            elif letter not in IGNORED:
                 raise UsageError(f"invalid option -- {letter!r}")
         return False
+
+    def has(self, letters: str) -> bool:
+        """Whether one of these letters was given."""
+        return any(letter in self.flags for letter in letters)
 
 
 def main(argv: list[str]) -> int:
@@ -99,7 +108,7 @@ def main(argv: list[str]) -> int:
     if not getattr(sys, "frozen", False):
         os.execv(sys.executable, [sys.executable, *argv[1:]])
     line = CommandLine(argv[1:])
-    if line.version:
+    if line.has("V"):
         from toolbox.streams import stdout
 
         stdout().write(f"Python {sys.version.split()[0]}\n".encode())
@@ -113,27 +122,43 @@ def run(line: CommandLine) -> int:
     import threading
 
     _signals()
-    _streams(line.unbuffered or bool(os.environ.get("PYTHONUNBUFFERED")))
+    _streams(line.has("u") or bool(os.environ.get("PYTHONUNBUFFERED")))
     _paths(line)
+    if line.has("B") or os.environ.get("PYTHONDONTWRITEBYTECODE"):
+        sys.dont_write_bytecode = True
     if line.filters:
         import warnings
 
         warnings._processoptions(line.filters)  # type: ignore[attr-defined]
     try:
         status = _guarded(line)
-        if line.interactive and line.kind:
-            status = _prompt()
+        if line.has("i") and line.kind:
+            status = _prompt(line)
     finally:
         try:
             threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are no daemons
         except KeyboardInterrupt:
             pass
         atexit._run_exitfuncs()
-    for stream in (sys.stderr, sys.stdout):
-        if stream is not None:
-            stream.flush()
+    status = _flushed(status)
     if status == -1:
         _end_by_interrupt()
+    return status
+
+
+def _flushed(status: int) -> int:
+    """The status after what was printed is written: 120 when it cannot be, as python3's."""
+    for name in ("stderr", "stdout"):
+        stream = getattr(sys, name)
+        try:
+            if stream is None or stream.closed:  # by the program; there is nothing to write
+                setattr(sys, name, None)
+                continue
+            stream.flush()
+        except OSError as error:
+            setattr(sys, name, None)
+            os.write(2, f"python: write error: {error.strerror}\n".encode())
+            status = 120
     return status
 
 
@@ -151,6 +176,7 @@ def _guarded(line: CommandLine) -> int:
         # The first frames are ours and runpy's: nothing that the program's author wrote.
         while trace and trace.tb_frame.f_globals.get("__name__") in (__name__, "runpy"):
             trace = trace.tb_next
+        sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
         sys.excepthook(type(error), error.with_traceback(trace), trace)
         return -1 if isinstance(error, KeyboardInterrupt) else 1
 
@@ -163,8 +189,7 @@ def _execute(line: CommandLine) -> int:
         runpy._run_module_as_main(line.what)  # type: ignore[attr-defined]
         return 0
     if line.kind == "code":
-        source = line.what if line.what.endswith("\n") else line.what + "\n"
-        _run_as_main(compile(source, "<string>", "exec"), None)
+        _run_as_main(line.what + "\n", "<string>", line)
         return 0
     if line.kind == "file":
         if os.path.isdir(line.what) or _is_zip(line.what):
@@ -172,20 +197,25 @@ def _execute(line: CommandLine) -> int:
 
             runpy.run_path(line.what, run_name="__main__")
             return 0
-        _run_as_main(compile(_read(line.what), line.what, "exec"), line.what)
+        source = _read(line.what)
+        if source is None:
+            return 2
+        _run_as_main(source, os.path.abspath(line.what), line)
         return 0
-    if line.interactive or (not line.kind and os.isatty(0)):
-        return _prompt()
+    if line.has("i") or (not line.kind and os.isatty(0)):
+        return _prompt(line)
     with open(0, "rb", closefd=False) as file:
-        _run_as_main(compile(file.read(), "<stdin>", "exec"), None)
+        _run_as_main(file.read(), "<stdin>", line)
     return 0
 
 
-def _run_as_main(code: CodeType, path: str | None) -> None:
+def _run_as_main(source: str | bytes, name: str, line: CommandLine) -> None:
+    """Compile and run a program; `name` is its path, or what is shown for it in angle brackets."""
     names = _main_names()
-    if path is not None:
-        names["__file__"] = path
-    exec(code, names)
+    if line.kind == "file":
+        names["__file__"] = name
+    level = min(line.flags.count("O"), 2)
+    exec(compile(source, name, "exec", dont_inherit=True, optimize=level), names)
 
 
 def _main_names() -> dict[str, Any]:
@@ -199,14 +229,18 @@ def _main_names() -> dict[str, Any]:
     return module.__dict__
 
 
-def _read(path: str) -> bytes:
+def _read(path: str) -> bytes | None:
+    """The program's text; None after a message when it cannot be read."""
     try:
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
-        raise SystemExit(
-            f"python: can't open file {path!r}: [Errno {error.errno}] {error.strerror}"
-        ) from None
+        print(
+            f"python: can't open file {os.path.abspath(path)!r}: [Errno {error.errno}]"
+            f" {error.strerror}",
+            file=sys.stderr,
+        )
+        return None
 
 
 def _is_zip(path: str) -> bool:
@@ -217,11 +251,12 @@ def _is_zip(path: str) -> bool:
         return False
 
 
-def _prompt() -> int:
+def _prompt(line: CommandLine) -> int:
     from applets.system.python.prompt import interact
 
     names = sys.modules["__main__"].__dict__
-    return interact(names if names.get("__annotations__") is not None else _main_names())
+    names = names if names.get("__annotations__") is not None else _main_names()
+    return interact(names, greet=not line.has("q"))
 
 
 def _signals() -> None:
@@ -251,12 +286,12 @@ def _paths(line: CommandLine) -> None:
     """sys.argv and sys.path: the script's folder (or the current one), then PYTHONPATH."""
     first = {"file": line.what, "code": "-c", "stdin": "-"}.get(line.kind, "")
     sys.argv[:] = [first, *line.arguments]
-    own = os.environ.get("PYTHONPATH", "")
+    own = "" if line.has("EI") else os.environ.get("PYTHONPATH", "")
     paths = [path for path in own.split(":") if path]
     here = os.path.dirname(os.path.abspath(line.what)) if line.kind == "file" else ""
     if line.kind == "module":
         here = os.getcwd()
-    sys.path[:0] = [here, *paths]
+    sys.path[:0] = paths if line.has("PI") else [here, *paths]
 
 
 def _end_by_interrupt() -> None:

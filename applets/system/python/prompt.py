@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 HISTORY = "~/.python_history"
 
 
-def interact(names: dict[str, Any]) -> int:
+def interact(names: dict[str, Any], *, greet: bool = True) -> int:
     """Read, evaluate, print, until the end of input; returns the exit status."""
     console = code.InteractiveConsole(names, filename="<stdin>")
     banner = f"Python {sys.version.split()[0]} (Snakeroot).  Ctrl-D leaves."
+    if not greet:
+        banner = ""
     try:
         if os.isatty(0) and os.isatty(1) and os.environ.get("TERM", "dumb") != "dumb":
             console.raw_input = line_editor(names)  # type: ignore[method-assign, assignment]
@@ -59,15 +61,16 @@ def line_editor(names: dict[str, Any]) -> Callable[[str], str]:
 
     path = os.path.expanduser(HISTORY)
     kept: History = InMemoryHistory()
-    if os.access(os.path.dirname(path), os.W_OK):
+    if os.access(path if os.path.exists(path) else os.path.dirname(path), os.W_OK):
         kept = FileHistory(path)
     session: PromptSession[str] = PromptSession(
         history=kept, completer=Names(), complete_while_typing=False
     )
 
     def ask(prompt: str = "") -> str:
-
-        return session.prompt(prompt)
+        # Without a handler of prompt_toolkit's own, which needs symbols that a static program lacks;
+        # Ctrl-C is a key here.
+        return session.prompt(prompt, handle_sigint=False)
 
     return ask
 
