@@ -229,10 +229,10 @@ class _Printer:
             text = "".join(
                 c if c.isprintable() or c in "\t\n" else f"\\x{ord(c) & 0xFF:02x}" for c in text
             )
-        lines = text.split("\n")
-        gap = " " * len(stamp)
-        for i, line in enumerate(lines):
-            prefix = stamp if i == 0 or self.opt.force_prefix else gap
+        for i, line in enumerate(text.split("\n")):
+            if i and not self.opt.force_prefix:
+                head, stamp = " " * len(head), " " * len(stamp)
+            prefix = stamp
             if self.color and not self.opt.raw:
                 color = _COLORS.get(level, "")
                 prefix = f"\33[32m{prefix}\33[0m" if prefix else ""
@@ -262,12 +262,15 @@ class _Printer:
         if form == "notime":
             return ""
         if form == "ctime":
-            return f"[{time.asctime(time.localtime(self.boot + when))}] "
+            date = time.asctime(time.localtime(self.boot + when))
+            return f"[{date} <{delta:12.6f}>] " if self.opt.show_delta else f"[{date}] "
         if form == "iso":
             moment = self.boot + when
             text = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(moment))
             zone = time.strftime("%z", time.localtime(moment))
             return f"{text},{int(moment % 1 * 1e6):06d}{zone[:3]}:{zone[3:]} "
+        if form == "delta" and self.opt.last("time_format", "show_delta") == "time_format":
+            return f"[<{delta:12.6f}>] "
         if form == "delta":
             return f"[{when:12.6f} <{delta:12.6f}>] "
         if form == "reltime":
@@ -284,6 +287,8 @@ def _form(opt: Values) -> str:
         if opt.time_format not in ("ctime", "delta", "iso", "notime", "raw", "reltime"):
             raise UsageError(f"unknown time format: {opt.time_format}")
         return str(opt.time_format)
+    if given == "show_delta" and opt.ctime:
+        return "ctime"
     names = {"show_delta": "delta", "human": "reltime"}
     return names.get(given or "", given or "")
 

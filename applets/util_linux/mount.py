@@ -232,9 +232,14 @@ def _mount(source: str, target: str, kind: str, words: list[str], opt: Values) -
     _make_directory(target, extra)
     if not opt.no_canonicalize:
         target = os.path.realpath(target)
+        if flags & (door.MS_BIND | door.MS_MOVE):
+            found = os.path.realpath(found)
+        elif not flags & door.MS_REMOUNT and not _is_without_device(kind) and os.path.exists(found):
+            found = os.path.realpath(found)  # the device, not /dev/disk/by-label/...
+    done = "bound" if flags & door.MS_BIND else "moved" if flags & door.MS_MOVE else "mounted"
     if opt.fake:
         if opt.verbose:
-            _say(f"{found} mounted on {target}.")
+            _say(f"{found} {done} on {target}.")
         return True
     loop = -1
     try:
@@ -261,7 +266,7 @@ def _mount(source: str, target: str, kind: str, words: list[str], opt: Values) -
         if loop >= 0:
             os.close(loop)
     if opt.verbose:
-        _say(f"{found} mounted on {target}.")
+        _say(f"{found} {done} on {target}.")
     return True
 
 
@@ -306,8 +311,13 @@ def _resolve(source: str) -> str:
 
 def _make_directory(target: str, extra: dict[str, str]) -> None:
     mode = extra.get("X-mount.mkdir", extra.get("x-mount.mkdir"))
-    if mode is not None and not os.path.isdir(target):
-        os.makedirs(target, int(mode, 8) if mode else 0o755)
+    if mode is None or os.path.isdir(target):
+        return
+    try:
+        bits = int(mode or "755", 8)
+    except ValueError:
+        raise UsageError(f"invalid mode: {mode!r}") from None
+    os.makedirs(target, bits)
 
 
 def _rearrange(source: str, target: str, flags: int, data: str) -> None:
@@ -411,6 +421,10 @@ def _candidates(source: str, kinds: str) -> list[str]:
     return [kind for kind in known if not kinds.startswith("no") or _is_type(kind, kinds)]
 
 
+#: Where the kernel says what it doesn't tell by an error number.
+_HINT = "\n       dmesg(1) may have more information after failed mount system call."
+
+
 def _explain(error: OSError, source: str, target: str, kind: str) -> str:
     """What the error means here, in util-linux's words."""
     number = error.errno
@@ -433,8 +447,13 @@ def _explain(error: OSError, source: str, target: str, kind: str) -> str:
     if number in (errno.ENOTBLK, errno.EISDIR):
         return f"{target}: {source} is not a block device."
     if number == errno.EINVAL:
-        return f"{target}: wrong fs type, bad option, bad superblock on {source}."
-    return f"{target}: {error.strerror}."
+        return (
+            f"{target}: wrong fs type, bad option, bad superblock on {source},"
+            f" missing codepage or helper program, or other error.{_HINT}"
+        )
+    if number == errno.EIO:
+        return f"{target}: can't read superblock on {source}.{_HINT}"
+    return f"{target}: mount(2) system call failed: {error.strerror}."
 
 
 def _say(text: str) -> None:

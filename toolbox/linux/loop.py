@@ -82,7 +82,8 @@ def _free() -> int:
         control = os.open("/dev/loop-control", os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         # A /dev that somebody filled by hand.
-        names = [name for name in os.listdir(SYSFS) if name[:4] == "loop" and name[4:].isdecimal()]
+        found = os.listdir(SYSFS) if os.path.isdir(SYSFS) else []
+        names = [name for name in found if name[:4] == "loop" and name[4:].isdecimal()]
         free = [int(name[4:]) for name in names if not os.path.exists(f"{SYSFS}/{name}/loop")]
         if not free:
             raise

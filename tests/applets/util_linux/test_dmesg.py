@@ -34,6 +34,10 @@ def file(tmp_path) -> str:
         (["-t", "-f", "daemon"], "init: started\n"),
         (["-r"], MESSAGES),
         (
+            ["--time-format=delta", "-l", "info"],
+            "[<    0.000000>] eth0: up\n[<    1.500000>] init: started\n",
+        ),
+        (
             ["-d", "-l", "info"],
             "[    1.500000 <    0.000000>] eth0: up\n[    3.000000 <    1.500000>] init: started\n",
         ),

@@ -69,6 +69,15 @@ def test_a_read_only_bind_mount_is_read_only_and_its_source_is_not(script) -> No
     assert "Read-only" in r.stderr
 
 
+def test_verbose_says_what_is_done(script) -> None:
+    r = script(
+        "mkdir a b; ln -s a link; T mount -v --bind link b; T mount -fv -t tmpfs x a; T mount -t tmpfs"
+    )
+    at = r.stdout.splitlines()[0].split()[1].removesuffix("/a")
+    assert r.stdout.startswith(f"mount: {at}/a bound on {at}/b.\nmount: x mounted on {at}/a.\n")
+    assert "x on" not in r.stdout
+
+
 def test_move_and_rbind(script) -> None:
     text = "mkdir a a/sub b c; T mount -t tmpfs x a; mkdir a/sub; T mount -t tmpfs y a/sub; touch a/sub/f;"
     r = script(
@@ -137,6 +146,11 @@ def test_a_missing_directory_can_be_made(script) -> None:
         ("T mount a b c", 1, "extra operand"),
         ("T mount -o remount,ro /nowhere", 32, "not mounted"),
         ("T umount /nowhere", 32, "umount: /nowhere: no mount point specified."),
+        ("T mount -t tmpfs -o nonsense x .", 32, "wrong fs type, bad option, bad superblock on x,"),
+        ("T mount -t tmpfs --mkdir=rwx x d", 1, "invalid mode: 'rwx'"),
+        ("mkdir a b; T mount --move a b", 32, "wrong fs type, bad option"),
+        ("mkdir a; T mount -t ext4 a .", 32, "/a is not a block device."),
+        ("mkdir a; touch f; T mount --bind f a", 32, "system call failed: Not a directory."),
         ("mkdir d; T umount d", 32, "not mounted."),
         ("T umount", 1, "missing operand"),
         ("mkdir d; T mount -t tmpfs x d; cd d; T umount .; T umount ../d", 32, "target is busy."),
@@ -204,7 +218,8 @@ def test_a_part_of_a_file_and_one_that_cannot_be_written(script) -> None:
 def test_without_loop_devices_it_says_so(script) -> None:
     r = script("mount -t tmpfs x /dev; mount -t tmpfs x /sys; echo x > f; mkdir d; T mount f d")
     assert r.returncode == 32
-    assert "failed to set up a loop device for f: " in r.stderr
+    assert r.stderr.endswith("/f: /dev/loop-control: No such file or directory.\n")
+    assert "failed to set up a loop device for /" in r.stderr
 
 
 SWITCH = r"""
