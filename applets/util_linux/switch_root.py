@@ -35,9 +35,9 @@ def main(argv: list[str]) -> int:
     here, root = os.stat("."), os.stat("/")
     if here.st_dev == root.st_dev:
         raise Fatal(f"{new}: is not a mount point of its own")
-    # Checked before anything is changed: afterwards there is no way back.
-    if not os.path.exists(os.path.join(".", command[0].lstrip("/"))):
-        warn(f"{command[0]}: not in the new root", 0)
+    # Before anything is changed: afterwards there is no way back, and the end of process 1 is a panic.
+    if not _can_run(command[0]):
+        raise Fatal(f"{command[0]}: not to be run in the new root")
     in_memory = _root_kind() in _IN_MEMORY
     for folder in ("/dev", "/proc", "/sys", "/run"):
         _move(folder, new)
@@ -56,6 +56,18 @@ def main(argv: list[str]) -> int:
         if console > 2:
             os.close(console)
     os.execv(command[0], command)
+
+
+def _can_run(program: str) -> bool:
+    """Whether `program` can be run once the working directory is the root, whatever links lead to it."""
+    child = os.fork()
+    if not child:
+        try:
+            os.chroot(".")
+            os._exit(0 if os.access(program, os.X_OK) and not os.path.isdir(program) else 1)
+        finally:
+            os._exit(1)
+    return os.waitpid(child, 0)[1] == 0
 
 
 def _root_kind() -> str:

@@ -250,14 +250,19 @@ done
 umount -l host
 cat > new/init <<'END'
 #!/bin/sh
+readlink /proc/$$/fd/0 /proc/$$/fd/2 >&8
+exec >&8
 echo "pid $$, arguments $*"
 echo "old: $(ls /proc/self/fd/9/ | grep -c 'file\|folder')"
 echo "run: $(ls /run/kept)"
 grep -c ' / / .* - tmpfs new ' /proc/self/mountinfo
 END
 chmod +x new/init
+ln -s /init new/link
 cd /
-exec 9< / "$@" switch_root /new /init one two
+unshare --pid --fork "$@" switch_root /new /missing || echo "status $?"
+unshare --pid --fork "$@" switch_root /folder /init || echo "status $?"
+exec 8>&1 9< / "$@" switch_root -c /dev/null /new /link one two
 """
 
 
@@ -271,10 +276,14 @@ def test_switch_root(toolbox_argv, toolbox_env, tmp_path) -> None:
         text=True,
         timeout=60,
     )
-    assert (done.stdout, done.stderr) == (
-        "pid 1, arguments one two\nold: 0\nrun: /run/kept\n1\n",
-        "",
-    )
+    assert done.stdout.splitlines() == [
+        *("status 1", "status 1", "/dev/null", "/dev/null"),
+        *("pid 1, arguments one two", "old: 0", "run: /run/kept", "1"),
+    ]
+    assert done.stderr.splitlines() == [
+        "switch_root: /missing: not to be run in the new root",
+        "switch_root: /folder: is not a mount point of its own",
+    ]
 
 
 def test_switch_root_is_for_process_1(run) -> None:
