@@ -138,7 +138,10 @@ class ModuleFile:
         return self._data[offset : offset + size]
 
     def _exported(self) -> list[bytes]:
-        return [name for name in self._section(b"__ksymtab_strings").split(b"\0") if name]
+        """Names in __ksymtab_strings; the section also holds those of symbol namespaces, which are none."""
+        found = [name for name in self._section(b"__ksymtab_strings").split(b"\0") if name]
+        names = self._section(b".strtab")
+        return [name for name in found if b"\0__ksymtab_%b\0" % name in names] or found
 
     def _undefined(self) -> tuple[list[bytes], list[bytes]]:
         """(needed, weak) symbols that the module leaves to others, in the table's order."""
