@@ -1,0 +1,80 @@
+"""Same inputs, same bytes: two builds in different folders, at different times, with other umasks.
+
+Breaks when a time, an owner, a name of the host or the order of a folder gets into the image.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from snakeroot import config, image, new, rootfs
+from snakeroot.kernel import Kernel
+
+
+@pytest.fixture
+def toolbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for the frozen program: what is under test is what is made around it."""
+    path = tmp_path / "toolbox"
+    path.write_bytes(b"\x7fELF" + bytes(5000))
+    path.chmod(0o755)
+    monkeypatch.setenv("SNAKEROOT_TOOLBOX", str(path))
+    monkeypatch.setenv("SNAKEROOT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(rootfs.packages, "certificates", lambda: b"CERTIFICATES\n")
+    vmlinuz = tmp_path / "vmlinuz"
+    vmlinuz.write_bytes(b"kernel")
+    monkeypatch.setattr(image.kernel, "find", lambda package: Kernel("6.1", vmlinuz, ()))
+    monkeypatch.setattr(rootfs, "VIRTUAL_MACHINE", ())
+    return path
+
+
+def instance(folder: Path) -> Path:
+    new.create(folder)
+    (folder / "tool").write_bytes(b"\x7fELF")
+    text = (folder / "snakeroot.toml").read_text()
+    head = text[: text.index("[services.hello]")]
+    service = '[services.tool]\nbinary = "tool"\n[files]\n"/etc/extra" = "extra"\n'
+    (folder / "snakeroot.toml").write_text(head + service)
+    (folder / "extra").mkdir()
+    for name in ("b", "a", "c"):
+        (folder / "extra" / name).write_text(name)
+    return folder
+
+
+def test_same_inputs_same_bytes(toolbox: Path, tmp_path: Path) -> None:
+    first = instance(tmp_path / "one" / "box")
+    second = tmp_path / "other" / "deeper" / "box"
+    shutil.copytree(first, second)
+    for path in second.rglob("*"):
+        os.utime(path, (86400, 86400))
+    old = os.umask(0o077)
+    try:
+        (second / "extra" / "b").chmod(0o600)
+        built = [
+            image.build(config.load(folder)).initramfs.read_bytes() for folder in (first, second)
+        ]
+    finally:
+        os.umask(old)
+    assert built[0] == built[1]
+    assert b"one/box" not in built[0]
+
+
+def test_an_image_follows_what_it_is_made_of(toolbox: Path, tmp_path: Path) -> None:
+    folder = instance(tmp_path / "box")
+    before = image.build(config.load(folder)).initramfs.read_bytes()
+    (folder / "extra" / "a").write_text("changed")
+    after = image.build(config.load(folder)).initramfs.read_bytes()
+    assert before != after
+    toolbox.write_bytes(toolbox.read_bytes() + b"new")
+    assert image.build(config.load(folder)).initramfs.read_bytes() != after
+
+
+def test_without_a_frozen_program_the_cure_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAKEROOT_TOOLBOX", str(tmp_path / "none"))
+    with pytest.raises(image.BuildError, match="no frozen program there") as caught:
+        image.frozen_program()
+    assert "./dev build" in caught.value.hint
