@@ -60,6 +60,10 @@ class ModuleTree:
         """The lines of modules.softdep."""
         return self._written("modules.softdep")
 
+    def alias_lines(self) -> list[str]:
+        """The lines of modules.alias."""
+        return self._written("modules.alias")
+
     def _builtin_by_alias(self, alias: str) -> list[str]:
         try:
             with open(os.path.join(self.folder, "modules.builtin.modinfo"), "rb") as file:
