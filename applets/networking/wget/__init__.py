@@ -503,6 +503,13 @@ class _Download:
         path = self._path(url if self.opt.trust_server_names else self.first, said)
         if not begin and not self.opt.timestamping and not self.opt.__dict__["continue"]:
             path = unused_name(path)
+        if self.opt.directory_prefix:
+            try:
+                os.makedirs(self.opt.directory_prefix, exist_ok=True)
+            except OSError as error:
+                raise Fatal(
+                    f"{self.opt.directory_prefix}: {error.strerror}", FILE_TROUBLE
+                ) from None
         self.output = Output(path)
         self.output.open(append=begin > 0)
         return self.output

@@ -36,9 +36,6 @@ class Output:
             return
         try:
             if self._fd < 0:
-                folder = os.path.dirname(self.path)
-                if folder:
-                    os.makedirs(folder, exist_ok=True)
                 flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
                 self._fd = os.open(self.path, flags, 0o666)
             if append:
