@@ -9,6 +9,7 @@ A process may end between any two reads; what is read later than `stat` then is 
 
 from __future__ import annotations
 
+import errno
 import os
 
 TYPE_CHECKING = False
@@ -41,7 +42,7 @@ class Process:
         # The name may hold blanks and parentheses; the last one closes it.
         end = raw.rfind(b")")
         if end < 0:
-            raise ProcessLookupError(3, os.strerror(3))
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
         self.name = os.fsdecode(raw[raw.find(b"(") + 1 : end])
         self.values = raw[end + 2 :].split()
         self._status: dict[str, str] | None = None
@@ -71,8 +72,14 @@ class Process:
         return self._status
 
     def ids(self, kind: str) -> tuple[int, int, int, int]:
-        """Its real, effective, saved and file system id; kind: "Uid" or "Gid"."""
-        real, effective, saved, files = map(int, self.status.get(kind, "0 0 0 0").split())
+        """Its real, effective, saved and file system id; kind: "Uid" or "Gid".
+
+        ProcessLookupError when it has ended: nobody must pass for root because he is gone.
+        """
+        words = self.status.get(kind, "").split()
+        if len(words) != 4:
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+        real, effective, saved, files = map(int, words)
         return real, effective, saved, files
 
     def read(self, name: str) -> bytes:

@@ -226,9 +226,14 @@ class _Command:
         if {"L", "T"} & set(self.flags) or "H" in self.bsd:
             chosen = [thread for process in chosen for thread in process.threads()]
         context.prefixes = prefixes
-        rows = [[column.show(process, context) for column in columns] for process in chosen]
+        rows = []
+        for process in chosen:
+            try:
+                rows.append([column.show(process, context) for column in columns])
+            except ProcessLookupError:
+                pass  # it ended meanwhile
         self._print(columns, rows)
-        return 0 if chosen else 1
+        return 0 if rows else 1
 
     def _columns(self) -> list[Column]:
         if self.formats:
@@ -301,10 +306,10 @@ class _Command:
         for pid in process_ids():
             try:
                 process = Process(pid)
-            except OSError:
-                continue  # it ended meanwhile
-            if self.selection.takes(process):
-                found.append(process)
+                if self.selection.takes(process):
+                    found.append(process)
+            except ProcessLookupError:
+                pass  # it ended meanwhile
         return found
 
     def _order(self, chosen: list[Process], context: Context) -> None:
@@ -313,7 +318,13 @@ class _Command:
             column = COLUMNS.get(name)
             if column is None:
                 raise UsageError(f"unknown sort specifier {name!r}")
-            keys = {process.pid: column.key(process, context) for process in chosen}
+            keys = {}
+            for process in chosen:
+                try:
+                    keys[process.pid] = column.key(process, context)
+                except ProcessLookupError:
+                    pass  # it ended meanwhile
+            chosen[:] = [process for process in chosen if process.pid in keys]
             chosen.sort(key=lambda process, keys=keys: keys[process.pid], reverse=word[:1] == "-")  # type: ignore[misc]
 
     def _print(self, columns: list[Column], rows: list[list[str]]) -> None:
