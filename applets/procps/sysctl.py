@@ -171,11 +171,12 @@ def _set(name: str, value: str, opt: Values, *, ignore: bool) -> None:
             missing = isinstance(error, FileNotFoundError)
             if ignore or (missing and opt.ignore):
                 continue
-            warn(
-                f"cannot stat {path}: {error.strerror}"
-                if missing
-                else f"setting key {_name(path)!r}: {error.strerror}"
-            )
+            if missing:
+                warn(f"cannot stat {path}: {error.strerror}")
+            elif isinstance(error, PermissionError):
+                warn(f"permission denied on key {_name(path)!r}")
+            else:
+                warn(f"setting key {_name(path)!r}: {error.strerror}")
             continue
         if not opt.quiet:
             shown = _name(path)

@@ -39,7 +39,7 @@ from __future__ import annotations
 import os
 import time
 
-from toolbox.errors import UsageError
+from toolbox.errors import Fatal, UsageError
 from toolbox.options import Options, Values
 from toolbox.streams import stdout
 
@@ -57,6 +57,13 @@ FACILITIES = (
 
 # syslog(2)
 _READ_ALL, _CLEAR, _CONSOLE_OFF, _CONSOLE_ON, _CONSOLE_LEVEL, _BUFFER_SIZE = 3, 5, 6, 7, 8, 10
+
+_ACTIONS = {
+    _CLEAR: "clear kernel buffer",
+    _CONSOLE_OFF: "disable logging to console",
+    _CONSOLE_ON: "enable logging to console",
+    _CONSOLE_LEVEL: "set console level",
+}
 
 _COLORS = {0: "\33[1;31m", 1: "\33[1;31m", 2: "\33[1;31m", 3: "\33[31m", 4: "\33[1m"}
 
@@ -98,7 +105,11 @@ def _syslog(action: int, buffer: bytearray | None = None, number: int = 0) -> in
     from toolbox.linux.syscall import syscall
 
     size = len(buffer) if buffer is not None else number
-    return syscall("syslog", action, buffer, size)
+    try:
+        return syscall("syslog", action, buffer, size)
+    except OSError as error:
+        what = _ACTIONS.get(action, "read kernel buffer")
+        raise Fatal(f"{what} failed: {error.strerror}") from None
 
 
 # -- reading --------------------------------------------------------------------------------------

@@ -443,7 +443,8 @@ def _explain(error: OSError, source: str, target: str, kind: str) -> str:
     if number == errno.EBUSY:
         return f"{target}: {source} already mounted or mount point busy."
     if number == errno.EPERM:
-        return f"{target}: permission denied."
+        who = "must be superuser to use mount" if os.geteuid() else "permission denied"
+        return f"{target}: {who}."
     if number in (errno.ENOTBLK, errno.EISDIR):
         return f"{target}: {source} is not a block device."
     if number == errno.EINVAL:

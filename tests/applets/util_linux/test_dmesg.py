@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
@@ -65,6 +66,27 @@ def test_control_characters_do_not_reach_the_terminal(run, tmp_path) -> None:
 def test_wrong_words_are_named(run, file, words) -> None:
     r = run("dmesg", "-F", file, *words)
     assert (r.status, r.out) == (1, b"")
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["-C"], "clear kernel buffer"),
+        (["-n", "1"], "set console level"),
+        (["-n", "alert"], "set console level"),
+        (["-D"], "disable logging to console"),
+        (["-E"], "enable logging to console"),
+    ],
+)
+def test_without_the_right_it_says_so(toolbox_argv, toolbox_env, words, what) -> None:
+    """All capabilities are dropped first, so the host's log stays as it is."""
+    drop = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"]
+    done = subprocess.run(
+        [*drop, *toolbox_argv, "dmesg", *words], env=toolbox_env, capture_output=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"dmesg: {what} failed: Operation not permitted\n".encode()
 
 
 @pytest.mark.lab

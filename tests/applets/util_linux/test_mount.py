@@ -26,7 +26,7 @@ def script(toolbox_argv, toolbox_env, tmp_path) -> Callable[..., subprocess.Comp
             f'T() {{ {words} "$@"; }}\nmount -t tmpfs test {tmp_path} && cd {tmp_path} || exit 99\n'
         )
         return subprocess.run(
-            ["unshare", "--mount", "sh", "-c", head + text],
+            ["unshare", "--mount", "sh", "-c", head + text, *toolbox_argv],
             env=toolbox_env,
             capture_output=True,
             text=True,
@@ -180,6 +180,28 @@ def test_umount_lazily_recursively_and_quietly(script) -> None:
         "mkdir d; T mount -t tmpfs x d; mkdir d/e; T mount -t tmpfs y d/e; T umount -R d; T mount | grep -c '^[xy] on'"
     )
     assert (r.stdout, r.stderr) == ("0\n", "")
+
+
+def test_umount_of_what_is_busy(script) -> None:
+    text = "mkdir d; mount -t tmpfs mine d; cd d; T umount -f ../d; T umount -r -v ../d; grep -c '^mine.* ro,' /proc/mounts"
+    r = script(text)
+    assert r.stdout.splitlines()[0].endswith("/d busy - remounted read-only")
+    assert r.stdout.splitlines()[1:] == ["1"]
+    assert r.stderr.count("target is busy.") == 1
+
+
+def test_umount_wherever_a_device_is_and_the_topmost_first(script) -> None:
+    text = "mkdir d e; mount -t tmpfs mine d; mount --bind d e; T umount -A d; grep -c ^mine /proc/mounts;"
+    text += "mount -t tmpfs mine d; mount -t tmpfs upper d; T umount d; cut -d' ' -f1 /proc/mounts | grep 'mine\\|upper'"
+    assert script("mount --make-rprivate /;" + text).stdout == "0\nmine\n"
+
+
+def test_without_the_right_they_say_so(script) -> None:
+    drop = "setpriv --bounding-set -all --inh-caps -all"
+    r = script(f'mkdir d; {drop} $0 "$@" mount -t tmpfs x d; {drop} $0 "$@" umount d')
+    assert "/d: permission denied." in r.stderr
+    r = script(f'mkdir d; mount -t tmpfs x d; {drop} $0 "$@" umount d')
+    assert "/d: must be superuser to unmount." in r.stderr
 
 
 def test_umount_all_of_a_type(script) -> None:
