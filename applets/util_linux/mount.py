@@ -183,8 +183,10 @@ def _look_up(name: str, own: list[str], opt: Values) -> tuple[str, str, str, lis
 
 def _mount_all(opt: Values) -> int:
     own = _given_options(opt)
-    mounted = {(one.source, one.target) for one in door.mounts()}
-    targets = {target for _, target in mounted}
+    try:
+        targets = {one.target for one in door.mounts()}
+    except FileNotFoundError:
+        targets = set()  # /proc is one of those to be mounted
     done = failed = 0
     for entry in fstab.read(opt.fstab or fstab.PATH):
         if entry.kind in ("swap", "ignore", "none") and "bind" not in entry.options:
@@ -349,8 +351,16 @@ def _is_without_device(kind: str) -> bool:
     """Whether the source of this type of file system is only a name (tmpfs, proc, nfs...)."""
     if not kind or kind == "auto":
         return False
-    with open("/proc/filesystems", "rb") as file:
-        return f"nodev\t{kind}" in file.read().decode().splitlines()
+    return f"nodev\t{kind}" in _known_types()
+
+
+def _known_types() -> list[str]:
+    """The lines of /proc/filesystems; none before /proc itself is mounted."""
+    try:
+        with open("/proc/filesystems", "rb") as file:
+            return os.fsdecode(file.read()).splitlines()
+    except FileNotFoundError:
+        return []
 
 
 def _wants_loop(source: str, extra: dict[str, str]) -> bool:
@@ -415,9 +425,7 @@ def _candidates(source: str, kinds: str) -> list[str]:
         found = probe(source)
         if found is not None:
             return [found.kind]
-    with open("/proc/filesystems", "rb") as file:
-        lines = file.read().decode().splitlines()
-    known = [line.strip() for line in lines if not line.startswith("nodev")]
+    known = [line.strip() for line in _known_types() if not line.startswith("nodev")]
     return [kind for kind in known if not kinds.startswith("no") or _is_type(kind, kinds)]
 
 
