@@ -32,6 +32,7 @@ class ModuleTree:
         self._dependencies: dict[str, tuple[str, list[str]]] | None = None
         self._scanned: list[ModuleFile] | None = None
         self._builtin: set[str] | None = None
+        self._problems: list[OSError] = []
 
     def path(self, name: str) -> str | None:
         """The file of a module; None when the tree has none of that name."""
@@ -59,6 +60,13 @@ class ModuleTree:
     def soft_dependencies(self) -> list[str]:
         """The lines of modules.softdep."""
         return self._written("modules.softdep")
+
+    def unreadable(self, name: str) -> OSError | None:
+        """Why the module `name` is not known although its file is there, in a tree without modules.dep."""
+        for problem in self._problems:
+            if module_name(str(problem.filename)) == normalize(name):
+                return problem
+        return None
 
     def alias_lines(self) -> list[str]:
         """The lines of modules.alias."""
@@ -93,7 +101,7 @@ class ModuleTree:
         if self._scanned is None and os.path.exists(os.path.join(self.folder, "modules.dep")):
             return self._lines(file)
         if self._scanned is None:
-            self._scanned = scan(self.folder, lambda error: None)
+            self._scanned = scan(self.folder, self._problems.append)
         return [line for line in render(self.folder, self._scanned)[file] if line[:1] != "#"]
 
     def _lines(self, file: str) -> list[str]:

@@ -136,7 +136,7 @@ def test_depmod_passes_over_a_broken_module(
     folder = tree(tmp_path)
     (folder / "kernel/lib" / name).write_bytes(data)
     result = run("depmod", "-b", str(tmp_path), VERSION)
-    assert result.status == 0
+    assert result.status == 1
     assert f"{name}: not a kernel module ({words}".encode() in result.err
     assert result.err.count(b"\n") == 1
     assert "kernel/net/top.ko.gz:" in (folder / "modules.dep").read_text()
@@ -226,6 +226,18 @@ def test_modprobe_not_found(modprobe: Modprobe, tmp_path: Path) -> None:
     status, lines, errors = modprobe("-a", "-D", "nosuch", "first-soft")
     assert (status, lines) == (1, [SOFT])
     assert "WARNING: Module nosuch not found" in errors
+
+
+def test_modprobe_says_why_a_module_cannot_be_read(run, tmp_path: Path) -> None:
+    folder = tree(tmp_path)
+    (folder / "kernel/packed.ko.zst").write_bytes(b"\x28\xb5\x2f\xfd")
+    words = ("-C", "/dev/null", "-d", str(tmp_path), "-S", VERSION)
+    result = run("modprobe", *words, "packed")
+    assert (result.status, result.out) == (1, b"")
+    assert b"FATAL: Module packed cannot be read: not a kernel module (compressed with zstd" in (
+        result.err
+    )
+    assert run("modprobe", *words, "-D", "base").status == 0
 
 
 def test_modprobe_first_time_and_builtin(modprobe: Modprobe) -> None:
