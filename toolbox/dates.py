@@ -9,6 +9,7 @@ What is not said is taken from `now`, in the local time zone; a date without a t
 from __future__ import annotations
 
 import calendar
+import os
 import re
 import time
 
@@ -21,18 +22,21 @@ _TOKEN = re.compile(
   | (?:(?P<dotted_year>\d{4})\.)?(?P<dotted_month>\d{1,2})\.(?P<dotted_day>\d{1,2})-(?=\d{1,2}:)
   | @(?P<unix>[-+]?\d+(?:[.,]\d*)?)
   | (?P<iso>[-+]?\d{4,})-(?P<month>\d{1,2})-(?P<day>\d{1,2})(?:[tT](?=\d))?
+  | (?P<y>\d{4})/(?P<m>\d{1,2})/(?P<d>\d{1,2})
   | (?P<us_month>\d{1,2})/(?P<us_day>\d{1,2})(?:/(?P<us_year>\d{2,}))?
   | (?P<day_first>\d{1,2})-(?P<middle>[a-z]{3,9})-(?P<year_last>\d{2,4})
   | (?P<hour>\d{1,2}):(?P<minute>\d{1,2})(?::(?P<second>\d{1,2})(?:[.,](?P<fraction>\d+))?)?
-    (?:\s*(?P<half>[ap])\.?m\.?\b)?
+    (?:\s*(?P<half>[ap])\.?m\b\.?)?
     (?:\s*(?P<zone>z\b|(?:utc|gmt)?\s?[-+]\d{1,2}(?::?\d{2})?(?!\s*(?:sec|min|hour|day|week|fortnight|month|year|\w*day)))|)
-  | (?P<full_hour>\d{1,2})\s*(?P<full_half>[ap])\.?m\.?\b
+  | (?P<full_hour>\d{1,2})\s*(?P<full_half>[ap])\.?m\b\.?
   | (?P<number>[-+]\s*\d+|\d+)
   | (?P<word>[a-z]+)\.?
   | (?P<space>[\s,]+)
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+
+_ZONE_PREFIX = re.compile(r'\s*TZ="((?:[^"\\]|\\.)*)"')
 
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()  # noqa: SIM905
 _DAYS = "mon tue wed thu fri sat sun".split()  # noqa: SIM905
@@ -99,9 +103,23 @@ _ZONES = {
 def parse(text: str, now: float, *, utc: bool = False) -> int:
     """Nanoseconds since 1970 of a date; `now` in seconds is what it may be relative to.
 
-    utc: times without a zone are UTC.  Fatal when the text is no date.
+    utc: times without a zone are UTC.  `TZ="Europe/Berlin"` before the date is the zone it is in (GNU).
+    Fatal when the text is no date.
     """
-    return _Parser(text, now, utc).result()
+    prefix = _ZONE_PREFIX.match(text)
+    if prefix is None:
+        return _Parser(text, now, utc).result()
+    before = os.environ.get("TZ")
+    try:
+        os.environ["TZ"] = prefix[1].replace("\\", "")
+        time.tzset()
+        return _Parser(text[prefix.end() :], now, False).result()
+    finally:
+        if before is None:
+            del os.environ["TZ"]
+        else:
+            os.environ["TZ"] = before
+        time.tzset()
 
 
 def stamp(text: str, now: float) -> int:
@@ -196,6 +214,8 @@ class _Parser:
                 self._set_date(int(digits[:4]), int(digits[4:6]), int(digits[6:8]))
                 hour, minute, second = (int(digits[i : i + 2] or 0) for i in (8, 10, 12))
                 self._set_clock(hour, minute, second, 0, None)
+            elif found["y"]:
+                self._set_date(int(found["y"]), int(found["m"]), int(found["d"]))
             elif found["us_month"]:
                 year = self._year(found["us_year"])
                 self._set_date(year, int(found["us_month"]), int(found["us_day"]))
@@ -234,6 +254,7 @@ class _Parser:
     def _time(self, found: re.Match[str]) -> None:
         fraction = int((found["fraction"] or "0")[:9].ljust(9, "0"))
         second = int(found["second"] or 0)
+        self.timed = True
         self._set_clock(int(found["hour"]), int(found["minute"]), second, fraction, found["half"])
         if found["zone"]:
             self.zone = _offset(found["zone"].lower())
@@ -246,7 +267,7 @@ class _Parser:
         digits = text.lstrip("+-")
         if self.date is not None and not self.date[2] and len(digits) <= 2:
             self.date = (*self.date[:2], int(digits))  # `Nov 21`
-        elif text[0] in "+-" and self.clock is not None and self.zone is None:
+        elif text[0] in "+-" and self.clock is not None and self.zone is None and self.timed:
             self.zone = _offset(text)
         elif len(digits) == 8 and self.date is None:
             self._set_date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
@@ -260,6 +281,7 @@ class _Parser:
         else:
             raise self._bad()
 
+    timed = False  # a time with a colon, which a zone may follow
     pending_year = False  # a date in words without a year: a number may still be it
 
     def _word(self, word: str) -> None:
@@ -279,7 +301,8 @@ class _Parser:
             return
         self._flush_number_unless(word)
         if word == "ago":
-            for kind, count in self.last_moves:
+            # It turns round the one before it (GNU).
+            for kind, count in self.last_moves[-1:]:
                 self.moved[kind] -= 2 * count
             self.last_moves = []
         elif word in ("now", "today"):
@@ -351,7 +374,8 @@ class _Parser:
         year += (month - 1) // 12
         month = (month - 1) % 12 + 1
         day += self.moved["days"]
-        if self.weekday is not None:
+        # Beside a date the name of its day says nothing new (GNU).
+        if self.weekday is not None and self.date is None:
             wanted, weeks = self.weekday
             today = calendar.weekday(*_normal(year, month, day))
             ahead = (wanted - today) % 7

@@ -17,11 +17,12 @@ _OCTAL = b"01234567"
 _HEXADECIMAL = b"0123456789abcdefABCDEF"
 
 
-def unescape(text: bytes, *, octal_zero: bool) -> tuple[bytes, bool]:
+def unescape(text: bytes, *, octal_zero: bool, unicode: bool = False) -> tuple[bytes, bool]:
     r"""Interpret the escapes in `text`: (the bytes, whether \c ended them early).
 
     octal_zero: a leading 0 does not count among an octal escape's three digits (echo, printf %b);
     `\1` to `\7` begin an octal escape too.  A backslash before anything else stays.
+    unicode: \uHHHH and \UHHHHHHHH are characters in UTF-8 (printf).
     """
     if b"\\" not in text:
         return text, False
@@ -32,12 +33,12 @@ def unescape(text: bytes, *, octal_zero: bool) -> tuple[bytes, bool]:
         letter = text[found + 1 : found + 2]
         if letter == b"c":
             return bytes(out), True
-        value, position = escape(text, found + 1, octal_zero=octal_zero)
+        value, position = escape(text, found + 1, octal_zero=octal_zero, unicode=unicode)
         out += value
     return bytes(out + text[position:]), False
 
 
-def escape(text: bytes, at: int, *, octal_zero: bool) -> tuple[bytes, int]:
+def escape(text: bytes, at: int, *, octal_zero: bool, unicode: bool = False) -> tuple[bytes, int]:
     """The bytes of one escape, whose character after the backslash stands at `at`, and where it ends."""
     if at >= len(text):
         return b"\\", at
@@ -48,6 +49,10 @@ def escape(text: bytes, at: int, *, octal_zero: bool) -> tuple[bytes, int]:
         end = _digits(text, at + 1, _HEXADECIMAL, 2)
         if end > at + 1:
             return bytes([int(text[at + 1 : end], 16)]), end
+    elif unicode and letter in b"uU":
+        end = _digits(text, at + 1, _HEXADECIMAL, 4 if letter == ord("u") else 8)
+        if end > at + 1 and (code := int(text[at + 1 : end], 16)) < 0x110000:
+            return chr(code).encode("utf-8", "surrogatepass"), end
     elif letter in _OCTAL:
         longest = 4 if octal_zero and letter == ord("0") else 3
         end = _digits(text, at, _OCTAL, longest)

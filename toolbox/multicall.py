@@ -104,7 +104,9 @@ def _run(module: str, name: str, argv: list[str]) -> int:
             say(f"{name}: {error}")
             status = error.status
         except OSError as error:
-            say(f"{name}: {describe(error)}")
+            # What only a write meets, and names no file, was met on standard output.
+            doing = "write error: " if error.filename is None and _is_of_writing(error) else ""
+            say(f"{name}: {doing}{describe(error)}")
             status = max(trouble, run.status)
         except MemoryError:
             say(f"{name}: out of memory")
@@ -115,6 +117,12 @@ def _run(module: str, name: str, argv: list[str]) -> int:
         except SystemExit as leave:
             status = _status_of(leave, name)
         return _flush(name, status, trouble)
+
+
+def _is_of_writing(error: OSError) -> bool:
+    import errno
+
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _flush(name: str, status: int, trouble: int) -> int:

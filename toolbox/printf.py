@@ -77,7 +77,7 @@ class Template:
                 if form[position + 1 : position + 2] == b"c":
                     self.stops = True
                     break
-                value, position = escape(form, position + 1, octal_zero=False)
+                value, position = escape(form, position + 1, octal_zero=False, unicode=True)
                 literal += value
             elif byte == b"%":
                 if form[position : position + 2] == b"%%":
@@ -155,7 +155,11 @@ def convert(directive: Directive, arguments: Arguments) -> bytes:
     letter = directive.letter
     if letter in _INTEGERS:
         text = integer(
-            letter.decode(), flags, width, precision, whole_number(word or "", word is None)
+            letter.decode(),
+            flags,
+            width,
+            precision,
+            whole_number(word or "", word is None, signed=letter in b"di"),
         )
         return text.encode()
     if letter in _FLOATS:
@@ -164,7 +168,7 @@ def convert(directive: Directive, arguments: Arguments) -> bytes:
         ).encode()
     raw = os.fsencode(word or "")
     if letter == b"b":
-        raw, stopped = unescape(raw, octal_zero=True)
+        raw, stopped = unescape(raw, octal_zero=True, unicode=True)
         if stopped:
             raise Stop(_padded(raw[:precision], flags, width))
     elif letter == b"q":
@@ -183,9 +187,9 @@ def _padded(raw: bytes, flags: str, width: int | None) -> bytes:
 
 
 def _quoted(word: str) -> str:
-    import shlex
+    from toolbox.quoting import quote
 
-    return shlex.quote(word)
+    return quote(word, "shell-escape")
 
 
 def integer(letter: str, flags: str, width: int | None, precision: int | None, value: int) -> str:
@@ -251,9 +255,12 @@ def _framed(prefix: str, digits: str, flags: str, width: int | None) -> str:
     return " " * space + prefix + digits
 
 
-def whole_number(word: str, missing: bool) -> int:
-    """A C integer constant, or a quote and a character (its code); warned of when it is neither."""
-    if missing:
+def whole_number(word: str, missing: bool, *, signed: bool = True) -> int:
+    """A C integer constant, or a quote and a character (its code); warned of when it is neither.
+
+    It must fit into 64 bits: intmax_t, or uintmax_t unless `signed`, of which a negative one is the complement.
+    """
+    if missing or not word:
         return 0
     if word[:1] in ("'", '"') and len(word) > 1:
         return _code(word[1:])
@@ -276,9 +283,10 @@ def whole_number(word: str, missing: bool) -> int:
     if length < len(digits):
         warn(f"{word!r}: value not completely converted")
     value = sign * int(digits[:length], base)
-    if not -(2**63) <= value < 2**64:
+    least, most = (-(2**63), 2**63 - 1) if signed else (1 - 2**64, 2**64 - 1)
+    if not least <= value <= most:
         warn(f"{word!r}: Numerical result out of range")
-        value = max(-(2**63), min(2**64 - 1 if base != 10 else 2**63 - 1, value))
+        value = most if value > 0 or not signed else least
     return value
 
 

@@ -68,6 +68,7 @@ def parse_key(text: str, letters: str, separator: bytes | None) -> Key:
     last_field, last_char, more = _position(stop, text) if comma else (0, 0, "")
     if field == 0 or (comma and last_field == 0) or char == 0:
         raise UsageError(f"invalid key {text!r}: fields and characters are numbered from 1")
+    check_orders(own + more)
     orders = own + more or letters
     skip_start = "b" in (own if own or more else letters)
     skip_stop = "b" in (more if own or more else letters)
@@ -75,6 +76,15 @@ def parse_key(text: str, letters: str, separator: bytes | None) -> Key:
         field - 1, (char or 1) - 1, skip_start, separator, last_field, last_char or 0, skip_stop
     )
     return Key(cut, orders, separator)
+
+
+def check_orders(letters: str) -> None:
+    """UsageError for orders that exclude each other, in GNU's words."""
+    kinds = [letter for letter in "MRVghn" if letter in letters]
+    if kinds and kinds != ["R"]:
+        kinds = [letter for letter in "di" if letter in letters] + kinds
+    if len(kinds) > 1:
+        raise UsageError(f"options '-{''.join(sorted(kinds))}' are incompatible")
 
 
 def _position(text: str, whole: str) -> tuple[int, int | None, str]:

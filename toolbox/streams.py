@@ -122,6 +122,17 @@ def open_input(name: str, status: int = 1) -> Source | None:
         return None
 
 
+def line_end(block: bytes, number: int, end: bytes = b"\n", start: int = 0) -> int:
+    """The position behind the `number`th line end (from 1) of a block, which must have so many."""
+    step = 1 << 16
+    while (ends := block.count(end, start, start + step)) < number:
+        number -= ends
+        start += step
+    for _ in range(number):
+        start = block.index(end, start) + 1
+    return start
+
+
 def write_all(fd: int, data: bytes | memoryview) -> None:
     """Write all of `data` to a descriptor; OSError as write(2)."""
     done = os.write(fd, data)

@@ -19,7 +19,6 @@ _COMPOUND = {
     "T": "%H:%M:%S",
     "x": "%m/%d/%y",
     "X": "%H:%M:%S",
-    "+": "%a %b %e %H:%M:%S %Z %Y",
 }
 _PLAIN = {"n": "\n", "t": "\t", "%": "%"}
 
@@ -39,7 +38,7 @@ def _directive(
     form: str, at: int, fields: time.struct_time, seconds: int, nanoseconds: int
 ) -> tuple[str, int]:
     start = at
-    while form[at : at + 1] and form[at] in "-_0^#":
+    while form[at : at + 1] and form[at] in "-_0+^#":
         at += 1
     flags = form[start:at]
     digits = at
@@ -63,12 +62,17 @@ def _directive(
         return text, at + 1
     pad = own_pad
     for flag in flags:
-        pad = {"-": "", "_": " ", "0": "0"}.get(flag, pad)
+        pad = {"-": "", "_": " ", "0": "0", "+": "0"}.get(flag, pad)
         if flag == "^":
             text = text.upper()
         elif flag == "#":
             text = text.lower() if letter == "p" or letter == "Z" else text.upper()
     length = own_width if width is None else width
+    if "+" in flags and letter in "YGCF" and text[:1].isdigit():
+        # A year that needs more than four digits bears a sign (ISO 8601; GNU).
+        usual = {"C": 2, "F": 10}.get(letter, 4)
+        if len(text) > usual or length > usual:
+            text = "+" + text
     if pad and len(text) < length:
         sign = text[0] if pad == "0" and text[:1] in "+-" else ""
         text = sign + text[len(sign) :].rjust(length - len(sign), pad)
@@ -91,7 +95,7 @@ def _value(
         return _PLAIN[letter], 0, " "
     if letter == "N":
         return (
-            f"{nanoseconds:09}"[: width or 9],
+            f"{nanoseconds:09}".ljust(width or 9, "0")[: width or 9],
             0,
             "",
         )  # a fraction's digits: a width cuts them off

@@ -6,9 +6,9 @@ Print the date and time, or set the clock.
   -d, --date=DATE        not now but this: `tomorrow 9:00`, `3 days ago`, `@1700000000`
   -f, --file=FILE        the dates on the lines of FILE
   -r, --reference=FILE   when FILE was changed
-  -u, --utc, --universal  in UTC
+  -u, --utc, --universal, --uct  in UTC
   -I, --iso-8601[=UNIT]  as ISO 8601 has it, to the date, hours, minutes, seconds or ns
-  -R, --rfc-email        as mail has it
+  -R, --rfc-email, --rfc-2822  as mail has it
       --rfc-3339=UNIT    as RFC 3339 has it, to the date, seconds or ns
   -s, --set=DATE         set the clock
   -D FORMAT              DATE is written so (strptime)

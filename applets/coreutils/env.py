@@ -27,15 +27,7 @@ options = Options(__doc__, trouble=125)
 
 def main(argv: list[str]) -> int:
     """POSIX XCU env: 126 when COMMAND cannot be run, 127 when there is none."""
-    opt, operands = options.parse(argv)
-    if opt.split_string is not None:
-        import shlex
-
-        try:
-            words = shlex.split(opt.split_string, comments=True)
-        except ValueError as error:
-            raise UsageError(f"{opt.split_string!r}: {error}") from None
-        opt, operands = options.parse([*_without_split(argv, opt.split_string), *words, *operands])
+    opt, operands = options.parse(with_strings_split(argv))
     empty = opt.ignore_environment
     if operands[:1] == ["-"]:
         empty, operands = True, operands[1:]
@@ -51,6 +43,8 @@ def main(argv: list[str]) -> int:
         if not operands:
             raise UsageError("must specify command with --chdir (-C)")
         os.chdir(opt.chdir)
+    if operands and opt.null:
+        raise UsageError("cannot specify --null (-0) with command")
     if operands:
         return run(operands, environment, opt.debug)
     end = "\0" if opt.null else "\n"
@@ -70,12 +64,103 @@ def run(command: list[str], environment: dict[str, str], debug: bool) -> int:
         raise Fatal(f"{command[0]}: {error.strerror}", 126) from None
 
 
-def _without_split(argv: list[str], text: str) -> list[str]:
-    """The name and options before -S, which are not said again."""
-    words: list[str] = []
-    for word in argv:
-        if word.startswith(("-S", "--split", "-vS", "-iS")):
-            letters = word[1:-1] if word in ("-vS", "-iS") else ""
-            return [*words, *([f"-{letters}"] if letters else [])]
-        words.append(word)
+def with_strings_split(argv: list[str]) -> list[str]:
+    """The command line with the words of each -S's STRING in its place."""
+    words, at = list(argv), 1
+    while at < len(words) and words[at][:1] == "-" and words[at] not in ("-", "--"):
+        name, equals, value = words[at].partition("=")
+        if name[:2] == "--":
+            long = len(name) > 3
+            if long and "--split-string".startswith(name):
+                rest = [value] if equals else words[at + 1 : at + 2]
+                if not rest:
+                    break  # the parser says what is missing
+                words[at : at + (1 if equals else 2)] = split(rest[0])
+                continue
+            takes = long and ("--unset".startswith(name) or "--chdir".startswith(name))
+            at += 2 if takes and not equals else 1
+            continue
+        letters = words[at][1:]
+        flags = letters[: len(letters) - len(letters.lstrip("iv0"))]
+        following = letters[len(flags) : len(flags) + 1]
+        attached = letters[len(flags) + 1 :]
+        if following != "S":
+            at += 2 if following in ("u", "C") and not attached else 1
+            continue
+        rest = [attached] if attached else words[at + 1 : at + 2]
+        if not rest:
+            break
+        before = [f"-{flags}"] if flags else []
+        words[at : at + (1 if attached else 2)] = [*before, *split(rest[0])]
+        at += len(before)
     return words
+
+
+#: What a letter behind a backslash stands for; `\_` is a blank, `\c` ends the text.
+_ESCAPES = {"f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "#": "#", "$": "$"} | {
+    quote: quote for quote in "\"'\\"
+}
+
+
+def split(text: str) -> list[str]:
+    """Words as GNU env -S splits them: quotes, escapes, ${NAME}, and # that begins a comment."""
+    words: list[str] = []
+    word: list[str] | None = None  # None: between words
+    quote = ""
+    at = 0
+    while at < len(text):
+        c = text[at]
+        at += 1
+        if c.isspace() and not quote:
+            if word is not None:
+                words.append("".join(word))
+            word = None
+            continue
+        if c == "#" and word is None:
+            break
+        if c == "\\" and text[at : at + 1] == "_" and not quote:
+            if word is not None:
+                words.append("".join(word))
+            word, at = None, at + 1
+            continue
+        if c == "\\" and text[at : at + 1] == "c" and quote != "'":
+            if quote:
+                raise UsageError("'\\c' must not appear in double-quoted -S string")
+            break
+        word = [] if word is None else word
+        if c in ("'", '"') and quote in ("", c):
+            quote = "" if quote else c
+        elif c == "\\":
+            letter = text[at : at + 1]
+            at += 1
+            word.append(_escaped(letter, quote))
+        elif c == "$" and quote != "'":
+            name, brace, _ = text[at + 1 :].partition("}")
+            if text[at : at + 1] != "{" or not brace or not _is_name(name):
+                raise UsageError(
+                    f"only ${{VARNAME}} expansion is supported, error at: {text[at - 1 :]}"
+                )
+            word.append(os.environ.get(name, ""))
+            at += len(name) + 2
+        else:
+            word.append(c)
+    if quote:
+        raise UsageError("no terminating quote in -S string")
+    return words if word is None else [*words, "".join(word)]
+
+
+def _escaped(letter: str, quote: str) -> str:
+    """What a backslash and `letter` stand for inside of `quote`."""
+    if quote == "'":
+        return letter if letter in ("'", "\\") else "\\" + letter
+    if quote and letter == "_":
+        return " "
+    if not letter:
+        raise UsageError("invalid backslash at end of string in -S")
+    if letter not in _ESCAPES:
+        raise UsageError(f"invalid sequence '\\{letter}' in -S")
+    return _ESCAPES[letter]
+
+
+def _is_name(text: str) -> bool:
+    return text.isascii() and text.isidentifier()

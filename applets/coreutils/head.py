@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 
 from toolbox.options import Options, number
-from toolbox.streams import copy, inputs, stdout
+from toolbox.streams import copy, inputs, line_end, stdout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ options = Options(__doc__)
 
 
 def main(argv: list[str]) -> int:
-    """POSIX XCU head, with GNU's options."""
+    """POSIX XCU head, with GNU's options; `head -5c` of old is understood too."""
+    if argv[1:] and argv[1][1:2].isdigit():
+        argv = [argv[0], *_obsolete(argv[1]), *argv[2:]]
     opt, files = options.parse(argv)
     given = opt.last("lines", "bytes", "NUM") or "lines"
     text = str(getattr(opt, given) if getattr(opt, given) is not None else 10)
@@ -57,6 +59,17 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def _obsolete(word: str) -> list[str]:
+    """`-NUM[bkm][clqvz]`: a multiplier counts bytes, `c` says so (GNU)."""
+    digits = word[1:].rstrip("bkmclqvz")
+    letters = word[len(digits) + 1 :]
+    if word[0] != "-" or not digits.isdecimal() or not letters:
+        return [word]
+    unit = "".join(letter for letter in letters if letter in "bkm")[-1:].replace("m", "M")
+    counts = "--bytes" if unit or "c" in letters else "--lines"
+    return [f"{counts}={digits}{unit}", *(f"-{flag}" for flag in letters if flag in "qvz")]
+
+
 def first_lines(source: Source, count: int, end: bytes) -> Iterator[bytes]:
     """The first `count` lines; what was read too much is given back where the input can be (POSIX)."""
     # Small blocks: the usual few lines should not cost a megabyte of reading.
@@ -66,9 +79,7 @@ def first_lines(source: Source, count: int, end: bytes) -> Iterator[bytes]:
             count -= lines
             yield block
             continue
-        position = 0
-        for _ in range(count):
-            position = block.index(end, position) + 1
+        position = line_end(block, count, end)
         yield block[:position]
         try:
             os.lseek(source.fd, position - len(block), os.SEEK_CUR)

@@ -1,6 +1,6 @@
-"""id [-agGnruz] [USER]
+"""id [-agGnruz] [USER]...
 
-Print user and groups of this process, or of USER.
+Print user and groups of this process, or of each USER.
 
   -u, --user    only the user id
   -g, --group   only the group id
@@ -20,6 +20,10 @@ from toolbox.options import Options
 from toolbox.streams import stdout
 from toolbox.users import group_name, user_name
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from toolbox.options import Values
+
 options = Options(__doc__)
 
 
@@ -37,7 +41,8 @@ class Identity:
             try:
                 entry = pwd.getpwnam(name)
             except KeyError:
-                number = int(name) if name.isdecimal() else -1
+                digits = name.removeprefix("+")
+                number = int(digits) if digits.isascii() and digits.isdecimal() else -1
                 try:
                     entry = pwd.getpwuid(number)
                 except (KeyError, OverflowError):
@@ -57,23 +62,32 @@ def main(argv: list[str]) -> int:
         raise UsageError("cannot print only one of several: choose -u, -g or -G")
     if not chosen and (opt.name or opt.real or opt.zero):
         raise UsageError("cannot print only names or real IDs in default format")
-    who = Identity(operands[0] if operands else None)
     out = stdout()
-    if not chosen:
-        out.write(os.fsencode(everything(who)) + b"\n")
-        return 0
+    for name in operands or [""]:
+        try:
+            who = Identity(name if operands else None)
+        except Fatal as error:
+            warn(str(error))
+            continue
+        out.write(os.fsencode(text(who, chosen[0] if chosen else None, opt, len(operands) > 1)))
+    return 0
+
+
+def text(who: Identity, kind: str | None, opt: Values, several: bool) -> str:
+    """What is printed of one identity: `kind` is user, group, groups, or None for all of it."""
+    if kind is None:
+        return everything(who) + "\n"
     numbers = {
         "user": [who.uid if opt.real else who.euid],
         "group": [who.gid if opt.real else who.egid],
         "groups": who.groups,
-    }[chosen[0]]
+    }[kind]
     lookup = user_name if opt.user else group_name
     words = [named(n, lookup(n)) if opt.name else str(n) for n in numbers]
-    if opt.zero:
-        out.write(os.fsencode("".join(word + "\0" for word in words)))
-    else:
-        out.write(os.fsencode(" ".join(words)) + b"\n")
-    return 0
+    if not opt.zero:
+        return " ".join(words) + "\n"
+    # Where several users' groups follow each other, an empty word ends each (GNU).
+    return "".join(word + "\0" for word in words) + ("\0" if several and opt.groups else "")
 
 
 def named(number: int, name: str | None) -> str:

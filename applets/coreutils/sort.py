@@ -17,9 +17,9 @@ Sort the lines of all FILEs, or of standard input, by their bytes.
   -t, --field-separator=CHAR   what separates fields; by default, white space begins one
   -u, --unique                 one of several with equal keys
   -s, --stable                 equal keys keep their order, whatever the rest of the line
-  -c, --check                  only check: status 1 and a message when it is not sorted
+  -c                           only check: status 1 and a message when it is not sorted
   -C                           the same, without a message
-      --check-quietly          the same
+      --check[=HOW]            -c; quiet, silent: -C; diagnose-first: -c
   -m, --merge                  the FILEs are sorted already
   -o, --output=FILE            write to FILE, which may be one of the inputs
   -z, --zero-terminated        lines end with a NUL
@@ -28,6 +28,7 @@ Sort the lines of all FILEs, or of standard input, by their bytes.
   -S, --buffer-size=SIZE       ignored, as are the next two
   -T, --temporary-directory=DIR  ignored
       --parallel=N             ignored
+      --debug                  ignored
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ import os
 
 from toolbox.errors import Fatal, UsageError, say
 from toolbox.options import Options
-from toolbox.sort_keys import Key, compare_all, parse_key
+from toolbox.sort_keys import Key, check_orders, compare_all, parse_key
 from toolbox.streams import inputs, open_input, stdout, write_all
 
 TYPE_CHECKING = False
@@ -78,14 +79,20 @@ def main(argv: list[str]) -> int:
         if opt.sort not in WORDS:
             raise UsageError(f"invalid argument {opt.sort!r} for '--sort'")
         letters += WORDS[opt.sort]
+    check_orders(letters)
+    quiet = opt.C or opt.check in ("quiet", "silent")
+    if opt.check not in (None, "", "quiet", "silent", "diagnose-first"):
+        raise UsageError(f"invalid argument {opt.check!r} for '--check'")
+    if quiet and (opt.c or opt.check in ("", "diagnose-first")):
+        raise UsageError("options '-cC' are incompatible")
     separator = field_separator(opt.field_separator)
     keys = [parse_key(text, letters, separator) for text in opt.key]
     if not keys:
         # The whole line is the key; without an order it is compared as it is.
         keys = [Key.whole_line(letters, separator)]
     end = b"\0" if opt.zero_terminated else b"\n"
-    if opt.check or opt.C or opt.check_quietly:
-        return check(files, keys, opt, end)
+    if opt.c or quiet or opt.check is not None:
+        return check(files, keys, opt, end, quiet)
     lines = read(files, end)
     order(lines, keys, opt)
     if opt.unique:
@@ -145,7 +152,7 @@ def one_of_equals(lines: list[bytes], keys: list[Key]) -> list[bytes]:
     return kept
 
 
-def check(files: list[str], keys: list[Key], opt: Values, end: bytes) -> int:
+def check(files: list[str], keys: list[Key], opt: Values, end: bytes, quiet: bool) -> int:
     """0 when the one input is sorted (and with -u has no equals), else 1."""
     if len(files) > 1:
         raise UsageError(f"extra operand {files[1]!r} not allowed with -c")
@@ -159,7 +166,7 @@ def check(files: list[str], keys: list[Key], opt: Values, end: bytes) -> int:
                     relation = (before > line) - (before < line)
                     relation = -relation if opt.reverse else relation
                 if relation > 0 or (relation == 0 and opt.unique):
-                    if opt.check:
+                    if not quiet:
                         shown = os.fsdecode(line)
                         say(f"sort: {source.name if files else '-'}:{number}: disorder: {shown}")
                     return 1

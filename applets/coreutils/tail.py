@@ -23,7 +23,7 @@ import time
 
 from toolbox.errors import UsageError, warn
 from toolbox.options import Options, number
-from toolbox.streams import BLOCK, Source, copy, stdout
+from toolbox.streams import BLOCK, Source, copy, line_end, stdout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ alters_process = True  # -f holds the process for long
 
 def main(argv: list[str]) -> int:
     """POSIX XCU tail, with GNU's options; `tail +5` of old is understood too."""
-    argv = [argv[0], *(_obsolete(word) for word in argv[1:2]), *argv[2:]]
+    argv = [argv[0], *(new for word in argv[1:2] for new in _obsolete(word)), *argv[2:]]
     opt, files = options.parse(argv)
     given = opt.last("lines", "bytes", "NUM") or "lines"
     text = str(getattr(opt, given) if getattr(opt, given) is not None else 10)
@@ -64,9 +64,20 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _obsolete(word: str) -> str:
-    digits = word[1:]
-    return f"--lines={word}" if word[:1] == "+" and digits.isdecimal() else word
+def _obsolete(word: str) -> list[str]:
+    """`+NUM[bcl][f]` and `-NUM[bcl][f]`: blocks of 512 bytes, bytes or lines, and -f (GNU)."""
+    sign, digits = word[:1], word[1:].rstrip("bclf")
+    letters = word[len(digits) + 1 :]
+    if (
+        not (sign and sign in "+-" and digits.isdecimal())
+        or letters not in ("", "b", "c", "l", "f", "bf", "cf", "lf")
+        or (sign == "-" and not letters)
+    ):
+        return [word]
+    counts = "--bytes" if letters[:1] in ("b", "c") else "--lines"
+    unit = "b" if letters[:1] == "b" else ""
+    new = [f"{counts}={sign.replace('-', '')}{digits}{unit}"]
+    return [*new, "-f"] if letters[-1:] == "f" else new
 
 
 class Output:
@@ -216,11 +227,8 @@ def skip_lines(source: Source, count: int, end: bytes) -> Iterator[bytes]:
             if lines < count:
                 count -= lines
                 continue
-            position = 0
-            for _ in range(count):
-                position = block.index(end, position) + 1
+            block = block[line_end(block, count, end) :]
             count = 0
-            block = block[position:]
         yield block
 
 

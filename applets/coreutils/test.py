@@ -5,6 +5,7 @@ Evaluate an expression: status 0 when it is true, 1 when false, 2 when none.
 
 Files:    -e FILE exists; -f file; -d folder; -h or -L link; -b -c -p -S other kinds; -s not empty;
           -r -w -x may be read, written, executed; -u -g -k mode bits; -O -G owned by this process;
+          -N changed since it was read;
           -t FD is a terminal; FILE1 -nt FILE2 newer; -ot older; -ef the same file
 Strings:  STRING or -n STRING not empty; -z empty; = or == equal; != not; < and > in byte order
 Numbers:  N1 -eq N2, -ne, -lt, -le, -gt, -ge
@@ -165,6 +166,7 @@ UNARY: dict[str, Callable[[str], bool]] = {
     "-x": _access(os.X_OK),
     "-z": lambda text: not text,
     "-O": lambda name: os.stat(name).st_uid == os.geteuid(),
+    "-N": lambda name: _unread(os.stat(name)),
     "-G": lambda name: os.stat(name).st_gid == os.getegid(),
 }
 
@@ -184,6 +186,10 @@ BINARY: dict[str, Callable[[str, str], bool]] = {
     "-ot": lambda a, b: _modified(a) < _modified(b),
     "-ef": os.path.samefile,
 }
+
+
+def _unread(status: os.stat_result) -> bool:
+    return status.st_mtime_ns > status.st_atime_ns
 
 
 def unary(operator: str, operand: str) -> bool:

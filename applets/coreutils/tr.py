@@ -52,7 +52,7 @@ def main(argv: list[str]) -> int:
         kept = set(first)
         first = bytes(byte for byte in range(256) if byte not in kept)
     translates = len(sets) == 2 and not opt.delete
-    second = expand(os.fsencode(sets[1]), len(first)) if len(sets) == 2 else b""
+    second = expand(os.fsencode(sets[1]), len(first), translates) if len(sets) == 2 else b""
     table = translation(first, second, opt.truncate_set1, opt.complement) if translates else None
     deleted = first if opt.delete else b""
     squeezed = (second or first) if opt.squeeze_repeats else b""
@@ -99,8 +99,11 @@ def change(table: bytes | None, deleted: bytes, squeezed: set[int]) -> None:
         out.flush()
 
 
-def expand(text: bytes, length: int | None) -> bytes:
-    """The bytes that a SET stands for; `length` is that of SET1, for [x*]."""
+def expand(text: bytes, length: int | None, translated: bool = False) -> bytes:
+    """The bytes that a SET stands for; `length` is that of SET1, for [x*].
+
+    translated: it is what is translated to, where only the classes lower and upper have an order (POSIX).
+    """
     out = bytearray()
     fill: tuple[int, bytes] | None = None
     at = 0
@@ -108,6 +111,11 @@ def expand(text: bytes, length: int | None) -> bytes:
         if text[at : at + 2] in (b"[:", b"[="):
             end = text.find(text[at + 1 : at + 2] + b"]", at + 2)
             if end >= at + 2 and (end > at + 2 or text[at + 1 : at + 2] == b":"):
+                if translated and text[at + 1 : end] not in (b":lower", b":upper"):
+                    raise UsageError(
+                        "when translating, the only character classes that may appear in"
+                        " string2 are 'upper' and 'lower'"
+                    )
                 out += _class(text[at + 1 : at + 2], text[at + 2 : end])
                 at = end + 2
                 continue

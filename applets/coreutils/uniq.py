@@ -46,6 +46,8 @@ def main(argv: list[str]) -> int:
             )
     if opt.group is not None and (opt.count or opt.repeated or opt.unique or opt.D):
         raise UsageError("--group is mutually exclusive with -c/-d/-D/-u")
+    if opt.count and (opt.D or opt.all_repeated is not None):
+        raise UsageError("printing all duplicated lines and repeat counts is meaningless")
     source = open_input(operands[0] if operands else "-")
     if source is None:
         return 1

@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
     wide = 1 if when == "only" else width(files, columns)
     out = stdout()
     for row, name in rows:
-        label = f" {name}" if name and files else ""
+        label = f" {'-' if name == 'standard input' else name}" if name and files else ""
         out.write(os.fsencode(" ".join(f"{n:{wide}}" for n in row) + f"{label}\n"))
     return 0
 
@@ -95,13 +95,18 @@ def count(source: Source, columns: list[str]) -> list[int]:
     found = dict.fromkeys(COLUMNS, 0)
     widest = line = 0
     before = b" "
+    decoder = None
     words, widths = "words" in columns, "max_line_length" in columns
     for block in source.line_blocks() if widths else source.blocks():
         found["lines"] += block.count(b"\n")
         found["bytes"] += len(block)
         if "chars" in columns:
-            # Continuation bytes of UTF-8 begin no character.
-            found["chars"] += len(block) - len(block.translate(None, _STARTS))
+            if decoder is None and not block.isascii():
+                import codecs
+
+                # Bytes that are no UTF-8 are no characters.
+                decoder = codecs.getincrementaldecoder("utf-8")("ignore")
+            found["chars"] += len(decoder.decode(block) if decoder else block)
         if words:
             found["words"] += (before + block.translate(_CLASSES)).count(b" x")
             before = b"x" if _CLASSES[block[-1]] == 120 else b" "
@@ -111,10 +116,6 @@ def count(source: Source, columns: list[str]) -> list[int]:
                 widest = max(widest, line)
     found["max_line_length"] = widest
     return [found[column] for column in columns]
-
-
-#: Bytes that begin a character of UTF-8.
-_STARTS = bytes(byte for byte in range(256) if byte & 0xC0 != 0x80)
 
 
 def _columns(text: bytes) -> int:

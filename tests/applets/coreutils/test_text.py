@@ -40,6 +40,9 @@ TABLE = [
     (["head", "-c", "3"], b"abcdef", b"abc"),
     (["head", "-c", "-2"], b"abcdef", b"abcd"),
     (["head", "-c", "1k"], b"x" * 2000, b"x" * 1024),
+    (["head", "-3c"], b"abcdef", b"abc"),
+    (["head", "-1k"], b"x" * 2000, b"x" * 1024),
+    (["head", "-2q"], TWELVE, b"1\n2\n"),
     (["head", "-v", "-n1"], b"a\nb\n", b"==> standard input <==\na\n"),
     (["head", "-z", "-n1"], b"a\0b\0", b"a\0"),
     (["head", "-n", "5"], b"a\nb", b"a\nb"),
@@ -54,6 +57,9 @@ TABLE = [
     (["tail", "-n", "+0"], b"a\nb\n", b"a\nb\n"),
     (["tail", "-c", "3"], b"abcdef", b"def"),
     (["tail", "-c", "+3"], b"abcdef", b"cdef"),
+    (["tail", "-2c"], b"abcdef", b"ef"),
+    (["tail", "+3c"], b"abcdef", b"cdef"),
+    (["tail", "-1l"], b"a\nb\n", b"b\n"),
     (["tail", "-c", "99"], b"abc", b"abc"),
     # wc
     (["wc"], b"a b\nc\n", b"      2       3       6\n"),
@@ -61,6 +67,8 @@ TABLE = [
     (["wc", "-w"], b" a\tb\n\nc ", b"3\n"),
     (["wc", "-c"], b"\xc3\xa4", b"2\n"),
     (["wc", "-m"], b"\xc3\xa4x", b"2\n"),
+    (["wc", "-m"], b"\xc3\xa4\xff\xc3x\n", b"3\n"),
+    (["wc", "-lc", "-"], b"a\n", b"      1       2 -\n"),
     (["wc", "-L"], b"a\tb\nccc\n", b"9\n"),
     (["wc", "-lc"], b"", b"      0       0\n"),
     # tr
@@ -172,6 +180,12 @@ def test_output(run: Run, argv: list[str], stdin: bytes, out: bytes) -> None:
         (["tr", "a"], 1, "two sets are needed"),
         (["tr", "[:nonsense:]", "x"], 1, "invalid character class 'nonsense'"),
         (["tr", "z-a", "x"], 1, "reverse collating sequence order"),
+        (["tr", "[:lower:]", "[:digit:]"], 1, "only character classes that may appear"),
+        (["uniq", "-cD"], 1, "repeat counts is meaningless"),
+        (["sort", "-nM"], 2, "options '-Mn' are incompatible"),
+        (["sort", "-k1nh"], 2, "options '-hn' are incompatible"),
+        (["sort", "-cC"], 2, "options '-cC' are incompatible"),
+        (["tee", "--output-error=no"], 1, "invalid argument 'no'"),
         (["cut"], 1, "you must specify a list"),
         (["cut", "-f", "0"], 1, "numbered from 1"),
         (["cut", "-f", "3-1"], 1, "invalid decreasing range '3-1'"),
@@ -239,6 +253,8 @@ def test_sort_checks(run: Run) -> None:
     wrong = run("sort", "-c", stdin=b"b\na\n")
     assert (wrong.status, wrong.err) == (1, b"sort: -:2: disorder: a\n")
     assert run("sort", "-C", stdin=b"b\na\n")[:3] == (1, b"", b"")
+    assert run("sort", "--check=quiet", stdin=b"b\na\n")[:3] == (1, b"", b"")
+    assert run("sort", "--check", stdin=b"b\na\n").err == wrong.err
     assert run("sort", "-cu", stdin=b"a\na\n").status == 1
 
 
@@ -263,6 +279,7 @@ def test_tee_writes_all_its_files(run: Run, tmp_path: Path) -> None:
     run("tee", "-a", "b", cwd=tmp_path, stdin=b"new")
     assert (tmp_path / "a").read_bytes() == b"new"
     assert (tmp_path / "b").read_bytes() == b"old new"
+    assert run("tee", "--output-error=exit", "/dev/full", stdin=b"x").status == 1
     failed = run("tee", "no/such", cwd=tmp_path, stdin=b"x")
     assert (failed.status, failed.out) == (1, b"x")
 
