@@ -21,7 +21,7 @@ import os
 
 from toolbox.errors import Fatal, warn
 from toolbox.files import replace_file
-from toolbox.kmod import folder_of, module_name
+from toolbox.kmod import SUFFIXES, folder_of
 from toolbox.kmod.index import Index
 from toolbox.options import Options
 from toolbox.streams import stdout
@@ -66,9 +66,9 @@ def _is_new(folder: str, target: str) -> bool:
         written = os.stat(os.path.join(target, "modules.dep")).st_mtime
     except FileNotFoundError:
         return False
-    for top, _, names in os.walk(folder):
-        for name in names:
-            if module_name(name) != name.replace("-", "_"):
-                if os.stat(os.path.join(top, name)).st_mtime > written:
-                    return False
-    return True
+    return not any(
+        os.stat(os.path.join(top, name)).st_mtime > written
+        for top, _, names in os.walk(folder)
+        for name in names
+        if name.endswith(SUFFIXES)
+    )

@@ -8,6 +8,8 @@ Load the module in FILE into the kernel.
 
 from __future__ import annotations
 
+import os
+
 from toolbox.errors import warn
 from toolbox.kmod.loading import insert, reason
 from toolbox.options import Options
@@ -18,6 +20,7 @@ options = Options(__doc__, permute=False)
 
 def main(argv: list[str]) -> int:
     opt, (path, *parameters) = options.parse(argv)
+    os.stat(path)  # the kernel's ENOENT is about symbols
     try:
         insert(path, " ".join(parameters), force=opt.force)
     except OSError as error:

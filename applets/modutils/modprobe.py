@@ -84,7 +84,13 @@ class _Probe:
         self.index = index
         self.failed = False
         self.done: set[str] = set()
-        self.softdeps = {name: softdep(text.split()) for name, text in index.softdeps}
+        self.softdeps: dict[str, tuple[list[str], list[str]]] = {}
+        for name, text in index.softdeps:
+            # A module may have several.
+            before, after = self.softdeps.setdefault(name, ([], []))
+            more_before, more_after = softdep(text.split())
+            before += more_before
+            after += more_after
         self.softdeps |= configuration.softdeps
         self.builtin = index.builtin()
 
@@ -162,10 +168,10 @@ class _Probe:
                 raise Fatal(f"ERROR: could not insert '{name}': Module already in kernel")
             return
         before, after = self.softdeps.get(name, ([], []))
-        for one in before:
-            self._load_soft(one)
         for one in reversed(self.index.needs.get(name, [])):
             self._load(one, "")
+        for one in before:
+            self._load_soft(one)
         self._insert(name, parameters)
         for one in after:
             self._load_soft(one)
