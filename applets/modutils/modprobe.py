@@ -254,10 +254,3 @@ class _Probe:
             self._remove(one)
         for one in reversed(before):
             self._remove(one)
-
-
-def _show(line: str) -> None:
-    """A line of the trace, at once: a command of the configuration may write next."""
-    out = stdout()
-    out.write(os.fsencode(line) + b"\n")
-    out.flush()
