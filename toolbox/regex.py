@@ -278,7 +278,9 @@ class _Translator:
         if last.startswith(b"(") and not last.startswith(b"(?:["):
             # A repeated group: how often may change what follows, so the first match need not be the longest.
             self.result.alternation = True
-        if last[-1:] in b"*+?}" and last[:1] != b"\\" and len(last) > 1:
+        escaped = len(last) == 2 and last[:1] == b"\\"
+        if last[-1:] in b"*+?}" and len(last) > 1 and not escaped:
+            # Repeated already: re has a repeated repetition only of a group.
             last = b"(?:" + last + b")"
         self.out[-1] = last + source
 

@@ -5,7 +5,7 @@ modprobe -D MODULE
 modprobe -R MODULE
 modprobe -c
 
-Load a module with all that it needs, or take it out again with what nothing else needs.
+Load a module with all that it needs, or take it out with what it needed.
 
   -a, --all              several modules
   -r, --remove           take out

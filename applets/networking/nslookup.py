@@ -1,6 +1,6 @@
 """nslookup [-type=TYPE] [-port=N] [-timeout=SECONDS] [-retry=N] [-vc] [-debug] [NAME [SERVER]]
 
-Ask a name server for the addresses of NAME, the name of an address, or other records.
+Ask a name server for addresses, names of addresses, or other records.
 
   -type=TYPE, -query=TYPE, -q=TYPE   A, AAAA, CAA, CNAME, MX, NS, PTR, SOA, SRV, TXT, ANY...
   -port=N             the server's port (53)

@@ -16,8 +16,8 @@ Show and change interfaces, addresses, routes, neighbours and routing rules.
   -b, -batch=FILE    run the commands in FILE (- for standard input)
   -force             go on with the next one when one fails
 
-OBJECT is link, address, route, neighbour, rule or monitor; VERB show, add, delete, replace, change, flush,
-get or set. All may be shortened: ip a, ip r, ip l set eth0 up.
+OBJECT is link, address, route, neighbour, rule or monitor; VERB show, add, delete, replace,
+change, flush, get or set. All may be shortened: ip a, ip r, ip l set eth0 up.
 
   ip link set eth0 up mtu 1400               ip address add 10.0.0.2/24 dev eth0
   ip link add v0 type veth peer name v1      ip address flush dev eth0

@@ -64,7 +64,7 @@ Fetch URLs by HTTP and HTTPS into files.
   -6, --inet6-only
 
 $http_proxy, $https_proxy and $no_proxy name proxies.
-Status 1: other; 2: usage; 3: files; 4: network; 5: TLS; 6: login; 7: protocol; 8: the server says no.
+Status 1: other; 2: usage; 3: files; 4: network; 5: TLS; 6: login; 7: protocol; 8: server says no.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """ps [-AadefFHjlLNTwy] [-o FORMAT] [-p PIDS] [-C NAMES] [-t TERMINALS] [-u USERS]
 ps [afhjlruwx] [o FORMAT] [p PIDS] [t TERMINALS] [U USERS] [k KEYS] [PID]...
 
-List processes: `ps` alone lists all of them; with options, unless they say which, the caller's own on
-the same terminal.
+List processes: `ps` alone lists all of them. With options, unless they say which, it is the
+caller's own on the same terminal.
 
 Which (POSIX and GNU; several add up):
   -A, -e               all
