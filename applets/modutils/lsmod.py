@@ -1,6 +1,6 @@
 """lsmod
 
-List the loaded modules: name, size in bytes, by how many and whom they are used.
+List the loaded modules: name, size in bytes, and by whom they are used.
 """
 
 from __future__ import annotations
