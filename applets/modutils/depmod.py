@@ -1,74 +1,99 @@
-"""depmod [-aAenvw] [-b FOLDER] [-o FOLDER] [RELEASE] [FILE]...
+"""depmod [-aAenwv] [-b DIR] [-o DIR] [-F FILE] [VERSION]
 
-Write the index of a kernel's modules, from which modprobe knows what they need.
+Write down which kernel modules need which others, for modprobe.
 
-  -a, --all           all modules (usual)
-  -A, --quick         only when a module is newer than the index
-  -b, --basedir=FOLDER  modules are in FOLDER/lib/modules/RELEASE
-  -o, --outdir=FOLDER  write into FOLDER/lib/modules/RELEASE
-  -n, --show, --dry-run  write to standard output
-  -e, --errsyms       warn of what is needed and not there
-  -E, --symvers=FILE  nothing
-  -F, --filesyms=FILE  nothing
-  -w, --warn          the same as -e
-  -C, --config=FILE   nothing
-  -v, --verbose       say what every module needs
+The files modules.dep, .alias, .softdep, .symbols and .devname go into /lib/modules/VERSION (of this
+kernel, unless told).
+
+  -a, --all             all modules; the default
+  -A, --quick           only when a module is newer than modules.dep
+  -b, --basedir=DIR     below DIR, which stands for /
+  -e, --errsyms         tell of symbols that neither a module nor the kernel has; needs -F
+  -F, --filesyms=FILE   the kernel's symbols: a System.map
+  -n, --dry-run, --show  write to standard output instead
+  -o, --outdir=DIR      write below DIR, which stands for /
+  -v, --verbose         show each module and what it needs
+  -w, --warn            accepted; a module that is there twice is always told of
 """
 
 from __future__ import annotations
 
 import os
 
-from toolbox.errors import Fatal, warn
+from toolbox.errors import Fatal, UsageError, warn
 from toolbox.files import replace_file
-from toolbox.kmod import SUFFIXES, folder_of
-from toolbox.kmod.index import Index
+from toolbox.linux.module_tree import Graph, render, scan
 from toolbox.options import Options
 from toolbox.streams import stdout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from toolbox.linux.module_file import ModuleFile
 
 options = Options(__doc__)
 
 
 def main(argv: list[str]) -> int:
-    opt, words = options.parse(argv)
-    release = words[0] if words else ""
-    if release and not release[0].isdecimal():
-        release = ""  # a file of a module: its kernel is the running one
-    folder = folder_of(opt.basedir or "", release)
+    """As kmod's depmod(8), without the binary index files: modprobe reads the text."""
+    opt, operands = options.parse(argv)
+    version = operands[0] if operands else os.uname().release
+    if not version[:1].isdigit() or "/" in version:
+        raise UsageError(f"bad version passed: {version}")
+    folder = os.path.join(opt.basedir or "/", "lib/modules", version)
     if not os.path.isdir(folder):
         raise Fatal(f"could not open directory {folder}: {os.strerror(2)}")
-    target = folder_of(opt.outdir, release) if opt.outdir else folder
-    if opt.quick and _is_new(folder, target):
+    if opt.quick and _up_to_date(folder):
         return 0
-    index = Index(folder)
-    complain = warn if opt.errsyms or opt.warn else _nothing
-    index.scan(lambda text: complain(f"WARNING: {text}", 0))
-    texts = index.write()
-    out = stdout()
-    for name, text in texts.items():
-        if opt.show:
-            out.write(os.fsencode(text))
-        else:
-            os.makedirs(target, exist_ok=True)
-            replace_file(os.path.join(target, name), os.fsencode(text))
-    if opt.verbose and not opt.show:
-        out.write(os.fsencode(texts["modules.dep"]))
+    # What cannot be read is missing from the lists: they are written, but it is no success.
+    modules = scan(folder, warn)
+    written = render(folder, modules)
+    if opt.verbose or opt.errsyms:
+        _report(modules, opt.filesyms if opt.errsyms else None, verbose=opt.verbose)
+    if opt.dry_run:
+        for lines in written.values():
+            stdout().write(_text(lines))
+        return 0
+    target = os.path.join(opt.outdir, "lib/modules", version) if opt.outdir else folder
+    os.makedirs(target, exist_ok=True)
+    for name, lines in written.items():
+        replace_file(os.path.join(target, name), _text(lines))
     return 0
 
 
-def _nothing(text: str, status: int) -> None:
-    """Keep silent of what is missing."""
+def _text(lines: list[str]) -> bytes:
+    return b"".join(os.fsencode(line) + b"\n" for line in lines)
 
 
-def _is_new(folder: str, target: str) -> bool:
-    """Whether no module is newer than the index."""
+def _up_to_date(folder: str) -> bool:
+    """Whether modules.dep is newer than everything of the tree that could change it."""
     try:
-        written = os.stat(os.path.join(target, "modules.dep")).st_mtime
-    except FileNotFoundError:
+        made = os.stat(os.path.join(folder, "modules.dep")).st_mtime_ns
+    except OSError:
         return False
-    return not any(
-        os.stat(os.path.join(top, name)).st_mtime > written
-        for top, _, names in os.walk(folder)
-        for name in names
-        if name.endswith(SUFFIXES)
-    )
+    for where, _, names in os.walk(os.path.join(folder)):
+        paths = [os.path.join(where, name) for name in names if ".ko" in name]
+        if where != folder:
+            paths.append(where)  # a module has gone
+        if any(os.stat(path).st_mtime_ns > made for path in paths):
+            return False
+    return True
+
+
+def _report(modules: list[ModuleFile], symbols: str | None, *, verbose: bool) -> None:
+    """-v: what needs what; -e: symbols that nobody has, given the kernel's in the file `symbols`."""
+    graph = Graph(modules)
+    known: set[bytes] = set()
+    if symbols:
+        with open(symbols, "rb") as file:
+            known = {
+                words[2].removeprefix(b"__ksymtab_")
+                for words in map(bytes.split, file)
+                if len(words) > 2
+            }
+    for i, module in enumerate(modules):
+        if verbose:
+            needed = " ".join(modules[n].name for n in graph.needs[i])
+            stdout().write(os.fsencode(f"{module.path}: {needed}".rstrip()) + b"\n")
+        for symbol in graph.unresolved[i] if symbols else ():
+            if symbol not in known:
+                warn(f"{module.path} needs unknown symbol {os.fsdecode(symbol)}", 0)

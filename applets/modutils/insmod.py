@@ -1,29 +1,37 @@
-"""insmod [-f] FILE [PARAMETER]...
+"""insmod [-fv] FILE [PARAMETER]...
 
-Load the module in FILE into the kernel.
+Put the kernel module in FILE in, with parameters of the form NAME=VALUE.
 
-  -f, --force   whatever kernel it was built for
-  -v, --verbose, -s, --syslog   nothing
+  -f, --force           whatever kernel it was made for
+  -v, --verbose         say what is done
 """
 
 from __future__ import annotations
 
 import os
 
-from toolbox.errors import warn
-from toolbox.kmod.loading import insert, reason
+from toolbox.errors import Fatal
+from toolbox.linux import modules
+from toolbox.linux.kmod import insert, meaning, parameter
 from toolbox.options import Options
+from toolbox.streams import stdout
 
-alters_process = True
 options = Options(__doc__, permute=False)
 
 
 def main(argv: list[str]) -> int:
-    opt, (path, *parameters) = options.parse(argv)
-    os.stat(path)  # the kernel's ENOENT is about symbols
+    """As kmod's insmod(8)."""
+    opt, (file, *words) = options.parse(argv)
+    flags = 0
+    if opt.force:
+        flags = modules.MODULE_INIT_IGNORE_MODVERSIONS | modules.MODULE_INIT_IGNORE_VERMAGIC
+    parameters = " ".join(map(parameter, words))
+    if not os.path.exists(file):
+        raise Fatal(f"ERROR: could not load module {file}: No such file or directory")
+    if opt.verbose:
+        stdout().write(os.fsencode(f"insmod {file} {parameters}".rstrip() + "\n"))
     try:
-        insert(path, " ".join(parameters), force=opt.force)
+        insert(file, parameters, flags)
     except OSError as error:
-        warn(f"ERROR: could not insert module {path}: {reason(error)}")
-        return 1
+        raise Fatal(f"ERROR: could not insert module {file}: {meaning(error)}") from None
     return 0

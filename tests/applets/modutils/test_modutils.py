@@ -1,229 +1,309 @@
-"""depmod and modprobe on a tree of made-up modules.  Nothing is loaded into the host's kernel.
+"""depmod, modprobe, insmod, rmmod, lsmod on trees made by hand; nothing is put into the kernel.
 
-Breaks when ELF is read wrongly, when dependencies come in an order that cannot be loaded, or when modprobe.d
-is not obeyed.
+Breaks when a dependency, alias, soft dependency or line of modprobe.d is lost, or when the text files
+differ from kmod's.
 """
 
 from __future__ import annotations
 
-import gzip
 import lzma
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-RELEASE = "6.1.0-test"
+from tests.applets.modutils.kernel_tree import VERSION, module, tree
 
+Modprobe = Callable[..., tuple[int, list[str], str]]
 
-def module(information: dict[str, list[str]], symbols: tuple[str, ...] = ()) -> bytes:
-    """A relocatable ELF file of 64 bits with .modinfo and the names of exported symbols."""
-    modinfo = b"".join(f"{k}={v}".encode() + b"\0" for k, vs in information.items() for v in vs)
-    strings = b"\0" + b"".join(f"{s}\0__ksymtab_{s}\0".encode() for s in symbols)
-    names = b"\0.modinfo\0.strtab\0.shstrtab\0"
-    contents = [b"", modinfo, strings, names]
-    offsets, at = [], 64
-    for content in contents:
-        offsets.append(at)
-        at += len(content)
-    heads = b""
-    for i, name in enumerate((b"", b".modinfo", b".strtab", b".shstrtab")):
-        where = names.index(b"\0" + name + b"\0") + 1 if name else 0
-        heads += struct.pack(
-            "<IIQQQQIIQQ", where, int(i > 0), 0, 0, offsets[i], len(contents[i]), 0, 0, 1, 0
-        )
-    head = b"\x7fELF\x02\x01\x01" + bytes(9)
-    head += struct.pack("<HHIQQQIHHHHHH", 1, 62, 1, 0, 0, at, 0, 64, 0, 0, 64, 4, 3)
-    return head + b"".join(contents) + heads
-
-
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    """A folder with modules: top needs middle and low, middle needs low; one is compressed; one is built in."""
-    kernel = tmp_path / "lib/modules" / RELEASE / "kernel"
-    kernel.mkdir(parents=True)
-    aliases = [
-        "pci:v00001AF4d00001000sv*sd*bc*sc*i*",
-        "net-pf-10",
-        "devname:top",
-        "char-major-10-200",
-    ]
-    (kernel / "top.ko").write_bytes(
-        module(
-            {"depends": ["mid-dle,low"], "alias": aliases, "softdep": ["pre: extra post: later"]}
-        )
-    )
-    (kernel / "mid-dle.ko.xz").write_bytes(
-        lzma.compress(module({"depends": ["low"]}, ("mid_work",)))
-    )
-    (kernel / "low.ko.gz").write_bytes(gzip.compress(module({"depends": [""]}, ("low_a", "low_b"))))
-    (kernel / "extra.ko").write_bytes(module({"depends": [""], "alias": ["pci:v00001AF4d*"]}))
-    (kernel / "later.ko").write_bytes(module({}))
-    (kernel.parent / "modules.builtin").write_text("kernel/fs/solid.ko\n")
-    (kernel.parent / "modules.builtin.modinfo").write_bytes(
-        b"solid.alias=fs-solid\0solid.license=GPL\0"
-    )
-    (kernel.parent / "modules.order").write_text("kernel/low.ko\nkernel/top.ko\n")
-    return tmp_path
-
-
-@pytest.fixture
-def modprobe(run, base) -> Callable[..., object]:
-    return lambda *words: run("modprobe", "-d", str(base), "-S", RELEASE, *words)
-
-
-@pytest.fixture
-def indexed(run, base) -> Path:
-    assert run("depmod", "-b", str(base), RELEASE) == (0, b"", b"")
-    return base / "lib/modules" / RELEASE
-
-
-def loads(result, base: Path) -> list[str]:
-    """The names in the insmod lines."""
-    assert result.status == 0, result.err
-    lines = result.out.decode().splitlines()
-    return [
-        Path(line.split()[1]).name.partition(".")[0] for line in lines if line.startswith("insmod ")
-    ]
-
-
-def test_depmod_writes_kmods_files(indexed) -> None:
-    assert (indexed / "modules.dep").read_text() == (
-        "kernel/low.ko.gz:\n"
-        "kernel/top.ko: kernel/mid-dle.ko.xz kernel/low.ko.gz\n"
-        "kernel/extra.ko:\n"
-        "kernel/later.ko:\n"
-        "kernel/mid-dle.ko.xz: kernel/low.ko.gz\n"
-    )
-    assert "alias net-pf-10 top\n" in (indexed / "modules.alias").read_text()
-    symbols = (indexed / "modules.symbols").read_text().splitlines()
-    assert symbols[1:] == [
-        "alias symbol:low_a low",
-        "alias symbol:low_b low",
-        "alias symbol:mid_work mid_dle",
-    ]
-    assert "softdep top pre: extra post: later\n" in (indexed / "modules.softdep").read_text()
-    assert (indexed / "modules.devname").read_text().splitlines()[1:] == ["top top c10:200"]
-
-
-def test_depmod_elsewhere_and_to_standard_output(run, base, tmp_path) -> None:
-    out = run("depmod", "-n", "-b", str(base), RELEASE).out
-    assert out.startswith(b"kernel/low.ko.gz:\n")
-    assert not (base / "lib/modules" / RELEASE / "modules.dep").exists()
-    assert run("depmod", "-b", str(base), "-o", str(tmp_path / "o"), RELEASE).status == 0
-    assert (tmp_path / "o/lib/modules" / RELEASE / "modules.dep").exists()
-    r = run("depmod", "-b", "/nowhere", RELEASE)
-    assert (r.status, r.err.startswith(b"depmod: could not open directory")) == (1, True)
-
-
-@pytest.mark.parametrize(
-    "image", [b"", b"\x7fELF", b"\x7fELF" + b"\xff" * 100, module({})[:200], b"#!/bin/sh\n"]
-)
-def test_a_broken_module_is_named(run, base, image) -> None:
-    (base / "lib/modules" / RELEASE / "kernel/bad.ko").write_bytes(image)
-    r = run("depmod", "-b", str(base), RELEASE)
-    assert r.status == 1
-    assert b"bad.ko: " in r.err
-    assert b"Traceback" not in r.err
-
-
-def test_missing_and_circular_dependencies_are_warned_of(run, base) -> None:
-    kernel = base / "lib/modules" / RELEASE / "kernel"
-    (kernel / "a.ko").write_bytes(module({"depends": ["b,gone"]}))
-    (kernel / "b.ko").write_bytes(module({"depends": ["a"]}))
-    r = run("depmod", "-e", "-b", str(base), RELEASE)
-    assert r.status == 0
-    assert b"a needs gone, which is not there" in r.err
-    assert b"need each other" in r.err
-
-
-@pytest.mark.parametrize(
-    ("name", "names"),
-    [
-        ("top", ["low", "mid-dle", "extra", "top", "later"]),
-        ("mid_dle", ["low", "mid-dle"]),
-        ("mid-dle", ["low", "mid-dle"]),
-        ("net-pf-10", ["low", "mid-dle", "extra", "top", "later"]),
-        ("pci:v00001AF4d00001000sv1sd2bc3sc4i5", ["low", "mid-dle", "extra", "top", "later"]),
-        ("symbol:low_b", ["low"]),
-    ],
-)
-def test_what_is_loaded_and_in_which_order(modprobe, indexed, base, name, names) -> None:
-    assert loads(modprobe("-D", name), base) == names
-
-
-def test_without_depmod_the_modules_are_read(modprobe, base) -> None:
-    assert loads(modprobe("-D", "top"), base) == ["low", "mid-dle", "extra", "top", "later"]
-
-
-def test_built_in_unknown_and_quiet(modprobe, indexed) -> None:
-    assert modprobe("solid") == (0, b"", b"")
-    assert modprobe("-D", "fs-solid").out == b"builtin solid\n"
-    r = modprobe("nothing")
-    assert r.status == 1
-    assert r.err.startswith(b"modprobe: FATAL: Module nothing not found in directory ")
-    assert modprobe("-q", "nothing") == (1, b"", b"")
-    assert modprobe("-R", "net-pf-10").out == b"top\n"
-    assert modprobe().status == 1
-
-
-CONFIGURATION = """\
-# comment
-alias card top
-alias eth* low
-options low speed=9 \\
-  mode=fast
-options mid-dle x=1
-blacklist extra
-install later echo instead of $CMDLINE_OPTS
-softdep low pre: later
+CONFIG = """\
+# a comment
+alias mynet mid-dle
+alias foo-* base
+alias also last
+options mid_dle debug=1
+options mid-dle \\
+  mode="a b"
+options mynet x=9
+install last /bin/echo CMD $CMDLINE_OPTS
+softdep base post: first_soft
+blacklist first_soft
+alias to-first first_soft
+nonsense here
 """
 
 
-def test_modprobe_d(modprobe, indexed, base) -> None:
-    folder = base / "etc/modprobe.d"
-    folder.mkdir(parents=True)
-    (folder / "box.conf").write_text(CONFIGURATION)
-    (folder / "box.conf~").write_text("nonsense")
-    path = base / "lib/modules" / RELEASE / "kernel"
-    out = modprobe("-D", "eth0", "more=2").out.decode().splitlines()
-    assert out == ["install echo instead of ", f"insmod {path}/low.ko.gz speed=9 mode=fast more=2"]
-    # A blacklisted module is loaded when it is named, not by an alias, and not at all with -b.
-    assert b"extra" not in modprobe("-D", "pci:v00001AF4d0000").out
-    assert b"extra.ko" in modprobe("-D", "extra").out
-    assert modprobe("-b", "-D", "extra") == (0, b"", b"")
-    assert modprobe("-i", "-D", "later").out.decode() == f"insmod {path}/later.ko \n"
-    assert modprobe("later", "a=b").out == b"instead of a=b\n"
-    (folder / "box.conf").write_text("install later exit 3\n")
-    assert modprobe("later").status == 1
-    assert b"install later exit 3\n" in modprobe("-c").out
+@pytest.fixture(params=["modules.dep", "no modules.dep"])
+def modprobe(run, tmp_path: Path, request) -> Modprobe:
+    """Run modprobe on the tree, with and without depmod's files; (status, lines without the folder, errors)."""
+    folder = tree(tmp_path)
+    if request.param == "modules.dep":
+        assert run("depmod", "-b", str(tmp_path), VERSION).status == 0
+    conf = tmp_path / "conf"
+    conf.mkdir()
+    (conf / "a.conf").write_text(CONFIG)
+    (conf / "ignored.txt").write_text("install base /bin/false\n")
+
+    def call(*argv: str) -> tuple[int, list[str], str]:
+        words = ("-C", str(conf), "-d", str(tmp_path), "-S", VERSION, *argv)
+        result = run("modprobe", *words)
+        lines = result.out.decode().replace(f"{folder}/kernel/", "").splitlines()
+        return result.status, [line.rstrip() for line in lines], result.err.decode()
+
+    return call
 
 
-def test_a_dry_run_says_what_it_would_do(modprobe, indexed, base) -> None:
-    assert loads(modprobe("-n", "-v", "-a", "low", "extra"), base) == ["low", "extra"]
-
-
-def test_removing_what_is_not_loaded(run, modprobe, indexed) -> None:
-    assert modprobe("-r", "top").status == 0
-    assert modprobe("-r", "--first-time", "top").status == 1
-    r = run("rmmod", "no_such_module")
-    assert (r.status, r.err) == (
-        1,
-        b"rmmod: ERROR: Module no_such_module is not currently loaded\n",
+def test_depmod_writes_what_kmod_writes(run, tmp_path: Path) -> None:
+    folder = tree(tmp_path)
+    result = run("depmod", "-b", str(tmp_path), VERSION)
+    assert (result.status, result.out, result.err) == (0, b"", b"")
+    assert (folder / "modules.dep").read_text() == (
+        "kernel/lib/base.ko:\n"
+        "kernel/net/first_soft.ko:\n"
+        "kernel/net/last.ko:\n"
+        "kernel/net/mid-dle.ko.xz: kernel/lib/base.ko\n"
+        "kernel/net/top.ko.gz: kernel/net/mid-dle.ko.xz kernel/lib/base.ko\n"
+    )
+    assert (folder / "modules.alias").read_text() == (
+        "# Aliases extracted from modules themselves.\n"
+        "alias acpi*:X-1:* first_soft\n"
+        "alias pci:v00008086d*sv*sd*bc02sc00i* last\n"
+        "alias net-pf-77 mid_dle\n"
+        "alias pci:v00001AF4d*sv*sd*bc02sc00i* top\n"
+        "alias char-major-10-200 top\n"
+        "alias devname:net/top-node top\n"
+    )
+    assert (folder / "modules.softdep").read_text() == (
+        "# Soft dependencies extracted from modules themselves.\n"
+        "softdep top pre: first-soft post: last\n"
+    )
+    assert (folder / "modules.symbols").read_text() == (
+        "# Aliases for symbols, used by symbol_request().\n"
+        "alias symbol:base_get base\n"
+        "alias symbol:base_put base\n"
+        "alias symbol:middle_do mid_dle\n"
+    )
+    assert (folder / "modules.devname").read_text() == (
+        "# Device nodes to trigger on-demand module loading.\ntop net/top-node c10:200\n"
     )
 
 
-def test_insmod_of_no_module(run, tmp_path) -> None:
-    r = run("insmod", str(tmp_path / "x.ko"))
-    assert r.status == 1
-    assert r.err.endswith(b"x.ko: No such file or directory\n")
-    (tmp_path / "x.ko").write_bytes(b"x")
-    r = run("insmod", str(tmp_path / "x.ko"))
-    assert (r.status, r.err.startswith(b"insmod: ERROR: could not insert module ")) == (1, True)
-    assert run("insmod").status == 1
+def test_depmod_shows_and_writes_elsewhere(run, tmp_path: Path) -> None:
+    folder = tree(tmp_path)
+    shown = run("depmod", "-n", "-b", str(tmp_path), VERSION)
+    assert shown.out.startswith(b"kernel/lib/base.ko:\n")
+    assert not (folder / "modules.dep").exists()
+    assert run("depmod", "-b", str(tmp_path), "-o", str(tmp_path / "o"), VERSION).status == 0
+    assert (tmp_path / "o/lib/modules" / VERSION / "modules.dep").exists()
+    assert not (folder / "modules.dep").exists()
 
 
-def test_lsmod(run) -> None:
-    r = run("lsmod")
-    assert r.out.startswith(b"Module                  Size  Used by\n") or b"/proc/modules" in r.err
+def test_depmod_quick_writes_only_when_something_is_newer(run, tmp_path: Path) -> None:
+    folder = tree(tmp_path)
+    assert run("depmod", "-A", "-b", str(tmp_path), VERSION).status == 0
+    written = (folder / "modules.dep").stat().st_ino
+    assert run("depmod", "-A", "-b", str(tmp_path), VERSION).status == 0
+    assert (folder / "modules.dep").stat().st_ino == written
+    (folder / "kernel/lib/new.ko").write_bytes(module())
+    assert run("depmod", "-A", "-b", str(tmp_path), VERSION).status == 0
+    assert "kernel/lib/new.ko:" in (folder / "modules.dep").read_text()
+
+
+def test_depmod_names_unknown_symbols(run, tmp_path: Path) -> None:
+    tree(tmp_path)
+    system_map = tmp_path / "System.map"
+    system_map.write_text("ffffffff81000000 T base_other\n")
+    words = ("depmod", "-n", "-e", "-F", str(system_map), "-b", str(tmp_path), VERSION)
+    assert b"top.ko.gz needs unknown symbol printk" in run(*words).err
+    system_map.write_text("ffffffff81000000 T printk\n")
+    assert run(*words).err == b""
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("empty.ko", b"", "no ELF file"),
+        ("text.ko", b"hello " * 20, "no ELF file"),
+        ("cut.ko", module("license=GPL", gives=["a"])[:200], "ELF structure is broken"),
+        ("cut.ko.xz", lzma.compress(module())[:60], "its compressed data is cut"),
+        ("bad.ko.gz", b"not gzip", "Error -3 while decompressing"),
+        ("new.ko.zst", b"\x28\xb5\x2f\xfd", "compressed with zstd"),
+    ],
+)
+def test_depmod_passes_over_a_broken_module(
+    run, tmp_path: Path, name: str, data: bytes, words: str
+) -> None:
+    folder = tree(tmp_path)
+    (folder / "kernel/lib" / name).write_bytes(data)
+    result = run("depmod", "-b", str(tmp_path), VERSION)
+    assert result.status == 1
+    assert f"{name}: not a kernel module ({words}".encode() in result.err
+    assert result.err.count(b"\n") == 1
+    assert "kernel/net/top.ko.gz:" in (folder / "modules.dep").read_text()
+
+
+def test_depmod_refuses_a_circle(run, tmp_path: Path) -> None:
+    folder = tree(tmp_path)
+    (folder / "kernel/a.ko").write_bytes(module(gives=["a"], needs=["b"]))
+    (folder / "kernel/b.ko").write_bytes(module(gives=["b"], needs=["a"]))
+    result = run("depmod", "-b", str(tmp_path), VERSION)
+    assert result.status == 1
+    assert b"circle of dependencies" in result.err
+    assert not (folder / "modules.dep").exists()
+
+
+def test_depmod_prefers_updates(run, tmp_path: Path) -> None:
+    folder = tree(tmp_path)
+    (folder / "updates").mkdir()
+    (folder / "updates/base.ko").write_bytes(module(gives=["base_get", "base_put"]))
+    assert run("depmod", "-b", str(tmp_path), VERSION).status == 0
+    text = (folder / "modules.dep").read_text()
+    assert "kernel/net/mid-dle.ko.xz: updates/base.ko\n" in text
+    assert "kernel/lib/base.ko" not in text
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [(["nover"], b"bad version passed: nover"), (["9.9"], b"could not open directory")],
+)
+def test_depmod_errors(run, tmp_path: Path, argv: list[str], words: bytes) -> None:
+    result = run("depmod", "-b", str(tmp_path), *argv)
+    assert result.status == 1
+    assert words in result.err
+
+
+BASE = ["insmod lib/base.ko"]
+MIDDLE = 'insmod net/mid-dle.ko.xz debug=1 mode="a b"'
+SOFT = "insmod net/first_soft.ko"
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "lines"),
+    [
+        ("-D base", 0, [*BASE, SOFT]),
+        ("-D mid-dle", 0, [*BASE, SOFT, MIDDLE]),
+        ("-D mid_dle level=3", 0, [*BASE, SOFT, f"{MIDDLE} level=3"]),
+        ("-D mynet", 0, [*BASE, SOFT, f"{MIDDLE} x=9"]),
+        ("-D foo-anything", 0, [*BASE, SOFT]),
+        ("-D net-pf-77", 0, [*BASE, SOFT, MIDDLE]),
+        ("-n -v mid-dle", 0, [*BASE, SOFT, MIDDLE]),
+        ("-n mid-dle", 0, []),
+        ("-D last a=1", 0, ["install /bin/echo CMD $CMDLINE_OPTS a=1"]),
+        ("-i -D last a=1", 0, ["insmod net/last.ko a=1"]),
+        (
+            "-D pci:v00001AF4d00001000sv00001AF4sd00000001bc02sc00i00",
+            0,
+            [*BASE, SOFT, MIDDLE, "insmod net/top.ko.gz", "install /bin/echo CMD $CMDLINE_OPTS"],
+        ),
+        ("-a -D base last", 0, [*BASE, SOFT, "install /bin/echo CMD $CMDLINE_OPTS"]),
+        ("-D built_in", 0, ["builtin built_in"]),
+        ("-D fs-built", 0, ["builtin built_in"]),
+        ("built-in", 0, []),
+        ("-D first-soft", 0, [SOFT]),
+        ("-D to-first", 0, []),
+        ("-b -D first-soft", 0, []),
+        ("-R net-pf-77", 0, ["mid_dle"]),
+        ("-R symbol:base_put", 0, ["base"]),
+        ("-R acpi-device:X-1:Y", 0, ["first_soft"]),
+        ("-n -v -r base", 0, ["rmmod base"]),
+        ("-q nosuch", 1, []),
+        ("last a=1", 0, ["CMD a=1"]),
+    ],
+)
+def test_modprobe(modprobe: Modprobe, argv: str, status: int, lines: list[str]) -> None:
+    assert modprobe(*argv.split())[:2] == (status, lines)
+
+
+def test_modprobe_quotes_blanks(modprobe: Modprobe) -> None:
+    assert modprobe("-D", "first-soft", "a=b c")[1] == [f'{SOFT} a="b c"']
+
+
+def test_modprobe_not_found(modprobe: Modprobe, tmp_path: Path) -> None:
+    status, lines, errors = modprobe("nosuch")
+    where = tmp_path / "lib/modules" / VERSION
+    assert (status, lines) == (1, [])
+    assert f"modprobe: FATAL: Module nosuch not found in directory {where}\n" in errors
+    status, lines, errors = modprobe("-a", "-D", "nosuch", "first-soft")
+    assert (status, lines) == (1, [SOFT])
+    assert "WARNING: Module nosuch not found" in errors
+
+
+def test_modprobe_says_why_a_module_cannot_be_read(run, tmp_path: Path) -> None:
+    folder = tree(tmp_path)
+    (folder / "kernel/packed.ko.zst").write_bytes(b"\x28\xb5\x2f\xfd")
+    words = ("-C", "/dev/null", "-d", str(tmp_path), "-S", VERSION)
+    result = run("modprobe", *words, "packed")
+    assert (result.status, result.out) == (1, b"")
+    assert b"FATAL: Module packed cannot be read: not a kernel module (compressed with zstd" in (
+        result.err
+    )
+    assert run("modprobe", *words, "-D", "base").status == 0
+
+
+def test_modprobe_first_time_and_builtin(modprobe: Modprobe) -> None:
+    status, _, errors = modprobe("--first-time", "built-in")
+    assert status == 1
+    assert "could not insert 'built_in': Module already in kernel" in errors
+    assert modprobe("-r", "base")[0] == 0
+    assert modprobe("-r", "--first-time", "base")[0] == 1
+
+
+def test_modprobe_tells_of_a_bad_line_and_shows_the_rest(
+    modprobe: Modprobe, tmp_path: Path
+) -> None:
+    status, lines, errors = modprobe("-c")
+    assert status == 0
+    assert "a.conf line 13: ignoring bad line starting with 'nonsense'" in errors
+    for line in (
+        "blacklist first_soft",
+        "alias mynet mid_dle",
+        "options mid_dle debug=1",
+        'options mid_dle mode="a b"',
+        "install last /bin/echo CMD $CMDLINE_OPTS",
+        "softdep base post: first_soft",
+    ):
+        assert line in lines
+
+
+def test_modprobe_command_that_fails(run, tmp_path: Path) -> None:
+    tree(tmp_path)
+    conf = tmp_path / "x.conf"
+    conf.write_text("install base exit 3\n")
+    argv = ("modprobe", "-C", str(conf), "-d", str(tmp_path), "-S", VERSION, "base")
+    result = run(*argv)
+    assert result.status == 1
+    assert b"Error running install command 'exit 3' for module base: status 3" in result.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "words"),
+    [
+        ("insmod", 1, b"insmod: missing operand"),
+        (
+            "insmod /nosuch/x.ko",
+            1,
+            b"insmod: ERROR: could not load module /nosuch/x.ko: No such file",
+        ),
+        ("rmmod", 1, b"rmmod: missing operand"),
+        ("rmmod nosuch_module", 1, b"rmmod: ERROR: Module nosuch_module is not currently loaded\n"),
+        ("modprobe", 1, b"modprobe: missing operand"),
+        ("modprobe -C /nosuch/conf x", 1, b"modprobe: /nosuch/conf: No such file or directory\n"),
+        ("lsmod extra", 1, b"lsmod: extra operand"),
+    ],
+)
+def test_errors(run, argv: str, status: int, words: bytes) -> None:
+    result = run(*argv.split())
+    assert (result.status, result.out) == (status, b"")
+    assert result.err.startswith(words)
+
+
+def test_lsmod_agrees_with_the_kernel(run) -> None:
+    result = run("lsmod")
+    source = Path("/proc/modules")
+    if source.exists():
+        lines = result.out.decode().splitlines()
+        assert lines[0] == "Module                  Size  Used by"
+        assert [line.split()[0] for line in lines[1:]]  # names only: modules come and go
+    else:
+        assert result.status == 1
+        assert b"could not get list of modules" in result.err
