@@ -106,6 +106,9 @@ class _Cut(Exception):
 def main(argv: list[str]) -> int:
     opt, urls = options.parse(argv)
     log = _Log(opt)
+    for text in (opt.user_agent, opt.referer, opt.method):
+        if text is not None and not text.isprintable():
+            raise UsageError(f"a header cannot hold {text!r}")
     if opt.input_file is not None:
         urls = [*urls, *_read_urls(opt.input_file)]
     if not urls:

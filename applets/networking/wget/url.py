@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from toolbox.errors import Fatal
-from toolbox.net.http import percent_decode, percent_encode
+from toolbox.net.http import percent_encode
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -31,8 +31,8 @@ class URL:
         authority, target = rest[:cut], rest[cut:]
         login, at, place = authority.rpartition("@")
         user, colon, password = login.partition(":")
-        self.user = os.fsdecode(percent_decode(user)) if at else ""
-        self.password = os.fsdecode(percent_decode(password)) if colon else ""
+        self.user = os.fsdecode(_decode(user)) if at else ""
+        self.password = os.fsdecode(_decode(password)) if colon else ""
         self.host, self.port = self._place(place, text)
         if not target.startswith("/"):
             target = "/" + target
@@ -72,12 +72,15 @@ class URL:
         """Where a redirection leads."""
         from urllib.parse import urljoin
 
-        return URL(urljoin(str(self), location.strip()))
+        try:
+            return URL(urljoin(str(self), location.strip()))
+        except ValueError as error:
+            raise Fatal(f"{location!r}: {error}", 1) from None
 
     def file_name(self) -> str:
         """The last part of the path with the query, as the name of a file in this directory only."""
         path, question, query = self.target.partition("?")
-        raw = percent_decode(path.rpartition("/")[2] or "index.html")
+        raw = _decode(path.rpartition("/")[2] or "index.html")
         return safe_name(raw + (question + query).encode())
 
 
@@ -104,3 +107,10 @@ def proxy_for(url: URL) -> URL | None:
         if domain == "*" or (domain and (host == domain or host.endswith("." + domain))):
             return None
     return URL(found)
+
+
+def _decode(text: str) -> bytes:
+    """Percent-encoded text as bytes; a stray `%` stays, as people type it."""
+    from urllib.parse import unquote_to_bytes
+
+    return unquote_to_bytes(text.encode("utf-8", "surrogateescape"))
