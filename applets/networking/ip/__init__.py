@@ -99,7 +99,10 @@ def _options(words: Words, context: Context) -> str | None:
             context.pretty = True
         elif one_of(name, "netns"):
             _enter(words.after(word))
-        elif one_of(name, "all color human-readable resolve timestamp numeric loops rcvbuf iec"):
+        elif one_of(
+            name.partition("=")[0],
+            "all color human-readable resolve timestamp numeric loops rcvbuf iec",
+        ):
             if one_of(name, "loops rcvbuf") and name not in ("r",):
                 words.after(word)
         elif one_of(name, "help"):
