@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import platform
 import shutil
@@ -157,6 +158,11 @@ def boot(instance: Instance, image: Image) -> int:
 
     Where it answers is printed when it does; `snakeroot ssh` finds the port in a file meanwhile.
     """
+    with _alone(instance):
+        return _boot(instance, image)
+
+
+def _boot(instance: Instance, image: Image) -> int:
     ports = forwarded(instance)
     argv = command(instance, image, ports)
     if accelerator() == "tcg":
@@ -177,6 +183,21 @@ def boot(instance: Instance, image: Image) -> int:
             if qemu.poll() is None:
                 qemu.terminate()
                 qemu.wait()
+
+
+@contextlib.contextmanager
+def _alone(instance: Instance) -> Iterator[None]:
+    """Keep a second machine from the disk of one that runs.  BuildError when there is one."""
+    instance.output.mkdir(parents=True, exist_ok=True)
+    with (instance.output / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BuildError(
+                f"{instance.settings.hostname} is running already",
+                f"look into it: {_own_name()} -C {os.path.relpath(instance.path)} ssh",
+            ) from None
+        yield
 
 
 @contextlib.contextmanager

@@ -66,3 +66,14 @@ def test_an_accelerator_that_does_not_answer_is_not_used(monkeypatch: pytest.Mon
     assert not qemu._works("tcg"), "no time, no trust"
     monkeypatch.setattr(qemu, "PROBE_SECONDS", 20.0)
     assert qemu._works("tcg"), "the sector ends the machine with the status that is looked for"
+
+
+def test_a_second_machine_on_the_same_disk_is_refused(instance: config.Instance) -> None:
+    with (
+        qemu._alone(instance),
+        pytest.raises(BuildError, match="box is running already"),
+        qemu._alone(instance),
+    ):
+        pass
+    with qemu._alone(instance):
+        pass
