@@ -91,7 +91,7 @@ def address(word: str, family: int) -> str:
         if family in (0, one):
             try:
                 return socket.inet_ntop(one, socket.inet_pton(one, word))
-            except OSError:
+            except (OSError, ValueError):  # ValueError: bytes that are no text
                 break
     kind = {0: "inet", socket.AF_INET: "inet", socket.AF_INET6: "inet6"}[family]
     raise Refusal(f'Error: {kind} address is expected rather than "{word}".')
