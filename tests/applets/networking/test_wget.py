@@ -330,5 +330,6 @@ def test_tls(run, serve, tmp_path) -> None:
     assert run("wget", "-qO-", trust, f"https://127.0.0.1:{other.port}/data").status == 5
     assert run("wget", "-q", "--ca-certificate=/nonexistent", url).status == 5
     clear = serve(plain)
-    assert run("wget", "-q", "-t1", "-T1", f"https://127.0.0.1:{clear.port}/data").status == 4
+    # A server without TLS waits for the end of a line; the random bytes that it gets may hold one.
+    assert run("wget", "-q", "-t1", "-T1", f"https://127.0.0.1:{clear.port}/data").status in (4, 5)
     assert run("wget", "-q", "--https-only", f"http://127.0.0.1:{clear.port}/data").status == 1
