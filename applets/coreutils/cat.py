@@ -24,8 +24,6 @@ from toolbox.streams import copy, inputs, stdout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from toolbox.options import Values
 
 options = Options(__doc__)
@@ -39,7 +37,7 @@ def main(argv: list[str]) -> int:
     out = stdout()
     change = Lines(opt).change
     for source in inputs(files):
-        for block in source.blocks():
+        for block in source.line_blocks():
             out.write(change(block))
             out.flush()
     return 0
@@ -65,54 +63,78 @@ def copy_all(files: list[str]) -> int:
 
 
 class Lines:
-    """The changes that -n, -b, -s, -E, -T, -v ask for; lines may go on from one block to the next."""
+    """The changes that -n, -b, -s, -E, -T, -v ask for, on blocks of whole lines.
+
+    A file's last line may lack its end; the next file's first then goes on with it.
+    """
 
     def __init__(self, opt: Values) -> None:
         self.nonblank = opt.number_nonblank
         self.number = opt.number or opt.number_nonblank
         self.squeeze = opt.squeeze_blank
-        ends = opt.show_ends or opt.show_all or opt.e
-        self.end = b"$\n" if ends else b"\n"
+        self.ends = opt.show_ends or opt.show_all or opt.e
         tabs = opt.show_tabs or opt.show_all or opt.t
         visible = opt.show_nonprinting or opt.show_all or opt.e or opt.t
-        self.show = visible_bytes(visible, tabs) if visible or tabs else None
+        self.shown = visible_bytes(visible, tabs)
+        if self.ends and not visible:
+            self.shown[b"\r\n"] = b"^M\n"  # the end of a DOS line must not hide the mark (GNU)
         self.count = 0
+        self.before = b"\n"  # the line feeds that end what is written so far, at most two
         self.fresh = True  # at the beginning of a line
-        self.blanks = 0  # empty lines in a row so far
 
     def change(self, block: bytes) -> bytes:
         """The block with all changes made."""
-        out = []
-        for line in _split(block):
-            whole = line.endswith(b"\n")
-            empty = self.fresh and line == b"\n"
-            self.blanks = self.blanks + 1 if empty else 0
-            if empty and self.squeeze and self.blanks > 1:
-                continue
-            if self.fresh and self.number and not (self.nonblank and empty):
-                self.count += 1
-                out.append(b"%6d\t" % self.count)
-            text = line[:-1] if whole else line
-            out.append(self.show(text) if self.show else text)
-            if whole:
-                out.append(self.end)
-            self.fresh = whole
-        return b"".join(out)
+        if self.squeeze:
+            block = self._squeezed(block)
+        block = show(block, self.shown)
+        if self.number and block:
+            block = self._numbered(block)
+        return block.replace(b"\n", b"$\n") if self.ends else block
+
+    def _squeezed(self, block: bytes) -> bytes:
+        import re
+
+        text = re.sub(b"\n{3,}", b"\n\n", self.before + block)
+        done = len(self.before)
+        self.before = text[len(text.rstrip(b"\n")) :][-2:]
+        return text[done:]
+
+    def _numbered(self, block: bytes) -> bytes:
+        lines = block.split(b"\n")
+        rest = lines.pop()  # what has no end yet; empty behind a line feed
+        if rest:
+            lines.append(rest)
+        started = [] if self.fresh else [lines.pop(0)]
+        if self.nonblank and b"" in lines:
+            done = []
+            for line in lines:
+                self.count += 1 if line else 0
+                done.append(b"%6d\t%s" % (self.count, line) if line else line)
+        else:
+            done = list(map(b"%6d\t%s".__mod__, enumerate(lines, self.count + 1)))
+            self.count += len(lines)
+        self.fresh = not rest
+        return b"\n".join([*started, *done]) + (b"" if rest else b"\n")
 
 
-def _split(block: bytes) -> list[bytes]:
-    """Lines with their ends; only a line feed ends one."""
-    parts = block.split(b"\n")
-    return [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
-
-
-def visible_bytes(nonprinting: bool, tabs: bool) -> Callable[[bytes], bytes]:
-    """A function that makes control characters visible: ^X, M-x, M-^X, ^?."""
-    table = []
-    for byte in range(256):
+def visible_bytes(nonprinting: bool, tabs: bool) -> dict[bytes, bytes]:
+    """How bytes that are not shown as they are become visible: ^X, M-x, M-^X, ^?."""
+    shown = {}
+    for byte in range(256) if nonprinting else (9,):
         low = byte & 127
-        shown = b"^?" if low == 127 else b"^%c" % (low + 64) if low < 32 else b"%c" % low
-        shown = (b"M-" if byte > 127 else b"") + shown
-        keep = not tabs if byte == 9 else not nonprinting
-        table.append(b"%c" % byte if keep or byte == 10 else shown)
-    return lambda text: b"".join([table[byte] for byte in text])
+        text = b"^?" if low == 127 else b"^%c" % (low + 64) if low < 32 else b"%c" % low
+        text = (b"M-" if byte > 127 else b"") + text
+        if byte != 10 and len(text) > 1 and (byte != 9 or tabs):
+            shown[b"%c" % byte] = text
+    return shown
+
+
+def show(block: bytes, shown: dict[bytes, bytes]) -> bytes:
+    """The block with what `shown` names replaced; no replacement holds what is replaced."""
+    present = [byte for byte in shown if byte in block]
+    if len(present) > 24:  # no text: a look at every byte is faster
+        table = [shown.get(b"%c" % byte, b"%c" % byte) for byte in range(256)]
+        return b"".join([table[byte] for byte in block])
+    for byte in present:
+        block = block.replace(byte, shown[byte])
+    return block

@@ -40,6 +40,9 @@ END = 1 << 60
 
 Ranges = list[tuple[int, int]]
 
+if TYPE_CHECKING:
+    Change = Callable[[list[bytes]], list[bytes]]
+
 
 def main(argv: list[str]) -> int:
     """POSIX XCU cut, with GNU's --complement and --output-delimiter and toybox's -D, -F, -O."""
@@ -75,15 +78,14 @@ def main(argv: list[str]) -> int:
         between = delimiter if joined is None else joined
         if delimiter == end:
             for source in inputs(files):
-                out.write(lines_of(source, ranges, end, between, opt.only_delimited))
+                out.write(lines_of(source, ranges, end, between))
             return 0
         change = fields_of(ranges, delimiter, between, opt.only_delimited, opt.D)
     for source in inputs(files):
         for block in source.line_blocks(end):
-            lines = [change(line) for line in block.removesuffix(end).split(end)]
-            kept = [line for line in lines if line is not None]
-            if kept:
-                out.write(end.join(kept) + end)
+            lines = change(block.removesuffix(end).split(end))
+            if lines:
+                out.write(end.join(lines) + end)
     return 0
 
 
@@ -127,53 +129,77 @@ def complement(ranges: Ranges) -> Ranges:
     return [*result, (start, END)] if start < END else result
 
 
-def bytes_of(ranges: Ranges, between: bytes) -> Callable[[bytes], bytes | None]:
-    """A function that takes these bytes from a line."""
+def bytes_of(ranges: Ranges, between: bytes) -> Change:
+    """A function that takes these bytes from lines."""
     if len(ranges) == 1:
         ((first, last),) = ranges
-        return lambda line: line[first:last]
-    return lambda line: between.join(
-        [line[first:last] for first, last in ranges if first < len(line)]
-    )
+        return lambda lines: [line[first:last] for line in lines]
+    return lambda lines: [
+        between.join([line[first:last] for first, last in ranges if first < len(line)])
+        for line in lines
+    ]
 
 
-def characters_of(ranges: Ranges, between: bytes) -> Callable[[bytes], bytes | None]:
-    """A function that takes these characters from a line; bytes that are no UTF-8 count as one each."""
+def characters_of(ranges: Ranges, between: bytes) -> Change:
+    """A function that takes these characters from lines; bytes that are no UTF-8 count as one each."""
     plain = bytes_of(ranges, between)
 
-    def take(line: bytes) -> bytes | None:
-        if line.isascii():
-            return plain(line)
-        text = os.fsdecode(line)
-        return between.join(
-            [os.fsencode(text[first:last]) for first, last in ranges if first < len(text)]
-        )
+    def take(line: bytes) -> bytes:
+        text = line.decode("utf-8", "surrogateescape")
+        parts = [text[first:last] for first, last in ranges if first < len(text)]
+        return between.join([part.encode("utf-8", "surrogateescape") for part in parts])
 
-    return take
+    def take_all(lines: list[bytes]) -> list[bytes]:
+        if all(map(bytes.isascii, lines)):
+            return plain(lines)
+        return [take(line) for line in lines]
+
+    return take_all
 
 
 def fields_of(
     ranges: Ranges, delimiter: bytes, between: bytes, only: bool, in_order: bool
-) -> Callable[[bytes], bytes | None]:
-    """A function that takes these fields from a line; None for a line that is not printed."""
+) -> Change:
+    """A function that takes these fields from lines; those without a delimiter stay or go."""
     # No field behind the last wanted one needs to be split off.
-    most = max((last for _, last in ranges), default=0)
+    most = max((last for _, last in ranges), default=1)
     splits = most if most < END else -1
 
-    def take(line: bytes) -> bytes | None:
-        if delimiter not in line and not in_order:
-            return None if only else line
-        parts = line.split(delimiter, splits)
-        return between.join([field for first, last in ranges for field in parts[first:last]])
+    def parts_of(lines: list[bytes]) -> list[list[bytes]]:
+        # A line without a delimiter is one part; with -s it has none.
+        parts = [line.split(delimiter, splits) for line in lines]
+        return [p for p in parts if len(p) > 1] if only and not in_order else parts
 
-    return take
+    def one(lines: list[bytes]) -> list[bytes]:
+        return [
+            p[first] if len(p) > first else (p[0] if len(p) == 1 and not in_order else b"")
+            for p in parts_of(lines)
+        ]
+
+    def row(lines: list[bytes]) -> list[bytes]:
+        return [
+            between.join(p[first:last]) if len(p) > 1 or in_order else p[0] for p in parts_of(lines)
+        ]
+
+    def several(lines: list[bytes]) -> list[bytes]:
+        return [
+            between.join([field for first, last in ranges for field in p[first:last]])
+            if len(p) > 1 or in_order
+            else p[0]
+            for p in parts_of(lines)
+        ]
+
+    if len(ranges) != 1:
+        return several
+    ((first, last),) = ranges
+    return one if last == first + 1 else row
 
 
-def lines_of(source: Source, ranges: Ranges, end: bytes, between: bytes, only: bool) -> bytes:
+def lines_of(source: Source, ranges: Ranges, end: bytes, between: bytes) -> bytes:
     """These lines of a source: what fields are when lines end with the delimiter itself (GNU)."""
     lines: list[bytes] = []
     wanted = iter(ranges)
-    first, last = next(wanted)
+    first, last = next(wanted, (END, END))
     count = 0
     for line in source.lines(end):
         while count >= last:
@@ -181,14 +207,12 @@ def lines_of(source: Source, ranges: Ranges, end: bytes, between: bytes, only: b
         if count >= first:
             lines.append(line)
         count += 1
-    if not count or (count == 1 and only):
-        return b""
-    return between.join(lines) + end
+    return between.join(lines) + end if count else b""
 
 
 def words_of(
     ranges: Ranges, expression: str | None, between: bytes, only: bool, in_order: bool
-) -> Callable[[bytes], bytes | None]:
+) -> Change:
     """A function that takes fields between white space, or matches of an extended regular expression.
 
     What separates the fields of one range stays as it is; `between` goes between ranges (toybox).
@@ -215,4 +239,4 @@ def words_of(
         ]
         return between.join([text for text in taken if text])
 
-    return take
+    return lambda lines: [text for line in lines if (text := take(line)) is not None]

@@ -106,6 +106,9 @@ def _decimal(operands: list[str], equal: bool, form: str | None) -> Iterator[lis
     # As wide as FIRST and LAST are written, were all their fractions as long (GNU).
     wholes = [_whole_width(o) for o in (operands[0] if len(operands) > 1 else "1", operands[-1])]
     width = max(wholes) + (places + 1 if places else 0) if equal else 0
+    if form is None and not last.is_infinite():
+        yield from _scaled(first, step, last, places, width)
+        return
     block: list[bytes] = []
     index = 0
     while last.is_infinite() or (
@@ -118,6 +121,23 @@ def _decimal(operands: list[str], equal: bool, form: str | None) -> Iterator[lis
             block = []
     if block:
         yield block
+
+
+def _scaled(
+    first: Decimal, step: Decimal, last: Decimal, places: int, width: int
+) -> Iterator[list[bytes]]:
+    """Numbers with so many places, counted in units of the last of them."""
+    unit = 10**places
+    one, more = int(first * unit), int(step * unit)
+    stop = (last * unit).to_integral_value("ROUND_FLOOR" if more > 0 else "ROUND_CEILING")
+    span = range(one, int(stop) + (1 if more > 0 else -1), more)
+    text = b"%s%d" if not places else b"%%s%%0%dd.%%0%dd" % (max(1, width - places - 1), places)
+    negative = b"%%s%%0%dd.%%0%dd" % (max(1, width - places - 2), places)
+    for start in range(0, len(span), CHUNK):
+        yield [
+            text % (b"", *divmod(n, unit)) if n >= 0 else negative % (b"-", *divmod(-n, unit))
+            for n in span[start : start + CHUNK]
+        ]
 
 
 def _whole(values: list[int]) -> tuple[int, int, int]:

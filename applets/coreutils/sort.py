@@ -79,7 +79,6 @@ def main(argv: list[str]) -> int:
         if opt.sort not in WORDS:
             raise UsageError(f"invalid argument {opt.sort!r} for '--sort'")
         letters += WORDS[opt.sort]
-    check_orders(letters)
     quiet = opt.C or opt.check in ("quiet", "silent")
     if opt.check not in (None, "", "quiet", "silent", "diagnose-first"):
         raise UsageError(f"invalid argument {opt.check!r} for '--check'")
@@ -89,14 +88,15 @@ def main(argv: list[str]) -> int:
     keys = [parse_key(text, letters, separator) for text in opt.key]
     if not keys:
         # The whole line is the key; without an order it is compared as it is.
-        keys = [Key.whole_line(letters, separator)]
+        check_orders(letters)
+        keys = [Key.whole_line(letters)]
     end = b"\0" if opt.zero_terminated else b"\n"
     if opt.c or quiet or opt.check is not None:
         return check(files, keys, opt, end, quiet)
     lines = read(files, end)
-    order(lines, keys, opt)
     if opt.unique:
-        lines = one_of_equals(lines, keys)
+        lines = first_of_equals(lines, keys)
+    order(lines, keys, opt)
     write(lines, opt.output, end)
     return 0
 
@@ -137,19 +137,18 @@ def order(lines: list[bytes], keys: list[Key], opt: Values) -> None:
     if last_resort:
         lines.sort(reverse=opt.reverse)
     for key in reversed(keys):
-        lines.sort(key=key.extract, reverse=key.reverse)
+        # list.sort asks for the keys once, in the order of the list.
+        following = iter(key.extract_all(lines)).__next__
+        lines.sort(key=lambda _, value=following: value(), reverse=key.reverse)  # type: ignore[misc]
 
 
-def one_of_equals(lines: list[bytes], keys: list[Key]) -> list[bytes]:
-    """The first of each run of lines whose keys are all equal."""
-    kept: list[bytes] = []
-    last: object = None
-    for line in lines:
-        mark = [key.extract(line) for key in keys]
-        if not kept or mark != last:
-            kept.append(line)
-            last = mark
-    return kept
+def first_of_equals(lines: list[bytes], keys: list[Key]) -> list[bytes]:
+    """The first of all lines whose keys are equal, in the order of the input."""
+    columns = [key.extract_all(lines) for key in keys]
+    marks = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
+    # The last to be set stays, so they go backwards.
+    first = dict(zip(reversed(marks), reversed(lines), strict=True))
+    return list(reversed(first.values()))
 
 
 def check(files: list[str], keys: list[Key], opt: Values, end: bytes, quiet: bool) -> int:

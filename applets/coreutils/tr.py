@@ -20,6 +20,10 @@ from toolbox.escapes import escape
 from toolbox.options import Options
 from toolbox.streams import open_input, stdout
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 options = Options(__doc__, permute=False)
 
 #: POSIX's classes in the C locale.
@@ -81,22 +85,36 @@ def change(table: bytes | None, deleted: bytes, squeezed: set[int]) -> None:
         return
     out = stdout()
     last = b""
-    pattern = None
-    if squeezed:
-        import re
-
-        members = b"".join(re.escape(bytes([byte])) for byte in sorted(squeezed))
-        pattern = re.compile(b"([" + members + b"])\\1+", re.DOTALL)
+    squeeze = squeezer(squeezed) if squeezed else None
     for block in source.blocks():
         block = block.translate(table, deleted)
-        if pattern is not None and block:
+        if squeeze is not None and block:
             # A run may go on from the block before.
             if last and last[0] in squeezed:
                 block = block.lstrip(last)
-            block = pattern.sub(b"\\1", block)
+            block = squeeze(block)
             last = block[-1:] or last
         out.write(block)
         out.flush()
+
+
+def squeezer(squeezed: set[int]) -> Callable[[bytes], bytes]:
+    """A function that leaves one of several equal bytes in a row, of these bytes."""
+    if len(squeezed) <= 64:
+        twos = [(bytes([byte]) * 2, bytes([byte])) for byte in sorted(squeezed)]
+
+        def halve(block: bytes) -> bytes:
+            for two, one in twos:
+                while two in block:
+                    block = block.replace(two, one)
+            return block
+
+        return halve
+    import re
+
+    members = b"".join(re.escape(bytes([byte])) for byte in sorted(squeezed))
+    pattern = re.compile(b"([" + members + b"])\\1+", re.DOTALL)
+    return lambda block: pattern.sub(b"\\1", block)
 
 
 def expand(text: bytes, length: int | None, translated: bool = False) -> bytes:

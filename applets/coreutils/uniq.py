@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 options = Options(__doc__)
 
+#: Lines of output joined at a time.
+LINES_AT_ONCE = 10_000
+
 
 def main(argv: list[str]) -> int:
     """POSIX XCU uniq."""
@@ -53,7 +56,7 @@ def main(argv: list[str]) -> int:
         return 1
     end = b"\0" if opt.zero_terminated else b"\n"
     with source:
-        text = chosen(groups(source.lines(end), key_of(opt)), opt, end)
+        text = chosen(source.lines(end), key_of(opt), opt, end)
         if len(operands) == 2 and operands[1] != "-":
             fd = os.open(operands[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
             try:
@@ -75,50 +78,55 @@ def key_of(opt: Values) -> Callable[[bytes], bytes] | None:
     if not fields and not start and length is None and not opt.ignore_case:
         return None
 
+    if opt.ignore_case and not fields and not start and length is None:
+        return bytes.lower
+    import re
+
+    # A field: blanks, then what is none (POSIX); with -z a line feed is a blank (GNU).
+    skip = re.compile(
+        rb"(?:[ \t\n]*+[^ \t\n]*+){0,%d}" % min(fields or 0, 1 << 31), re.DOTALL
+    ).match
+
     def key(line: bytes) -> bytes:
-        at = 0
-        for _ in range(fields or 0):
-            # A field: blanks, then what is none (POSIX).
-            while line[at : at + 1] in (b" ", b"\t") and at < len(line):
-                at += 1
-            while at < len(line) and line[at : at + 1] not in (b" ", b"\t"):
-                at += 1
-        part = line[at + start :]
-        part = part if length is None else part[:length]
+        found = skip(line) if fields else None
+        at = (found.end() if found else 0) + start
+        part = line[at:] if length is None else line[at : at + length]
         return part.lower() if opt.ignore_case else part
 
     return key
 
 
-def groups(lines: Iterable[bytes], key: Callable[[bytes], bytes] | None) -> Iterator[list[bytes]]:
-    """Runs of equal lines."""
-    group: list[bytes] = []
-    last = b""
-    for line in lines:
-        mark = line if key is None else key(line)
-        if group and mark == last:
-            group.append(line)
-        else:
-            if group:
-                yield group
-            group, last = [line], mark
-    if group:
-        yield group
+def chosen(
+    lines: Iterable[bytes], key: Callable[[bytes], bytes] | None, opt: Values, end: bytes
+) -> Iterator[bytes]:
+    """The output, many lines at a time."""
+    from itertools import groupby, islice
 
-
-def chosen(found: Iterable[list[bytes]], opt: Values, end: bytes) -> Iterator[bytes]:
-    """The output, a group at a time."""
+    found = groupby(lines, key)
     if opt.group is not None:
-        yield from _separated(found, opt.group or "separate", end)
+        yield from _separated((list(g) for _, g in found), opt.group or "separate", end)
         return
     if opt.D or opt.all_repeated is not None:
-        several = (group for group in found if len(group) > 1)
+        several = (group for _, g in found if len(group := list(g)) > 1)
         yield from _separated(several, opt.all_repeated or "none", end)
         return
-    for group in found:
-        if (opt.repeated and len(group) == 1) or (opt.unique and len(group) > 1):
-            continue
-        yield (b"%7d %s%s" % (len(group), group[0], end)) if opt.count else group[0] + end
+    if opt.count or opt.repeated or opt.unique:
+        groups = (list(g) for _, g in found)
+        wanted = (
+            group
+            for group in groups
+            if not (opt.repeated and len(group) == 1) and not (opt.unique and len(group) > 1)
+        )
+        if opt.count:
+            texts = (b"%7d %s" % (len(group), group[0]) for group in wanted)
+        else:
+            texts = (group[0] for group in wanted)
+    elif key is None:
+        texts = (line for line, _ in found)
+    else:
+        texts = (next(g) for _, g in found)
+    while some := list(islice(texts, LINES_AT_ONCE)):
+        yield end.join(some) + end
 
 
 def _separated(found: Iterable[list[bytes]], method: str, end: bytes) -> Iterator[bytes]:

@@ -93,7 +93,7 @@ def count(source: Source, columns: list[str]) -> list[int]:
         except OSError:
             pass  # counted below
     found = dict.fromkeys(COLUMNS, 0)
-    widest = line = 0
+    widest = 0
     before = b" "
     decoder = None
     words, widths = "words" in columns, "max_line_length" in columns
@@ -111,11 +111,15 @@ def count(source: Source, columns: list[str]) -> list[int]:
             found["words"] += (before + block.translate(_CLASSES)).count(b" x")
             before = b"x" if _CLASSES[block[-1]] == 120 else b" "
         if widths:
-            for text in block.split(b"\n"):
-                line = _columns(text)
-                widest = max(widest, line)
+            lines = block.split(b"\n")
+            plain = not block.translate(None, _ONE_COLUMN)
+            widest = max(widest, *map(len if plain else _columns, lines))
     found["max_line_length"] = widest
     return [found[column] for column in columns]
+
+
+#: What takes one column each, and line feeds.
+_ONE_COLUMN = bytes(range(32, 127)) + b"\n"
 
 
 def _columns(text: bytes) -> int:
