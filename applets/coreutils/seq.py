@@ -131,13 +131,22 @@ def _scaled(
     one, more = int(first * unit), int(step * unit)
     stop = (last * unit).to_integral_value("ROUND_FLOOR" if more > 0 else "ROUND_CEILING")
     span = range(one, int(stop) + (1 if more > 0 else -1), more)
-    text = b"%s%d" if not places else b"%%s%%0%dd.%%0%dd" % (max(1, width - places - 1), places)
-    negative = b"%%s%%0%dd.%%0%dd" % (max(1, width - places - 2), places)
+    # A minus takes one of the columns; FIRST may be a negative zero.
+    column = width - (places + 1 if places else 0)
+    form, minus = (
+        b"%%0%dd" % max(1, digits) + (b".%%0%dd" % places if places else b"")
+        for digits in (column, column - 1)
+    )
+
+    def show(n: int, negative: bool) -> bytes:
+        parts = divmod(abs(n), unit) if places else (abs(n),)
+        return b"-" + minus % parts if negative else form % parts
+
     for start in range(0, len(span), CHUNK):
-        yield [
-            text % (b"", *divmod(n, unit)) if n >= 0 else negative % (b"-", *divmod(-n, unit))
-            for n in span[start : start + CHUNK]
-        ]
+        block = [show(n, n < 0) for n in span[start : start + CHUNK]]
+        if start == 0 and one == 0 and first.is_signed():
+            block[0] = show(0, True)
+        yield block
 
 
 def _whole(values: list[int]) -> tuple[int, int, int]:
