@@ -1,20 +1,21 @@
 """Which kernel, and just those of its modules that the box needs.
 
 The kernel is the distribution's, out of its package.  A module is named as modprobe names it; those it
-depends on come first.  Compressed modules are unpacked here: not every kernel can, and the image
+depends on come first, by their .modinfo sections.  Compressed modules are unpacked here: not every kernel can, and the image
 is compressed as a whole anyway.
 """
 
 from __future__ import annotations
 
-import gzip
-import lzma
 import platform
 from dataclasses import dataclass
 from pathlib import Path
 
 from snakeroot import packages
 from snakeroot.host import BuildError, run
+from toolbox.linux.modprobe_conf import ModprobeConfig
+from toolbox.linux.module_file import ModuleFile, module_name, normalize, read_module
+from toolbox.linux.module_tree import matching
 
 #: What a virtual machine needs: bus, network, disk.
 VIRTUAL_MACHINE = ("virtio_pci", "virtio_net", "virtio_blk")
@@ -40,7 +41,7 @@ class Kernel:
     def module_files(self) -> dict[str, Path]:
         """Module name (with `_`, as the kernel writes it) -> file."""
         return {
-            path.name.partition(".ko")[0].replace("-", "_"): path
+            module_name(path.name): path
             for folder in self.folders
             for path in sorted(folder.rglob("*.ko*"))
         }
@@ -49,7 +50,7 @@ class Kernel:
         """Names of the modules that are part of the kernel image."""
         lists = (folder / "modules.builtin" for folder in self.folders)
         return {
-            Path(line).name.partition(".ko")[0].replace("-", "_")
+            module_name(line)
             for path in lists
             if path.exists()
             for line in path.read_text().splitlines()
@@ -63,25 +64,57 @@ class Kernel:
         """
         files, builtin = self.module_files(), self.builtin()
         loaded: dict[str, bytes] = {}
+        begun: set[str] = set()
+        aliases: list[tuple[str, str]] = []
 
         def visit(name: str, needed_by: str) -> None:
-            name = name.replace("-", "_")
+            name = normalize(name)
             path = files.get(name)
             if path is None:
                 if name in builtin:
                     return
                 raise BuildError(f"kernel module {name}{needed_by}: kernel {self.release} has none")
-            target = f"kernel/{name}.ko"
-            if target in loaded:
+            if name in begun:
                 return
-            data = unpack(path)
-            for dependency in depends(data):
+            begun.add(name)
+            data, module = read(path)
+            before, after = soft_dependencies(module)
+            for dependency in depends(module):
                 visit(dependency, f" (for {name})")
-            loaded[target] = data
+            for dependency in before:
+                visit_soft(dependency)
+            loaded[f"kernel/{name}.ko"] = data
+            for dependency in after:
+                visit_soft(dependency)
+
+        def visit_soft(name: str) -> None:
+            """The modules of that name or alias; libcrc32c wants some crc32c, which is no module's name."""
+            name = normalize(name)
+            if name in files:
+                found = [name]
+            elif name in builtin:
+                return
+            else:
+                if not aliases:  # all modules must be read for them
+                    aliases.extend(self.aliases())
+                found = matching(name, aliases)
+            for module in found:
+                try:
+                    visit(module, "")
+                except BuildError:
+                    pass  # modprobe goes on without a soft dependency, too
 
         for name in wanted:
             visit(name, "")
         return loaded
+
+    def aliases(self) -> list[tuple[str, str]]:
+        """(pattern, module) for each alias of each module."""
+        return [
+            (normalize(alias), name)
+            for name, path in self.module_files().items()
+            for alias in read(path)[1].information("alias")
+        ]
 
 
 def find(package: str = "") -> Kernel:
@@ -119,24 +152,25 @@ def _images(folder: Path) -> list[Path]:
     return sorted((folder / "boot").glob("vmlinu*")) if (folder / "boot").is_dir() else []
 
 
-def unpack(path: Path) -> bytes:
-    """A module's bytes, whatever its file is compressed with."""
-    data = path.read_bytes()
-    if path.suffix == ".xz":
-        return lzma.decompress(data)
-    if path.suffix == ".gz":
-        return gzip.decompress(data)
-    if path.suffix == ".zst":
-        return run(["zstd", "-dc", path])
-    return data
+def read(path: Path) -> tuple[bytes, ModuleFile]:
+    """A module's bytes, whatever its file is compressed with, and what it says of itself."""
+    try:
+        # The builder's host has a zstd program; the toolbox has none.
+        data = run(["zstd", "-dc", path]) if path.suffix == ".zst" else read_module(str(path))
+        return data, ModuleFile(str(path), data)
+    except OSError as error:
+        raise BuildError(f"{path}: {error.strerror}") from None
 
 
-def depends(module: bytes) -> list[str]:
-    """The `depends=` and `softdep=pre:` entries of a module's .modinfo section."""
-    names: list[str] = []
-    for prefix in (b"\0depends=", b"\0softdep=pre: "):
-        start = module.find(prefix)
-        if start >= 0:
-            value = module[start + len(prefix) : module.index(b"\0", start + 1)].decode()
-            names += value.partition(" post:")[0].replace(",", " ").split()
-    return names
+def depends(module: ModuleFile) -> list[str]:
+    """The modules without which this one cannot be loaded."""
+    return [name for value in module.information("depends") for name in value.split(",") if name]
+
+
+def soft_dependencies(module: ModuleFile) -> tuple[list[str], list[str]]:
+    """The names or aliases to be loaded before and after this one, where there are such modules."""
+    config = ModprobeConfig()
+    config.add_soft(module.name, [])
+    for line in module.information("softdep"):
+        config.add_soft(module.name, line.split())
+    return config.soft[module.name]

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 from snakeroot.host import BuildError
-from snakeroot.kernel import Kernel, depends
+from snakeroot.kernel import Kernel
+
+from tests.applets.modutils.kernel_tree import module as elf_module
 
 
-def module(*depends: str, pre: str = "") -> bytes:
-    info = [b"license=GPL", b"depends=" + ",".join(depends).encode()]
-    if pre:
-        info.append(b"softdep=pre: " + pre.encode())
-    return b"\x7fELF....\0" + b"\0".join(info) + b"\0rest"
+def module(*depends: str, pre: str = "", more: tuple[str, ...] = ()) -> bytes:
+    info = ["license=GPL", "depends=" + ",".join(depends), *more]
+    return elf_module(*info, *([f"softdep=pre: {pre}"] if pre else []))
 
 
 @pytest.fixture
@@ -48,5 +48,28 @@ def test_an_unknown_module_is_named(kernel: Kernel) -> None:
         kernel.modules(("e1000",))
 
 
-def test_depends_without_any() -> None:
-    assert depends(b"\0depends=\0") == []
+def test_a_soft_dependency_may_be_an_alias_or_missing(kernel: Kernel) -> None:
+    """libcrc32c asks for `crc32c`, which several modules are and none is called."""
+    folder = kernel.folders[0] / "kernel"
+    aliases = ("alias=crc32c", "alias=crypto-crc32c")
+    (folder / "crc32c-generic.ko").write_bytes(module(more=aliases))
+    (folder / "crc32c_fast.ko").write_bytes(module("gone", more=aliases))
+    softdeps = ("softdep=pre: nosuch crc32c", "softdep=post: later pre: crypto-crc32c ring")
+    (folder / "lib.ko").write_bytes(module("virtio", more=softdeps))
+    (folder / "later.ko").write_bytes(module(pre="lib"))
+    loaded = kernel.modules(("lib",))
+    names = [Path(name).stem for name in loaded]
+    assert names == ["ring", "virtio", "crc32c_generic", "lib", "later"]
+
+
+def test_text_that_looks_like_a_dependency_is_none(kernel: Kernel) -> None:
+    """Only the section .modinfo counts, not what stands elsewhere in the file."""
+    path = kernel.folders[0] / "kernel/odd.ko"
+    path.write_bytes(elf_module("license=GPL") + b"\0depends=nosuch\0")
+    assert list(kernel.modules(("odd",))) == ["kernel/odd.ko"]
+
+
+def test_a_file_that_is_no_module_is_named(kernel: Kernel) -> None:
+    (kernel.folders[0] / "kernel/bad.ko").write_bytes(b"text " * 20)
+    with pytest.raises(BuildError, match=r"bad\.ko: not a kernel module \(no ELF file\)"):
+        kernel.modules(("bad",))
