@@ -1,8 +1,8 @@
 """Which kernel, and just those of its modules that the box needs.
 
 The kernel is the distribution's, out of its package.  A module is named as modprobe names it; those it
-depends on come first, by their .modinfo sections.  Compressed modules are unpacked here: not every kernel can, and the image
-is compressed as a whole anyway.
+depends on come first, by its section .modinfo.  Compressed modules are unpacked here: not every
+kernel can, and the image is compressed as a whole anyway.
 """
 
 from __future__ import annotations
