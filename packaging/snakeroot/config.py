@@ -55,6 +55,10 @@ class KernelSettings:
     )
     arguments: list[str] = setting([], help="words for the kernel's command line")
     modules: list[str] = setting([], help="modules to load besides those for a virtual machine")
+    disks: list[Literal["virtio", "scsi", "sata", "nvme", "usb"]] = setting(
+        ["virtio"],
+        help="kinds of disks that the root may lie on: their drivers are in the initramfs",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +84,14 @@ class Settings:
         [], help="time servers; by default those that DHCP names, else a public pool"
     )
     sysctl: dict[str, str] = setting({}, help='kernel settings: "net.ipv4.ip_forward" = "1"')
+    root: Literal["disk", "ram"] = setting(
+        "disk",
+        help="where the root file system is read from while the box runs; ram: it is copied to memory"
+        " by the boot, and the disk may be pulled",
+    )
+    compression: Literal["zstd", "lz4"] = setting(
+        "zstd", help="the root's; lz4 is a third larger and starts programs faster"
+    )
     services: dict[str, Service] = setting({}, help="the programs that the box runs")
     files: dict[str, str] = setting({}, help='"/path/in/the/image" = "file or folder"')
     kernel: KernelSettings = setting(KernelSettings(), help="which kernel")
