@@ -112,24 +112,25 @@ struct text copy_to_ram(const char *from, const char *module)
     long r, n, in = open_file(from, O_RDONLY);
     if (in < 0)
         fail("cannot open ", from, in);
-    unsigned long left = squashfs_size(in, from);
+    unsigned long size = squashfs_size(in, from), blocks = (size + BLOCK - 1) / BLOCK;
     /* just as large as it must be, whatever the size of the partition */
     struct text parameters = join("rd_nr=1 rd_size=", "", "");
-    add_number(&parameters, (left + BLOCK - 1) / BLOCK * (BLOCK / 1024));
+    add_number(&parameters, blocks * (BLOCK / 1024));
     if ((r = insert_module(module, parameters.s)) < 0)
         fail("no RAM disk: cannot insert ", module, r);
     /* O_DIRECT: no second copy of it all in the page cache */
     long out = open_file(RAM_DISK, O_WRONLY | O_DIRECT);
     if (out < 0)
         fail("cannot open ", RAM_DISK, out);
-    while (left) {
-        /* Read up to a full buffer: a file in the initramfs or a device may give less at a time. */
-        for (n = 0; n < (long)sizeof buffer && (unsigned long)n < left; n += r)
-            if ((r = SYS(read, in, buffer + n, sizeof buffer - n)) <= 0)
-                fail("cannot read all of ", from, r);
-        left -= (unsigned long)n < left ? (unsigned long)n : left;
-        n = (n + BLOCK - 1) / BLOCK * BLOCK;
-        if ((r = SYS(write, out, buffer, n)) != n)
+    for (unsigned long at = 0; at < size; at += n) {
+        n = SYS(pread64, in, buffer, sizeof buffer, at);
+        if (n <= 0 || (n % BLOCK && at + n < size)) /* a short read: the disk is failing */
+            fail("cannot read all of ", from, n);
+        /* the last piece in whole blocks, and no more of them than the RAM disk has */
+        long whole = (n + BLOCK - 1) / BLOCK * BLOCK;
+        if ((unsigned long)whole > blocks * BLOCK - at)
+            whole = blocks * BLOCK - at;
+        if ((r = SYS(write, out, buffer, whole)) != whole)
             fail("cannot copy the root to memory: ", RAM_DISK, r);
     }
     SYS(close, in);

@@ -2,7 +2,6 @@
  *
  * In the initramfs, besides this program as /init:
  *   /modules.list   what is to be done with which module, see `read_list`; the archive's last member
- *   /dev /proc /sys /root   empty folders
  *   /root.img       the root as a file, to be copied to a RAM disk; without it `root=` names a device
  *   /rescue         a program to be run when there is no way on; without it the machine reboots
  *
@@ -40,6 +39,7 @@ static void mount_kernel_file_systems(void)
     };
     for (size_t i = 0; i < sizeof mounts / sizeof *mounts; i++) {
         const char *target = mounts[i].target;
+        SYS(mkdirat, AT_FDCWD, target, 0755); /* here, not in the archive: that may be incomplete */
         long r = SYS(mount, mounts[i].type, target, mounts[i].type, mounts[i].flags,
                      mounts[i].options);
         if (r < 0)
@@ -168,6 +168,7 @@ __attribute__((used, noreturn)) void start(long *stack)
     device = image ? join(IMAGE, "", "") : find_root();
     if (ram_module)
         device = copy_to_ram(device.s, ram_module);
+    SYS(mkdirat, AT_FDCWD, ROOT, 0755);
     mount_root(device.s, ROOT);
 
     const char *init = option("init=");

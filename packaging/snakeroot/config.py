@@ -18,6 +18,9 @@ FILE = "snakeroot.toml"
 HOSTNAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 
+#: Folders that something is mounted over at run time: what the image has there would not be seen.
+COVERED = ("dev", "perm", "proc", "root", "run", "sys", "tmp")
+
 #: The box's own services: a service of the user's must not take their names.
 OWN = ("init", "kernel", "dhcp", "ntp", "randomd", "httpd", "breakglass", "console")
 
@@ -149,6 +152,9 @@ def _problems(instance: Instance) -> list[tuple[tuple[str, ...], str]]:
     for target, source in settings.files.items():
         if not target.startswith("/"):
             found.append((("files", target), f"'{target}' must be an absolute path in the image"))
+        if (top := target.strip("/").partition("/")[0]) in COVERED:
+            text = f"'{target}' would not be seen: /{top} is in memory or on its own disk"
+            found.append((("files", target), text))
         if not (instance.path / source).expanduser().exists():
             found.append((("files", target), f"'{source}': no such file or folder"))
     taken: dict[int, str] = {settings.machine.page_port: "machine.page_port"}

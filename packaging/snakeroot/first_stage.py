@@ -74,8 +74,6 @@ def initramfs(stage: bytes, modules: Mapping[str, bytes]) -> bytes:
     the first stage copies the root to memory.
     """
     tree = Tree()
-    for name in ("dev", "proc", "sys", "root"):
-        tree.folder(name)
     # The kernel opens it for the first process, before anything is mounted.
     tree.device("dev/console", 5, 1)
     tree.file("init", stage, 0o755)
