@@ -16,6 +16,7 @@ from snakeroot.host import cache, replace, run
 from snakeroot.tree import Tree
 
 SOURCES = Path(__file__).resolve().parent.parent / "boot"
+FILES = ("stage.c", "root.c", "report.c")
 
 #: The archive's last member: what is to be done with which module.
 LIST = "modules.list"
@@ -48,7 +49,7 @@ X86_FLAGS = {"-fcf-protection=none"}
 
 def program(compiler: str = "gcc") -> bytes:
     """The first stage, compiled; from the cache when the same sources were compiled before."""
-    sources = [SOURCES / name for name in ("stage.c", "root.c", "report.c")]
+    sources = [SOURCES / name for name in FILES]
     version = run([compiler, "--version"])
     flags = [f for f in FLAGS if f not in X86_FLAGS or _is_x86(compiler)]
     digest = hashlib.sha256(repr(flags).encode() + version)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import zlib
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,50 @@ def test_an_image_follows_what_it_is_made_of(toolbox: Path, tmp_path: Path) -> N
     assert before != after
     toolbox.write_bytes(toolbox.read_bytes() + b"new")
     assert image.build(config.load(folder)).root.read_bytes() != after
+
+
+def test_the_modules_that_lead_to_the_root_are_in_the_initramfs_alone_to_be_loaded(
+    toolbox: Path, tmp_path: Path
+) -> None:
+    folder = instance(tmp_path / "box")
+    one = config.load(folder)
+    found = image.kernel.find("")
+    early = rootfs.early_modules(found, one.settings)
+    assert list(early) == [f"kernel/{n}.ko" for n in ("virtio_pci", "virtio_blk", "squashfs")]
+    tree = dict(rootfs.root(one, toolbox, found, early))
+    late = tree["etc/snakeroot/modules"].data.decode()
+    assert late == "/lib/modules/6.1/kernel/virtio_net.ko\n", "init loads the rest"
+    for name in (*early, "kernel/virtio_net.ko"):
+        assert f"lib/modules/6.1/{name}" in tree, "all can be looked at, and depended on"
+
+
+def test_settings_choose_the_drivers_and_the_place_of_the_root(
+    toolbox: Path, tmp_path: Path
+) -> None:
+    folder = instance(tmp_path / "box")
+    text = (folder / "snakeroot.toml").read_text()
+    (folder / "snakeroot.toml").write_text(
+        'root = "ram"\ncompression = "lz4"\n' + text + '[kernel]\ndisks = ["usb"]\n'
+    )
+    with pytest.raises(image.BuildError, match=r"module xhci_pci: kernel 6\.1 has") as caught:
+        image.build(config.load(folder))
+    assert "linux-image-amd64" in caught.value.hint
+    for name in ("xhci_pci", "ehci_pci", "usb_storage", "uas", "sd_mod"):
+        (tmp_path / "modules" / f"{name}.ko").write_bytes(module(f"description={name}"))
+    built = image.build(config.load(folder))
+    archive = zlib.decompressobj(31).decompress(built.initramfs.read_bytes())
+    assert b"load" in archive and b"/modules/uas.ko" in archive
+    assert b"ram" in archive and b"/modules/brd.ko" in archive
+    assert b"virtio_blk" not in archive
+    assert built.root.read_bytes()[20:22] == b"\5\0", "squashfs's number for lz4"
+
+
+def test_the_kernels_words() -> None:
+    one = image.Image(Path("/k"), Path("/i"), Path("/r"), ("panic=60", "loglevel=4"))
+    words = one.command_line("PARTLABEL=A-root")
+    assert words == ["root=PARTLABEL=A-root", "panic=10", "panic=60", "loglevel=4"], (
+        "the last counts"
+    )
 
 
 def test_without_a_frozen_program_the_cure_is_named(
