@@ -30,6 +30,8 @@ PACKAGES = {
     "apt-get": "apt",
     "mkfs.ext4": "e2fsprogs",
     "mksquashfs": "squashfs-tools",
+    "grub-mkimage": "grub-common",
+    "mformat": "mtools",
 }
 
 
