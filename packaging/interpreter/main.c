@@ -1,13 +1,20 @@
-/* The frozen program: set the interpreter up, call toolbox.multicall.main(argv), end with its status. */
+/* The frozen program: set the interpreter up, or wake up the one in the snapshot, call toolbox.multicall.main(argv),
+   end with its status. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <limits.h>
 #include <nss.h>
 #include <unistd.h>
 
+#include "snapshot/snapshot.h"
+
 PyMODINIT_FUNC PyInit__syscalls(void);
 PyMODINIT_FUNC PyInit__cffi_backend(void);
 PyMODINIT_FUNC PyInit__rust(void);
+
+/* Both weak: the plain program is linked without the snapshot. */
+#pragma weak snapshot_begin
+#pragma weak snapshot_main
 
 /* Where __file__ of frozen modules seems to lie; some libraries look at it.  Nothing is read from there. */
 #define FROZEN_FOLDER L"/frozen"
@@ -39,7 +46,11 @@ set(PyConfig *config, wchar_t **field, const wchar_t *value)
     fail(PyConfig_SetString(config, field, value));
 }
 
-static void
+/* While recording, nothing may depend on the moment: hashes are those of a fixed seed, and malloc, ours, places
+   every object (memory.c). */
+#define SEED 20131
+
+void
 initialize(int argc, char **argv)
 {
     PyPreConfig before;
@@ -47,6 +58,7 @@ initialize(int argc, char **argv)
     before.utf8_mode = 1; /* whatever the locale: bytes that are no UTF-8 survive as surrogates */
     before.coerce_c_locale = 0;
     before.configure_locale = 0;
+    before.allocator = snapshot_begin ? PYMEM_ALLOCATOR_MALLOC : PYMEM_ALLOCATOR_DEFAULT;
     fail(Py_PreInitialize(&before));
 
     PyImport_AppendInittab("_syscalls", PyInit__syscalls);
@@ -66,6 +78,8 @@ initialize(int argc, char **argv)
     config.user_site_directory = 0;
     config.code_debug_ranges = 1; /* of programs that are run; the frozen code has none */
     config.buffered_stdio = 1;
+    config.use_hash_seed = snapshot_begin != NULL;
+    config.hash_seed = SEED;
     fail(PyConfig_SetBytesArgv(&config, argc, argv));
 
     /* sys.executable, which Python programs start again: the program itself, under whatever name. */
@@ -83,6 +97,15 @@ initialize(int argc, char **argv)
     set(&config, &config.platlibdir, L"lib");
     fail(Py_InitializeFromConfig(&config));
     PyConfig_Clear(&config);
+    if (PySys_SetObject("frozen", Py_True) < 0) /* what freezers set; toolbox.listing asks for it */
+        fail(PyStatus_NoMemory());
+}
+
+static PyObject *
+multicall_main(void)
+{
+    PyObject *module = PyImport_ImportModule("toolbox.multicall");
+    return module ? PyObject_GetAttrString(module, "main") : NULL;
 }
 
 /* Returns the exit status; 1 after a traceback for an exception that should not have come this far. */
@@ -98,9 +121,9 @@ run(int argc, char **argv)
             PyList_SET_ITEM(words, i, word);
     }
     PyObject *result = NULL;
-    PyObject *module = words ? PyImport_ImportModule("toolbox.multicall") : NULL;
-    if (module)
-        result = PyObject_CallMethod(module, "main", "O", words);
+    PyObject *begin = snapshot_main ? snapshot_main() : multicall_main();
+    if (words && begin)
+        result = PyObject_CallOneArg(begin, words);
     long status = result ? PyLong_AsLong(result) : 1;
     if (PyErr_Occurred()) {
         PyErr_Print();
@@ -146,9 +169,10 @@ int
 main(int argc, char **argv)
 {
     pin_name_services();
-    initialize(argc, argv);
-    if (PySys_SetObject("frozen", Py_True) < 0) /* what freezers set; toolbox.listing asks for it */
-        return 1;
+    if (snapshot_begin)
+        snapshot_begin(argc, argv);
+    else
+        initialize(argc, argv);
     int status = run(argc, argv);
     /* What Py_Finalize does before it takes the interpreter apart, which would only cost time:
        wait for threads, call what was registered for the end, flush. */

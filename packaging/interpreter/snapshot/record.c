@@ -1,0 +1,212 @@
+/* Recording, at build time: start the interpreter, let record.py import everything, and write what has become of the
+   image's data and heap into files.  image.py puts them into the program. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include "internal/pycore_frame.h"
+#include "internal/pycore_interp.h"
+#include "internal/pycore_object.h"
+#include "internal/pycore_obmalloc.h"
+#include "internal/pycore_pymem.h"
+#include "internal/pycore_pystate.h"
+#include "internal/pycore_runtime.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "snapshot.h"
+#include "state.h"
+
+static _Noreturn void
+fail(const char *what)
+{
+    if (PyErr_Occurred())
+        PyErr_Print();
+    fprintf(stderr, "snapshot: %s\n", what);
+    _exit(1);
+}
+
+/* Reference counts that are never written keep pages of the image clean and shared: every object becomes immortal.
+   What is reached from the objects that the collector knows, is followed through strings, tuples and code.  The list
+   of what is to do lies in the C library's heap, outside the image. */
+static struct {
+    PyObject **objects;
+    size_t count, room;
+} todo;
+
+static int
+immortalize_later(PyObject *object, void *unused)
+{
+    if (object == NULL || _Py_IsImmortal(object))
+        return 0;
+    _Py_SetImmortalUntracked(object);
+    if (todo.count == todo.room) {
+        todo.room = todo.room ? 2 * todo.room : 1 << 16;
+        todo.objects = realloc(todo.objects, todo.room * sizeof *todo.objects);
+        if (todo.objects == NULL)
+            fail("out of memory");
+    }
+    todo.objects[todo.count++] = object;
+    return 0;
+}
+
+static void
+immortalize(PyObject *roots)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(roots); i++) {
+        immortalize_later(PyList_GET_ITEM(roots, i), NULL);
+        while (todo.count) {
+            PyObject *object = todo.objects[--todo.count];
+            if (PyCode_Check(object)) { /* not a container in the collector's eyes */
+                PyCodeObject *code = (PyCodeObject *)object;
+                PyObject *const parts[] = {
+                    code->co_consts, code->co_names, code->co_exceptiontable, code->co_localsplusnames,
+                    code->co_localspluskinds, code->co_filename, code->co_name, code->co_qualname,
+                    code->co_linetable,
+                };
+                for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
+                    immortalize_later(parts[k], NULL);
+            }
+            traverseproc traverse = Py_TYPE(object)->tp_traverse;
+            if (traverse && PyObject_IS_GC(object))
+                traverse(object, immortalize_later, NULL);
+        }
+    }
+    free(todo.objects);
+}
+
+static PyObject *
+attribute(const char *module, const char *name)
+{
+    PyObject *found = PyImport_ImportModule(module);
+    PyObject *value = found ? PyObject_GetAttrString(found, name) : NULL;
+    if (value == NULL)
+        fail(name);
+    Py_DECREF(found);
+    return value;
+}
+
+static void
+call(PyObject *function)
+{
+    PyObject *result = PyObject_CallNoArgs(function);
+    if (result == NULL)
+        fail("a step failed");
+    Py_DECREF(result);
+}
+
+/* Run record.py as the module _snapshot. */
+static PyObject *
+load(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        fail(path);
+    static char text[1 << 17];
+    size_t length = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    if (length == sizeof text - 1)
+        fail("record.py is too long");
+    PyObject *module = PyImport_AddModule("_snapshot");
+    PyObject *code = Py_CompileString(text, "<snapshot>", Py_file_input);
+    if (module == NULL || code == NULL || PyModule_AddStringConstant(module, "__file__", "<snapshot>") < 0)
+        fail(path);
+    PyObject *result = PyImport_ExecCodeModuleObject(PyModule_GetNameObject(module), code, NULL, NULL);
+    if (result == NULL)
+        fail(path);
+    Py_DECREF(code);
+    return result;
+}
+
+static void
+write_file(const char *folder, const char *name, const void *data, size_t size)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    if (file == NULL || fwrite(data, 1, size, file) != size || fclose(file) != 0) {
+        perror(path);
+        _exit(1);
+    }
+}
+
+void
+snapshot_record(int argc, char **argv)
+{
+    if (argc != 3) {
+        fputs("usage: recorder FOLDER RECORD.PY   (a step of the build)\n", stderr);
+        _exit(2);
+    }
+    const char *folder = argv[1], *script = argv[2];
+    char *nothing[] = {"toolbox", NULL};
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL); /* whatever the build's parent ignores */
+    initialize(1, nothing);
+
+    PyObject *module = load(script);
+    PyObject *record = PyObject_GetAttrString(module, "record");
+    if (record == NULL)
+        fail("record() is missing");
+    call(record);
+    struct snapshot_state *state = &snapshot_state;
+    state->restore = PyObject_GetAttrString(module, "restore");
+    state->streams = PyObject_GetAttrString(module, "streams");
+    state->environment = attribute("posix", "environ");
+    state->main = attribute("toolbox.multicall", "main");
+    if (state->restore == NULL || state->streams == NULL)
+        fail("record.py is incomplete");
+    PyDict_Clear(state->environment);
+
+    PyObject *gc = PyImport_ImportModule("gc");
+    PyObject *collect = attribute("gc", "collect"), *freeze = attribute("gc", "freeze");
+    call(collect);
+    call(collect); /* what the first has made garbage */
+    PyObject *objects = PyObject_CallMethod(gc, "get_objects", NULL);
+    if (objects == NULL)
+        fail("gc.get_objects");
+    immortalize(objects);
+    _Py_SetMortal(objects, 1);
+    Py_DECREF(objects);
+    call(freeze);
+
+    PyObject *hashlib = PyImport_ImportModule("_hashlib");
+    if (hashlib == NULL)
+        fail("_hashlib");
+    snapshot_forget_digests(hashlib);
+
+    PyThreadState *thread = PyThreadState_Get();
+    PyInterpreterState *interpreter = thread->interp;
+    /* Frames that have returned: their words point anywhere. */
+    if (thread->datastack_cached_chunk)
+        _PyObject_VirtualFree(thread->datastack_cached_chunk, thread->datastack_cached_chunk->size);
+    thread->datastack_cached_chunk = NULL;
+    memset(thread->datastack_top, 0, (size_t)((char *)thread->datastack_limit - (char *)thread->datastack_top));
+    /* A restored process wakes up as the child of a fork does, but what modules have registered for forks is
+       not for it: it would take locks and seed generators that restore() takes care of. */
+    state->thread = thread;
+    state->before_forkers = interpreter->before_forkers;
+    state->after_forkers_child = interpreter->after_forkers_child;
+    interpreter->before_forkers = interpreter->after_forkers_child = NULL;
+    PyOS_BeforeFork();
+    thread->thread_id = 0;
+    thread->native_thread_id = 0;
+    _PyRuntime.main_thread = 0;
+    /* From now on objects are pymalloc's again; it sees that those of the image are not, and hands them to free(). */
+    _PyMem_SetupAllocators(PYMEM_ALLOCATOR_PYMALLOC);
+    snapshot_finish_heap();
+    snapshot_phase = RESTORED;
+
+    size_t used = (snapshot_heap_used() + 4095) & ~4095UL;
+    write_file(folder, "data", snapshot_data, (size_t)(snapshot_data_end - snapshot_data));
+    write_file(folder, "heap", snapshot_heap, used);
+    write_file(folder, "starts", snapshot_starts, used / SNAPSHOT_GRANULE / 8);
+    char report[PATH_MAX];
+    snprintf(report, sizeof report, "%s/dangling", folder);
+    snapshot_audit(report);
+    _exit(0);
+}

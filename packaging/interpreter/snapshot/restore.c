@@ -1,0 +1,145 @@
+/* The start of a process from the image: make true again what the recorded interpreter believes of its process.
+
+   Python's own part is the work of a child after a fork, so that is what CPython is told this is. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include "internal/pycore_pystate.h"
+#include "internal/pycore_runtime.h"
+#include "internal/pycore_signal.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "snapshot.h"
+#include "state.h"
+
+extern char **environ;
+
+struct snapshot_state snapshot_state;
+
+static _Noreturn void
+fail(void)
+{
+    if (PyErr_Occurred())
+        PyErr_Print();
+    static const char message[] = "toolbox: cannot start: out of memory?\n";
+    ssize_t written = write(STDERR_FILENO, message, sizeof message - 1);
+    (void)written;
+    _exit(125);
+}
+
+/* The interpreter's thread is this process's. */
+static void
+restore_thread(void)
+{
+    PyThreadState *thread = snapshot_state.thread;
+    _Py_tss_tstate = thread;
+    thread->thread_id = PyThread_get_thread_ident();
+    PyOS_AfterFork_Child();
+    if (PyThread_tss_set(&_PyRuntime.autoTSSkey, thread) != 0)
+        fail();
+    PyInterpreterState *interpreter = thread->interp;
+    interpreter->before_forkers = snapshot_state.before_forkers;
+    interpreter->after_forkers_child = snapshot_state.after_forkers_child;
+}
+
+/* signal.getsignal() tells what was inherited: the parent may have set some to be ignored (nohup). */
+static void
+restore_signals(void)
+{
+    struct sigaction action;
+    for (int number = 1; number < NSIG; number++) {
+        if (sigaction(number, NULL, &action) != 0 || action.sa_handler != SIG_IGN)
+            continue;
+        _PyRuntime.signals.handlers[number].func = _PyRuntime.signals.ignore_handler;
+    }
+}
+
+static int
+restore_environment(void)
+{
+    for (char **entry = environ; *entry; entry++) {
+        char *equals = strchr(*entry, '=');
+        if (equals == NULL)
+            continue;
+        PyObject *name = PyBytes_FromStringAndSize(*entry, equals - *entry);
+        PyObject *value = PyBytes_FromString(equals + 1);
+        int failed = !name || !value || PyDict_SetDefaultRef(snapshot_state.environment, name, value, NULL) < 0;
+        Py_XDECREF(name);
+        Py_XDECREF(value);
+        if (failed)
+            return -1;
+    }
+    return 0;
+}
+
+/* sys.stdin, stdout and stderr: those that were made for descriptors of this kind; None for a closed one. */
+static int
+restore_stream(int fd, const char *name, const char *original)
+{
+    PyObject *stream = Py_None;
+    off_t position = lseek(fd, 0, SEEK_CUR);
+    if (position >= 0 || errno != EBADF) {
+        int kind = position >= 0 ? SEEKABLE : isatty(fd) ? TERMINAL : PIPE;
+        stream = PyTuple_GET_ITEM(PyTuple_GET_ITEM(snapshot_state.streams, fd), kind);
+    }
+    if (position > 0) {
+        PyObject *buffer = PyObject_GetAttrString(stream, "buffer");
+        PyObject *there = buffer ? PyObject_CallMethod(buffer, "seek", "L", (long long)position) : NULL;
+        Py_XDECREF(buffer);
+        if (there == NULL)
+            return -1;
+        Py_DECREF(there);
+    }
+    return PySys_SetObject(name, stream) < 0 || PySys_SetObject(original, stream) < 0 ? -1 : 0;
+}
+
+void
+snapshot_restore(int argc, char **argv)
+{
+    snapshot_restore_keys();
+    restore_thread();
+    restore_signals();
+    if (restore_environment() < 0 || restore_stream(0, "stdin", "__stdin__") < 0
+        || restore_stream(1, "stdout", "__stdout__") < 0 || restore_stream(2, "stderr", "__stderr__") < 0)
+        fail();
+    char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[length > 0 ? length : 0] = '\0';
+    PyObject *executable = PyUnicode_DecodeFSDefault(*path ? path : argc ? argv[0] : "");
+    PyObject *words = PyList_New(argc);
+    for (int i = 0; words && i < argc; i++) {
+        PyObject *word = PyUnicode_DecodeFSDefault(argv[i]);
+        if (word == NULL)
+            fail();
+        PyList_SET_ITEM(words, i, word);
+    }
+    if (executable == NULL || words == NULL)
+        fail();
+    PyObject *result = PyObject_CallFunctionObjArgs(snapshot_state.restore, executable, words, NULL);
+    if (result == NULL)
+        fail();
+    Py_DECREF(result);
+    Py_DECREF(executable);
+    Py_DECREF(words);
+}
+
+PyObject *
+snapshot_main(void)
+{
+    return snapshot_state.main;
+}
+
+void
+snapshot_begin(int argc, char **argv)
+{
+    if (snapshot_phase == RESTORED)
+        snapshot_restore(argc, argv);
+    else
+        snapshot_record(argc, argv);
+}

@@ -1,0 +1,20 @@
+/* What the recorder leaves for restore.c, in the image. */
+#ifndef SNAPSHOT_STATE_H
+#define SNAPSHOT_STATE_H
+
+#include <Python.h>
+
+/* What a standard descriptor may be, as far as a stream on it differs: the columns of record.py's streams. */
+enum { SEEKABLE, PIPE, TERMINAL, KINDS };
+
+extern struct snapshot_state {
+    PyThreadState *thread;         /* the interpreter's only thread */
+    PyObject *restore;             /* record.py: restore(executable, argv) */
+    PyObject *streams;             /* record.py: (stdin, stdout, stderr), each a tuple of KINDS streams */
+    PyObject *environment;         /* posix.environ, empty; os.environ looks through it */
+    PyObject *main;                /* toolbox.multicall.main */
+    PyObject *before_forkers;      /* what modules have registered for forks */
+    PyObject *after_forkers_child;
+} snapshot_state;
+
+#endif
