@@ -20,15 +20,21 @@ from interpreter.workshop import run
 
 HERE = Path(__file__).parent
 
+#: Python that the recorder runs.
+SCRIPTS = ("record.py", "contents.py", "host_audit.py")
+
 
 def record(recorder: Path, program: Path, log: Path) -> None:
     """Run the recorder and put what it records into the program, which is replaced at once.  BuildError says what is wrong."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        # Nothing of this environment reaches it, and its stack and heap lie where they always lie.
-        words = ["env", "-i", f"SNAPSHOT_CONTENTS={HERE / 'contents.py'}"]
-        words += ["setarch", "--addr-no-randomize", str(recorder), scratch, str(HERE / "record.py")]
-        run(words, log=log)
+        for name in SCRIPTS:
+            shutil.copy(HERE / name, folder)
+        shutil.copy(recorder, folder / "recorder")
+        # Nothing of this environment reaches it, its words are always the same, and so its stack and the C library's
+        # heap lie where they always lie.
+        words = ["env", "-i", "setarch", "--addr-no-randomize", "./recorder", ".", "record.py"]
+        run(words, cwd=folder, log=log)
         audit.check(recorder, folder / "dangling")
         run(["strip", recorder], log=log)
         part = program.with_name(f".{program.name}.part")

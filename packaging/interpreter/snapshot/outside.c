@@ -17,6 +17,7 @@
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +32,7 @@
 #define THREAD 1917171717
 #define USER 1911111111
 #define DIRECTORY "/snapshot-working-directory"
+#define HOST "snapshot-host"
 #define RANDOM 0x5a
 
 int
@@ -79,6 +81,27 @@ snapshot_getcwd(char *buffer, size_t size)
         return NULL;
     }
     return strcpy(buffer, DIRECTORY);
+}
+
+int
+snapshot_gethostname(char *name, size_t size)
+{
+    if (!recording)
+        return gethostname(name, size);
+    snprintf(name, size, "%s", HOST);
+    return 0;
+}
+
+int
+snapshot_uname(struct utsname *names)
+{
+    int error = uname(names);
+    if (recording && !error) {
+        strcpy(names->nodename, HOST);
+        strcpy(names->release, HOST);
+        strcpy(names->version, HOST);
+    }
+    return error;
 }
 
 ssize_t

@@ -157,6 +157,9 @@ snapshot_record(int argc, char **argv)
     state->restore = PyObject_GetAttrString(module, "restore");
     state->streams = PyObject_GetAttrString(module, "streams");
     state->environment = attribute("posix", "environ");
+    state->random = attribute("random", "_inst");
+    if (Py_TYPE(state->random)->tp_basicsize < (Py_ssize_t)sizeof(struct random))
+        fail("random.Random has another layout");
     state->main = attribute("toolbox.multicall", "main");
     if (state->restore == NULL || state->streams == NULL)
         fail("record.py is incomplete");

@@ -4,7 +4,7 @@
     restore(executable, argv)    first thing in each process that starts from the image
     streams                      the standard streams, for each kind of file that a descriptor may be
 
-The environment variable SNAPSHOT_CONTENTS names the file contents.py.
+It is started in the folder where contents.py and host_audit.py lie.
 """
 
 import _imp
@@ -25,13 +25,16 @@ streams = ()
 
 def record():
     """Fill the heap with all that a start should find there."""
-    with open(os.environ["SNAPSHOT_CONTENTS"], encoding="utf-8") as file:
+    with open("contents.py", encoding="utf-8") as file:
         exec(file.read(), contents)
     os.environ.clear()
+    reads = []
+    watch_environment(reads)
     load()
     global streams
     streams = tuple(zip(*(open_streams(sample) for sample in samples())))
     prepare()
+    audit(reads)
 
 
 def load():
@@ -44,6 +47,39 @@ def load():
     there = sorted(name for name in contents["EXCLUDED"] if name in sys.modules)
     if there:
         raise SystemExit(f"snapshot: {', '.join(there)}: imported, but must not be in the image")
+
+
+def watch_environment(reads):
+    """Note (module, variable) for each question to the environment; forget() ends it."""
+    true = os._Environ.__getitem__
+
+    def getitem(self, name):
+        frame = sys._getframe(1)
+        while frame.f_back and frame.f_globals["__name__"] in ("os", "collections.abc", "posixpath"):
+            frame = frame.f_back
+        reads.append((frame.f_globals["__name__"], name))
+        return true(self, name)
+
+    os._Environ.__getitem__ = getitem
+    contents["unwatch"] = lambda: setattr(os._Environ, "__getitem__", true)
+
+
+def audit(reads):
+    """See in a child that nothing of the host is in the heap: what the search itself allocates stays out of the image."""
+    contents.pop("unwatch")()
+    reads = [one for one in reads if one[1] not in contents["ENVIRONMENT"]]
+    child = os.fork()
+    if child == 0:
+        namespace = sys.modules["host_audit"] = type(sys)("host_audit")
+        with open("host_audit.py", encoding="utf-8") as file:
+            exec(compile(file.read(), "host_audit.py", "exec"), namespace.__dict__)
+        raw = [stream.buffer.raw for row in streams for stream in row]
+        found = namespace.findings(contents["HELD"], raw, reads)
+        for line in found:
+            print("snapshot:", line, file=sys.stderr)
+        os._exit(bool(found))
+    if os.waitpid(child, 0)[1]:
+        raise SystemExit("snapshot: the image would hold what belongs to the machine that makes it")
 
 
 def samples():
@@ -78,8 +114,12 @@ def prepare():
     for name in ZONE:
         delattr(time, name)
     time.__getattr__ = zone
+    sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__ = next(zip(*streams))
     sys.path_importer_cache.clear()
+    del sys.modules[__name__]
     sys.argv = sys.orig_argv = None
+    global __spec__
+    __spec__ = None
 
 
 #: What the module time learns from the time zone (tzset(3)), which costs reading a file.
@@ -98,6 +138,7 @@ import logging
 import random
 import tempfile
 import threading
+import zoneinfo
 
 
 def restore(executable, argv):
@@ -112,5 +153,6 @@ def restore(executable, argv):
     active = threading._active
     active.clear()
     active[ident] = main
-    random._inst.seed(int.from_bytes(posix.urandom(32), "little"))
     logging._startTime = time.time_ns()
+    if b"PYTHONTZPATH" in posix.environ:
+        zoneinfo.reset_tzpath()

@@ -4,6 +4,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include "internal/pycore_pylifecycle.h" // _PyOS_URandomNonblock()
 #include "internal/pycore_pystate.h"
 #include "internal/pycore_runtime.h"
 #include "internal/pycore_signal.h"
@@ -60,6 +61,21 @@ restore_signals(void)
     }
 }
 
+/* The module random's generator gets a state of its own from the kernel, as good as what seed() would make of it. */
+static int
+restore_random(void)
+{
+    struct random *random = (struct random *)snapshot_state.random;
+    random->index = sizeof random->state / sizeof *random->state; /* used up: the next number makes the next state */
+    if (_PyOS_URandomNonblock(random->state, sizeof random->state) == 0)
+        return 0;
+    /* Early in the boot of a kernel that has no random bytes yet: seed() knows what to do then. */
+    PyErr_Clear();
+    PyObject *done = PyObject_CallMethod(snapshot_state.random, "seed", NULL);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
 static int
 restore_environment(void)
 {
@@ -105,7 +121,7 @@ snapshot_restore(int argc, char **argv)
     snapshot_restore_keys();
     restore_thread();
     restore_signals();
-    if (restore_environment() < 0 || restore_stream(0, "stdin", "__stdin__") < 0
+    if (restore_environment() < 0 || restore_random() < 0 || restore_stream(0, "stdin", "__stdin__") < 0
         || restore_stream(1, "stdout", "__stdout__") < 0 || restore_stream(2, "stderr", "__stderr__") < 0)
         fail();
     char path[PATH_MAX];

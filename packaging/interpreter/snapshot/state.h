@@ -3,6 +3,14 @@
 #define SNAPSHOT_STATE_H
 
 #include <Python.h>
+#include <stdint.h>
+
+/* CPython's RandomObject (Modules/_randommodule.c), whose definition is private: the Mersenne Twister's state. */
+struct random {
+    PyObject_HEAD
+    int index;
+    uint32_t state[624];
+};
 
 /* What a standard descriptor may be, as far as a stream on it differs: the columns of record.py's streams. */
 enum { SEEKABLE, PIPE, TERMINAL, KINDS };
@@ -12,6 +20,7 @@ extern struct snapshot_state {
     PyObject *restore;             /* record.py: restore(executable, argv) */
     PyObject *streams;             /* record.py: (stdin, stdout, stderr), each a tuple of KINDS streams */
     PyObject *environment;         /* posix.environ, empty; os.environ looks through it */
+    PyObject *random;              /* random._inst, the generator of the module's functions */
     PyObject *main;                /* toolbox.multicall.main */
     PyObject *before_forkers;      /* what modules have registered for forks */
     PyObject *after_forkers_child;
