@@ -16,7 +16,7 @@ importlib.abc importlib.machinery importlib.metadata importlib.resources importl
 keyword linecache locale logging logging.handlers lzma marshal math mimetypes mmap numbers opcode operator os os.path
 pathlib pickle pkgutil platform plistlib posixpath pprint pty pwd queue quopri random re reprlib resource runpy sched secrets
 select selectors shelve shlex shutil signal smtplib socket socketserver sqlite3 ssl stat statistics string stringprep struct
-subprocess sys syslog tarfile tempfile termios textwrap threading time timeit token tokenize tomllib traceback
+subprocess sys sysconfig syslog tarfile tempfile termios textwrap threading time timeit token tokenize tomllib traceback
 tracemalloc tty types typing unicodedata urllib urllib.error urllib.parse urllib.request urllib.response uuid warnings wave
 weakref xml.etree.ElementTree xml.sax.saxutils zipfile zipimport zlib zoneinfo
 """.split()
@@ -39,7 +39,6 @@ EXCLUDED = {
     "curses": "the terminal library's state lies outside the image",
     "_curses": "the terminal library's state lies outside the image",
     "readline": "not in the program at all: it is under the GPL",
-    "sysconfig": "asks the environment and the host's paths at import",
     "antigravity": "opens a browser",
     "this": "prints",
     "test": "CPython's own tests",
@@ -51,6 +50,11 @@ EXCLUDED = {
 ENVIRONMENT = {
     "PYTHONTZPATH": "where zoneinfo looks for its files: restore() makes it look again when it is set",
     "WCWIDTH_PYTHON": "chooses between wcwidth's implementations; there is only one here",
+    "HOME": "a variable of sysconfig, which are forgotten (record.py)",
+    "PYTHONUSERBASE": "a variable of sysconfig, which are forgotten (record.py)",
+    "_PYTHON_PROJECT_BASE": "a switch of CPython's own build",
+    "_PYTHON_SYSCONFIGDATA_NAME": "a switch of CPython's own build",
+    "_PYTHON_SYSCONFIGDATA_PATH": "a switch of CPython's own build",
     "_PYTHON_SUBPROCESS_USE_POSIX_SPAWN": "a switch of CPython's own tests",
 }
 

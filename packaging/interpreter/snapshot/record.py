@@ -1,6 +1,6 @@
 """Runs inside the recorder, at build time: import what the image shall hold, and see that nothing of the host is in it.
 
-    record()                     at build time
+    record()                     at build time, and then, in a child of the recorder, audit()
     restore(executable, argv)    first thing in each process that starts from the image
     streams                      the standard streams, for each kind of file that a descriptor may be
 
@@ -28,13 +28,12 @@ def record():
     with open("contents.py", encoding="utf-8") as file:
         exec(file.read(), contents)
     os.environ.clear()
-    reads = []
-    watch_environment(reads)
+    watch_environment()
     load()
     global streams
     streams = tuple(zip(*(open_streams(sample) for sample in samples())))
     prepare()
-    audit(reads)
+    unwatch_environment()
 
 
 def load():
@@ -49,37 +48,40 @@ def load():
         raise SystemExit(f"snapshot: {', '.join(there)}: imported, but must not be in the image")
 
 
-def watch_environment(reads):
-    """Note (module, variable) for each question to the environment; forget() ends it."""
-    true = os._Environ.__getitem__
+#: (module, variable) for each question to the environment.
+reads = []
+
+getitem_of_environment = os._Environ.__getitem__
+
+
+def watch_environment():
+    """Note each question to the environment."""
 
     def getitem(self, name):
         frame = sys._getframe(1)
         while frame.f_back and frame.f_globals["__name__"] in ("os", "collections.abc", "posixpath"):
             frame = frame.f_back
         reads.append((frame.f_globals["__name__"], name))
-        return true(self, name)
+        return getitem_of_environment(self, name)
 
     os._Environ.__getitem__ = getitem
-    contents["unwatch"] = lambda: setattr(os._Environ, "__getitem__", true)
 
 
-def audit(reads):
-    """See in a child that nothing of the host is in the heap: what the search itself allocates stays out of the image."""
-    contents.pop("unwatch")()
-    reads = [one for one in reads if one[1] not in contents["ENVIRONMENT"]]
-    child = os.fork()
-    if child == 0:
-        namespace = sys.modules["host_audit"] = type(sys)("host_audit")
-        with open("host_audit.py", encoding="utf-8") as file:
-            exec(compile(file.read(), "host_audit.py", "exec"), namespace.__dict__)
-        raw = [stream.buffer.raw for row in streams for stream in row]
-        found = namespace.findings(contents["HELD"], raw, reads)
-        for line in found:
-            print("snapshot:", line, file=sys.stderr)
-        os._exit(bool(found))
-    if os.waitpid(child, 0)[1]:
-        raise SystemExit("snapshot: the image would hold what belongs to the machine that makes it")
+def unwatch_environment():
+    os._Environ.__getitem__ = getitem_of_environment
+
+
+def audit():
+    """Status 1 and a line for everything of the host that is in the heap.  record.c calls it in a child."""
+    namespace = sys.modules["host_audit"] = type(sys)("host_audit")
+    with open("host_audit.py", encoding="utf-8") as file:
+        exec(compile(file.read(), "host_audit.py", "exec"), namespace.__dict__)
+    raw = [stream.buffer.raw for row in streams for stream in row]
+    asked = [one for one in reads if one[1] not in contents["ENVIRONMENT"]]
+    found = namespace.findings(contents["HELD"], raw, asked)
+    for line in found:
+        print("snapshot:", line, file=sys.stderr)
+    return int(bool(found))
 
 
 def samples():
@@ -115,6 +117,9 @@ def prepare():
         delattr(time, name)
     time.__getattr__ = zone
     sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__ = next(zip(*streams))
+    threading._main_thread._stderr = sys.stderr
+    sysconfig._CONFIG_VARS = None
+    sysconfig._CONFIG_VARS_INITIALIZED = False
     sys.path_importer_cache.clear()
     del sys.modules[__name__]
     sys.argv = sys.orig_argv = None
@@ -136,7 +141,7 @@ def zone(name):
 
 import logging
 import random
-import tempfile
+import sysconfig
 import threading
 import zoneinfo
 
@@ -149,6 +154,7 @@ def restore(executable, argv):
     main = threading._main_thread
     main._ident = ident = _thread.get_ident()
     main._native_id = _thread.get_native_id()
+    main._stderr = sys.stderr
     main._handle = _thread._make_thread_handle(ident)
     active = threading._active
     active.clear()
