@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -40,6 +41,12 @@ INSIDE = ("memory.c", "outside.c", "restore.c", "hashlib.c")
 OUTSIDE = ("record.c", "audit.c")
 
 SNAPSHOT = HERE / "snapshot"
+
+#: Its data is never in an image: what the C library has been told, it must be told again.
+NAMES = HERE / "names.c"
+
+#: The functions that it stands before.
+WRAPPED = re.findall(r"^WRAP\([^,]*, (\w+),", NAMES.read_text(), re.MULTILINE)
 
 
 class Linker:
@@ -83,9 +90,9 @@ class Linker:
         self._link(program, objects, libraries, "-T", SNAPSHOT / "layout.ld")
 
     def _common(self) -> list[Path]:
-        target = self._folder / "modules.o"
-        run(["gcc", "-c", "modules.S", "-o", target], cwd=self._folder, log=self._log)
-        return [*(self._compile(HERE / name, self._folder) for name in COMMON), target]
+        code = self._folder / "modules.o"
+        run(["gcc", "-c", "modules.S", "-o", code], cwd=self._folder, log=self._log)
+        return [*(self._compile(HERE / name, self._folder) for name in COMMON), code]
 
     def _compile(self, source: Path, folder: Path) -> Path:
         target = folder / f"{source.name}.o"
@@ -110,6 +117,8 @@ class Linker:
             [
                 *("gcc", "-static", "-no-pie", "-Wl,--gc-sections", "-Wl,--build-id=none"),
                 *("-Wl,-z,noexecstack", "-o", part, *options),
+                *(f"-Wl,--wrap={name}" for name in WRAPPED),
+                self._compile(NAMES, self._folder),
                 *objects,
                 *libraries,
                 *libraries,

@@ -3,7 +3,6 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <limits.h>
-#include <nss.h>
 #include <unistd.h>
 
 #include "snapshot/snapshot.h"
@@ -18,20 +17,6 @@ PyMODINIT_FUNC PyInit__rust(void);
 
 /* Where __file__ of frozen modules seems to lie; some libraries look at it.  Nothing is read from there. */
 #define FROZEN_FOLDER L"/frozen"
-
-/* A static glibc follows the host's /etc/nsswitch.conf into dlopen and crashes in a library of another
-   build (libnss_systemd).  Files and DNS are what it has built in. */
-static void
-pin_name_services(void)
-{
-    static const char *const databases[] = {
-        "aliases", "ethers", "group", "gshadow", "initgroups", "networks",
-        "passwd", "protocols", "rpc", "services", "shadow",
-    };
-    for (size_t i = 0; i < sizeof databases / sizeof *databases; i++)
-        __nss_configure_lookup(databases[i], "files");
-    __nss_configure_lookup("hosts", "files dns");
-}
 
 static void
 fail(PyStatus status)
@@ -84,7 +69,7 @@ initialize(int argc, char **argv)
 
     /* sys.executable, which Python programs start again: the program itself, under whatever name. */
     char path[PATH_MAX] = "";
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    ssize_t length = snapshot_begin ? 0 : readlink("/proc/self/exe", path, sizeof path - 1);
     path[length > 0 ? length : 0] = '\0';
     fail(PyConfig_SetBytesString(&config, &config.executable, *path ? path : argv[0]));
     fail(PyConfig_SetBytesString(&config, &config.base_executable, *path ? path : argv[0]));
@@ -168,7 +153,6 @@ flush(const char *stream, int status)
 int
 main(int argc, char **argv)
 {
-    pin_name_services();
     if (snapshot_begin)
         snapshot_begin(argc, argv);
     else
