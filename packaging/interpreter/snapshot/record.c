@@ -161,7 +161,7 @@ snapshot_record(int argc, char **argv)
         _exit(2);
     }
     const char *folder = argv[1], *script = argv[2];
-    char *nothing[] = {"toolbox", NULL};
+    char *nothing[] = {"/bin/toolbox", NULL};
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL); /* whatever the build's parent ignores */
     initialize(1, nothing);
