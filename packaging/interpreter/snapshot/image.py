@@ -16,7 +16,12 @@ PAGE = 4096
 LOAD, BITS, NO_BITS = 1, 1, 8  # PT_LOAD, SHT_PROGBITS, SHT_NOBITS
 
 #: What the recorder writes -> the section that it goes into.
-FILES = {"data": ".snapshot", "heap": ".snapshot_heap", "starts": ".snapshot_starts"}
+FILES = {
+    "data": ".snapshot",
+    "heap": ".snapshot_heap",
+    "arena": ".snapshot_arena",
+    "starts": ".snapshot_starts",
+}
 
 
 @dataclass(frozen=True)
@@ -87,18 +92,23 @@ class Elf:
         self.data[row.offset : row.offset + row.size] = content
 
     def append(self, name: str, content: bytes) -> None:
-        """Give a section that is empty in the file its contents: at the file's end, with a segment of its own."""
+        """Give a section that is empty in the file its contents: at the file's end, with a segment of its own.
+
+        Pages of zeros at the end take no room in the file.
+        """
         index, row = self.section(name)
         if row.type != NO_BITS or row.size < len(content):
             raise BuildError(f"{name}: there is no room for {len(content)} bytes")
         self.data += bytes(-len(self.data) % PAGE)
         offset = len(self.data)
-        self.data += content
-        moved = replace(row, type=BITS, offset=offset, size=len(content))
+        kept = len(content.rstrip(b"\0"))
+        kept += min(-kept % PAGE, len(content) - kept)
+        self.data += content[:kept]
+        moved = replace(row, type=BITS, offset=offset, size=kept)
         size = struct.calcsize(Section.FORMAT)
         struct.pack_into(Section.FORMAT, self.data, self._sections_at + index * size, *values(moved))
         at, segment = self._segment(row.address)
-        grown = replace(segment, offset=offset, file_size=len(content), size=len(content), align=PAGE)
+        grown = replace(segment, offset=offset, file_size=kept, size=len(content), align=PAGE)
         struct.pack_into(Segment.FORMAT, self.data, at, *values(grown))
 
     def _segment(self, address: int) -> tuple[int, Segment]:

@@ -20,6 +20,7 @@
 
 int snapshot_phase = RECORDING;
 char snapshot_heap[SNAPSHOT_HEAP_SIZE] __attribute__((aligned(PAGE)));
+char snapshot_arena[SNAPSHOT_ARENA_SIZE] __attribute__((aligned(SNAPSHOT_ARENA_SIZE)));
 unsigned long snapshot_starts[SNAPSHOT_HEAP_SIZE / GRANULE / WORD];
 
 static size_t used;
@@ -245,13 +246,15 @@ snapshot_aligned_alloc(size_t alignment, size_t size)
     return block;
 }
 
-/* CPython takes the memory of Python's stack frames by mmap. */
+/* CPython takes the memory of Python's stack frames and pymalloc's arenas by mmap. */
 void *
 snapshot_mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset)
 {
     int wanted = MAP_PRIVATE | MAP_ANONYMOUS;
     if (snapshot_phase == RESTORED || address || (flags & wanted) != wanted)
         return mmap(address, length, protection, flags, fd, offset);
+    if (length == SNAPSHOT_ARENA_SIZE)
+        return snapshot_arena; /* pymalloc's first; record.c asks for one */
     void *block = record_block(PAGE, (length + PAGE - 1) & ~(size_t)(PAGE - 1));
     return block ? block : MAP_FAILED;
 }
@@ -266,6 +269,8 @@ snapshot_mmap64(void *address, size_t length, int protection, int flags, int fd,
 int
 snapshot_munmap(void *address, size_t length)
 {
+    if (address == snapshot_arena)
+        return madvise(address, length, MADV_DONTNEED);
     if (!inside(address))
         return munmap(address, length);
     snapshot_free(address);

@@ -220,12 +220,14 @@ snapshot_record(int argc, char **argv)
     _PyRuntime.main_thread = 0;
     /* From now on objects are pymalloc's again; it sees that those of the image are not, and hands them to free(). */
     _PyMem_SetupAllocators(PYMEM_ALLOCATOR_PYMALLOC);
+    PyObject_Free(PyObject_Malloc(1)); /* makes it ready, with an arena */
     snapshot_finish_heap();
     snapshot_phase = RESTORED;
 
     size_t used = (snapshot_heap_used() + 4095) & ~4095UL;
     write_file(folder, "data", snapshot_data, (size_t)(snapshot_data_end - snapshot_data));
     write_file(folder, "heap", snapshot_heap, used);
+    write_file(folder, "arena", snapshot_arena, SNAPSHOT_ARENA_SIZE);
     write_file(folder, "starts", snapshot_starts, used / SNAPSHOT_GRANULE / 8);
     char report[PATH_MAX];
     snprintf(report, sizeof report, "%s/dangling", folder);

@@ -23,7 +23,9 @@ void snapshot_restore(int argc, char **argv);
 /* memory.c: the heap of the image, and the bit map of where its blocks start. */
 #define SNAPSHOT_GRANULE 16
 #define SNAPSHOT_HEAP_SIZE (160UL << 20)
+#define SNAPSHOT_ARENA_SIZE (1UL << 20) /* pymalloc's ARENA_SIZE */
 extern char snapshot_heap[];
+extern char snapshot_arena[]; /* the first memory of a restored process's own objects */
 extern unsigned long snapshot_starts[];
 size_t snapshot_heap_used(void);
 void *snapshot_block_of(const void *address);
