@@ -38,7 +38,7 @@ COMMON = ("main.c", "syscalls.c", "frozen.c", "paths.c")
 
 #: C of the snapshot: with data inside the image, and outside of it.
 INSIDE = ("memory.c", "outside.c", "restore.c", "hashlib.c")
-OUTSIDE = ("record.c", "audit.c")
+OUTSIDE = ("record.c", "plan.c", "audit.c")
 
 SNAPSHOT = HERE / "snapshot"
 

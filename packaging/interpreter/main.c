@@ -2,6 +2,11 @@
    end with its status. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include "internal/pycore_interp.h"
+#include "internal/pycore_pylifecycle.h"
+#include "internal/pycore_runtime.h"
+#include "internal/pycore_sysmodule.h"
+
 #include <limits.h>
 #include <unistd.h>
 
@@ -117,31 +122,32 @@ run(int argc, char **argv)
     return (int)status;
 }
 
-/* Call a module's function if something has imported the module: nothing that ran is left undone. */
+/* Wait for the threads that have been started, if any has, as Py_Finalize does. */
 static void
-call_if_imported(const char *module, const char *function)
+wait_for_threads(PyInterpreterState *interpreter)
 {
-    PyObject *name = PyUnicode_FromString(module);
-    PyObject *there = name ? PyImport_GetModule(name) : NULL;
-    if (there) {
-        PyObject *result = PyObject_CallMethod(there, function, NULL);
-        if (result == NULL)
-            PyErr_WriteUnraisable(there);
-        Py_XDECREF(result);
-        Py_DECREF(there);
+    if (interpreter->threads.next_unique_id <= 1)
+        return; /* there was only the first one */
+    PyObject *threading = PyImport_GetModule(&_Py_ID(threading));
+    if (threading == NULL) {
+        PyErr_Clear();
+        return;
     }
-    PyErr_Clear();
-    Py_XDECREF(name);
+    PyObject *result = PyObject_CallMethodNoArgs(threading, &_Py_ID(_shutdown));
+    if (result == NULL)
+        PyErr_WriteUnraisable(threading);
+    Py_XDECREF(result);
+    Py_DECREF(threading);
 }
 
 /* Write out what threads and functions for the end have printed.  120: it could not be, as in python3. */
 static int
-flush(const char *stream, int status)
+flush(PyObject *name, int status)
 {
-    PyObject *file = PySys_GetObject(stream);
+    PyObject *file = _PySys_GetAttr(PyThreadState_Get(), name);
     if (file == NULL || file == Py_None)
         return status;
-    PyObject *result = PyObject_CallMethod(file, "flush", NULL);
+    PyObject *result = PyObject_CallMethodNoArgs(file, &_Py_ID(flush));
     if (result == NULL) {
         PyErr_WriteUnraisable(file);
         return status ? status : 120;
@@ -160,8 +166,9 @@ main(int argc, char **argv)
     int status = run(argc, argv);
     /* What Py_Finalize does before it takes the interpreter apart, which would only cost time:
        wait for threads, call what was registered for the end, flush. */
-    call_if_imported("threading", "_shutdown");
-    call_if_imported("atexit", "_run_exitfuncs");
-    status = flush("stdout", status);
-    _exit(flush("stderr", status));
+    PyInterpreterState *interpreter = PyInterpreterState_Get();
+    wait_for_threads(interpreter);
+    _PyAtExit_Call(interpreter);
+    status = flush(&_Py_ID(stdout), status);
+    _exit(flush(&_Py_ID(stderr), status));
 }

@@ -5,7 +5,8 @@ README.md beside this file explains the idea, the layout and the hazards.
     contents.py   what is in the image            record.py   fills the heap; renews it in each process
     memory.c      its memory                      record.c    writes it down            audit.c  what would dangle
     outside.c     the host it may not see         restore.c   the start of a process from it
-    layout.ld, inside.syms   what belongs to it   image.py    its files -> the program
+    plan.c, heat.py   where its blocks lie        image.py    the recorder's files -> the program
+    layout.ld, inside.syms   what belongs to it
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from interpreter.snapshot import audit
+from interpreter.snapshot import audit, heat
 from interpreter.snapshot.image import assemble
 from interpreter.workshop import run
 
@@ -25,18 +26,33 @@ SCRIPTS = ("record.py", "contents.py", "host_audit.py")
 
 
 def record(recorder: Path, program: Path, log: Path) -> None:
-    """Run the recorder and put what it records into the program, which is replaced at once.  BuildError says what is wrong."""
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        for name in SCRIPTS:
-            shutil.copy(HERE / name, folder)
-        shutil.copy(recorder, folder / "recorder")
-        # Nothing of this environment reaches it, its words are always the same, and so its stack and the C library's
-        # heap lie where they always lie.
-        words = ["env", "-i", "setarch", "--addr-no-randomize", "./recorder", ".", "record.py"]
-        run(words, cwd=folder, log=log)
-        audit.check(recorder, folder / "dangling")
-        run(["strip", recorder], log=log)
+    """Record twice, and make the program, which is replaced at once.  BuildError says what is wrong.
+
+    The second recording has the same blocks as the first, and places them by what a start from the first has touched.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        first = _record(recorder, heat.NO_PLAN, scratch / "first", log)
+        trial = scratch / "toolbox"
+        assemble(recorder, first, trial)
+        second = _record(recorder, heat.plan(trial, first, scratch, log), scratch / "second", log)
+        audit.check(recorder, second / "dangling")
+        stripped = scratch / "stripped"
+        run(["strip", "-o", stripped, recorder], log=log)
         part = program.with_name(f".{program.name}.part")
-        assemble(recorder, folder, part)
-        shutil.move(part, program)
+        assemble(stripped, second, part)
+        part.replace(program)
+
+
+def _record(recorder: Path, plan: str, folder: Path, log: Path) -> Path:
+    """Run the recorder in a new folder, where it leaves what it records."""
+    folder.mkdir()
+    for name in SCRIPTS:
+        shutil.copy(HERE / name, folder)
+    shutil.copy(recorder, folder / "recorder")
+    (folder / "plan").write_text(plan)
+    # Nothing of this environment reaches it, its words are always the same, and so its stack and the C library's heap lie
+    # where they always lie.
+    words = ["env", "-i", "setarch", "--addr-no-randomize", "./recorder", ".", "record.py", "plan"]
+    run(words, cwd=folder, log=log)
+    return folder

@@ -23,20 +23,33 @@ char snapshot_heap[SNAPSHOT_HEAP_SIZE] __attribute__((aligned(PAGE)));
 char snapshot_arena[SNAPSHOT_ARENA_SIZE] __attribute__((aligned(SNAPSHOT_ARENA_SIZE)));
 unsigned long snapshot_starts[SNAPSHOT_HEAP_SIZE / GRANULE / WORD];
 
-static size_t used;
-
 /* A freed block while recording; both words are cleared when it is taken, so that all memory comes zeroed. */
 struct gap {
     struct gap *next;
     size_t size;
 };
-static struct gap *small_gaps[SMALL / GRANULE + 1];
-static struct gap *large_gaps;
+
+/* The heap's parts, side by side: a block goes where the plan says, by what starts do with it (heat.py). */
+static struct area {
+    char *start;
+    size_t size, used;
+    struct gap *small[SMALL / GRANULE + 1];
+    struct gap *large;
+} areas[SNAPSHOT_AREAS] = {[SNAPSHOT_COLD] = {snapshot_heap, SNAPSHOT_HEAP_SIZE}};
 
 static inline int
 inside(const void *block)
 {
     return (uintptr_t)block - (uintptr_t)snapshot_heap < SNAPSHOT_HEAP_SIZE;
+}
+
+static struct area *
+area_of(const void *block)
+{
+    struct area *area = areas;
+    while ((size_t)((const char *)block - area->start) >= area->size)
+        area++;
+    return area;
 }
 
 static size_t
@@ -59,26 +72,22 @@ unmark_start(const void *block)
     snapshot_starts[i / WORD] &= ~(1UL << (i % WORD));
 }
 
-/* The bytes from a block's start to the next block's, or to the end of what is used. */
+/* The bytes from a block's start to the next mark: another block's start, or the end of what an area uses. */
 static size_t
 size_of(const void *block)
 {
-    size_t first = granule_of(block), end = used / GRANULE, i = first + 1;
-    while (i < end) {
-        unsigned long word = snapshot_starts[i / WORD] >> (i % WORD);
-        if (word) {
-            i += (size_t)__builtin_ctzl(word);
-            break;
-        }
+    size_t first = granule_of(block), i = first + 1;
+    unsigned long word;
+    while ((word = snapshot_starts[i / WORD] >> (i % WORD)) == 0)
         i += WORD - i % WORD;
-    }
-    return ((i < end ? i : end) - first) * GRANULE;
+    return (i + (size_t)__builtin_ctzl(word) - first) * GRANULE;
 }
 
 size_t
 snapshot_heap_used(void)
 {
-    return used;
+    struct area *last = &areas[SNAPSHOT_COLD];
+    return (size_t)(last->start - snapshot_heap) + last->used;
 }
 
 /* The start of the block that an address of the heap lies in. */
@@ -91,10 +100,22 @@ snapshot_block_of(const void *address)
     return snapshot_heap + i * GRANULE;
 }
 
-static void
-keep_gap(struct gap *gap, size_t size)
+/* Divide the heap: `sizes` bytes for all areas but the last, which gets the rest. */
+void
+snapshot_divide_heap(const size_t *sizes)
 {
-    struct gap **list = size <= SMALL ? &small_gaps[size / GRANULE] : &large_gaps;
+    char *start = snapshot_heap;
+    for (int i = 0; i < SNAPSHOT_AREAS; i++) {
+        areas[i].start = start;
+        areas[i].size = i == SNAPSHOT_COLD ? (size_t)(snapshot_heap + SNAPSHOT_HEAP_SIZE - start) : sizes[i];
+        start += areas[i].size;
+    }
+}
+
+static void
+keep_gap(struct area *area, struct gap *gap, size_t size)
+{
+    struct gap **list = size <= SMALL ? &area->small[size / GRANULE] : &area->large;
     mark_start(gap);
     gap->size = size;
     gap->next = *list;
@@ -103,9 +124,9 @@ keep_gap(struct gap *gap, size_t size)
 
 /* Take `size` bytes, a multiple of the granule, from the gaps; NULL when none is large enough. */
 static void *
-take_gap(size_t size)
+take_gap(struct area *area, size_t size)
 {
-    struct gap **link = size <= SMALL ? &small_gaps[size / GRANULE] : &large_gaps;
+    struct gap **link = size <= SMALL ? &area->small[size / GRANULE] : &area->large;
     while (*link && (*link)->size < size)
         link = &(*link)->next;
     struct gap *gap = *link;
@@ -116,64 +137,77 @@ take_gap(size_t size)
     gap->next = NULL;
     gap->size = 0;
     if (rest)
-        keep_gap((struct gap *)((char *)gap + size), rest);
+        keep_gap(area, (struct gap *)((char *)gap + size), rest);
     return gap;
+}
+
+static void *
+take(struct area *area, size_t alignment, size_t size)
+{
+    if (alignment <= GRANULE) {
+        void *block = take_gap(area, size);
+        if (block)
+            return block;
+    }
+    uintptr_t next = (uintptr_t)area->start + area->used;
+    size_t skipped = -next & (alignment - 1);
+    if (area->used + skipped + size >= area->size) /* the mark of the end has its place, too */
+        return NULL;
+    if (skipped)
+        keep_gap(area, (struct gap *)next, skipped);
+    area->used += skipped + size;
+    mark_start((char *)next + skipped);
+    mark_start(area->start + area->used);
+    return (char *)next + skipped;
 }
 
 /* A zeroed block of the image. */
 static void *
 record_block(size_t alignment, size_t wanted)
 {
-    if (wanted > SNAPSHOT_HEAP_SIZE)
-        goto full;
-    size_t size = wanted ? (wanted + GRANULE - 1) & ~(size_t)(GRANULE - 1) : GRANULE;
-    if (alignment <= GRANULE) {
-        void *block = take_gap(size);
-        if (block)
-            return block;
+    void *block = NULL;
+    if (wanted <= SNAPSHOT_HEAP_SIZE) {
+        size_t size = wanted ? (wanted + GRANULE - 1) & ~(size_t)(GRANULE - 1) : GRANULE;
+        int planned = snapshot_planned_area(size);
+        if (planned != SNAPSHOT_COLD)
+            block = take(&areas[planned], alignment, size);
+        if (block == NULL)
+            block = take(&areas[SNAPSHOT_COLD], alignment, size);
     }
-    size_t start = (used + alignment - 1) & ~(alignment - 1);
-    if (start + size > SNAPSHOT_HEAP_SIZE)
-        goto full;
-    if (start > used) {
-        size_t skipped = start - used;
-        struct gap *gap = (struct gap *)(snapshot_heap + used);
-        used = start;
-        keep_gap(gap, skipped);
-    }
-    used = start + size;
-    mark_start(snapshot_heap + start);
-    return snapshot_heap + start;
-full:
-    errno = ENOMEM;
-    return NULL;
+    if (block)
+        snapshot_note_block(block);
+    else
+        errno = ENOMEM;
+    return block;
 }
 
 static void
 forget_block(void *block)
 {
+    struct area *area = area_of(block);
     size_t size = size_of(block);
     memset(block, 0, size); /* nothing of the dead goes into the file */
-    if ((char *)block + size == snapshot_heap + used) {
-        unmark_start(block);
-        used -= size;
+    if ((char *)block + size == area->start + area->used) {
+        unmark_start((char *)block + size);
+        area->used -= size; /* the mark of its start is that of the end now */
     }
     else
-        keep_gap(block, size);
+        keep_gap(area, block, size);
 }
 
 /* Recording is over: the lists of gaps are of no use any more, and their links must not be in the image. */
 void
 snapshot_finish_heap(void)
 {
-    for (size_t i = 0; i <= SMALL / GRANULE; i++) {
-        struct gap **list = i ? &small_gaps[i] : &large_gaps;
-        for (struct gap *next, *gap = *list; gap; gap = next) {
-            next = gap->next;
-            memset(gap, 0, sizeof *gap);
+    for (struct area *area = areas; area < areas + SNAPSHOT_AREAS; area++)
+        for (size_t i = 0; i <= SMALL / GRANULE; i++) {
+            struct gap **list = i ? &area->small[i] : &area->large;
+            for (struct gap *next, *gap = *list; gap; gap = next) {
+                next = gap->next;
+                memset(gap, 0, sizeof *gap);
+            }
+            *list = NULL;
         }
-        *list = NULL;
-    }
 }
 
 void *

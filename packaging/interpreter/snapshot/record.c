@@ -156,11 +156,12 @@ write_file(const char *folder, const char *name, const void *data, size_t size)
 void
 snapshot_record(int argc, char **argv)
 {
-    if (argc != 3) {
-        fputs("usage: recorder FOLDER RECORD.PY   (a step of the build)\n", stderr);
+    if (argc != 4) {
+        fputs("usage: recorder FOLDER RECORD.PY PLAN   (a step of the build)\n", stderr);
         _exit(2);
     }
     const char *folder = argv[1], *script = argv[2];
+    snapshot_read_plan(argv[3]);
     char *nothing[] = {"/bin/toolbox", NULL};
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL); /* whatever the build's parent ignores */
@@ -232,5 +233,7 @@ snapshot_record(int argc, char **argv)
     char report[PATH_MAX];
     snprintf(report, sizeof report, "%s/dangling", folder);
     snapshot_audit(report);
+    snprintf(report, sizeof report, "%s/blocks", folder);
+    snapshot_write_blocks(report);
     _exit(0);
 }

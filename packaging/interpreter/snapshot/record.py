@@ -1,7 +1,7 @@
 """Runs inside the recorder, at build time: import what the image shall hold, and see that nothing of the host is in it.
 
     record()                     at build time, and then, in a child of the recorder, audit()
-    restore(executable, argv)    first thing in each process that starts from the image
+    restore(executable, ...)     first thing in each process that starts from the image
     streams                      the standard streams, for each kind of file that a descriptor may be
 
 It is started in the folder where contents.py and host_audit.py lie.
@@ -25,6 +25,10 @@ streams = ()
 
 def record():
     """Fill the heap with all that a start should find there."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.close(null)
     with open("contents.py", encoding="utf-8") as file:
         exec(file.read(), contents)
     os.environ.clear()
@@ -32,8 +36,10 @@ def record():
     load()
     global streams
     streams = tuple(zip(*(open_streams(sample) for sample in samples())))
-    prepare()
     unwatch_environment()
+    prepare()
+    train()
+    forget()
 
 
 def load():
@@ -111,8 +117,20 @@ def open_streams(sample):
     return made
 
 
+def train():
+    """Do what every start does, until the interpreter has specialized its code and filled its caches of methods.
+
+    A start then finds both as it needs them, and leaves their pages alone.
+    """
+    main = sys.modules["toolbox.multicall"].main
+    for _ in range(100):
+        restore("/bin/toolbox", ["toolbox"], *next(zip(*streams)))
+        for argv in (["true"], ["toolbox", "true"], ["echo"], ["cat", os.devnull]):
+            main(argv)
+
+
 def prepare():
-    """Put off until they are asked for what a start seldom needs; drop what belongs to the recorder."""
+    """Put off until they are asked for what a start seldom needs."""
     for name in ZONE:
         delattr(time, name)
     time.__getattr__ = zone
@@ -120,9 +138,13 @@ def prepare():
     threading._main_thread._stderr = sys.stderr
     sysconfig._CONFIG_VARS = None
     sysconfig._CONFIG_VARS_INITIALIZED = False
+
+
+def forget():
+    """Drop what belongs to the recorder."""
     sys.path_importer_cache.clear()
-    del sys.modules[__name__]
     sys.argv = sys.orig_argv = None
+    del sys.modules[__name__]
     global __spec__
     __spec__ = None
 
@@ -146,15 +168,18 @@ import threading
 import zoneinfo
 
 
-def restore(executable, argv):
+def restore(executable, argv, stdin, stdout, stderr):
     """Make Python's own ideas of its process true again; C has done its part (restore.c)."""
+    sys.stdin = sys.__stdin__ = stdin
+    sys.stdout = sys.__stdout__ = stdout
+    sys.stderr = sys.__stderr__ = stderr
     sys.argv = argv
     sys.orig_argv = argv[:]
     sys.executable = sys._base_executable = executable
     main = threading._main_thread
     main._ident = ident = _thread.get_ident()
     main._native_id = _thread.get_native_id()
-    main._stderr = sys.stderr
+    main._stderr = stderr
     main._handle = _thread._make_thread_handle(ident)
     active = threading._active
     active.clear()

@@ -94,25 +94,24 @@ restore_environment(void)
     return 0;
 }
 
-/* sys.stdin, stdout and stderr: those that were made for descriptors of this kind; None for a closed one. */
-static int
-restore_stream(int fd, const char *name, const char *original)
+/* Borrowed: the stream that was made for a descriptor of this kind; None for a closed one, NULL for an error. */
+static PyObject *
+restore_stream(int fd)
 {
-    PyObject *stream = Py_None;
     off_t position = lseek(fd, 0, SEEK_CUR);
-    if (position >= 0 || errno != EBADF) {
-        int kind = position >= 0 ? SEEKABLE : isatty(fd) ? TERMINAL : PIPE;
-        stream = PyTuple_GET_ITEM(PyTuple_GET_ITEM(snapshot_state.streams, fd), kind);
-    }
+    if (position < 0 && errno == EBADF)
+        return Py_None;
+    int kind = position >= 0 ? SEEKABLE : isatty(fd) ? TERMINAL : PIPE;
+    PyObject *stream = PyTuple_GET_ITEM(PyTuple_GET_ITEM(snapshot_state.streams, fd), kind);
     if (position > 0) {
         PyObject *buffer = PyObject_GetAttrString(stream, "buffer");
         PyObject *there = buffer ? PyObject_CallMethod(buffer, "seek", "L", (long long)position) : NULL;
         Py_XDECREF(buffer);
         if (there == NULL)
-            return -1;
+            return NULL;
         Py_DECREF(there);
     }
-    return PySys_SetObject(name, stream) < 0 || PySys_SetObject(original, stream) < 0 ? -1 : 0;
+    return stream;
 }
 
 void
@@ -121,9 +120,12 @@ snapshot_restore(int argc, char **argv)
     snapshot_restore_keys();
     restore_thread();
     restore_signals();
-    if (restore_environment() < 0 || restore_random() < 0 || restore_stream(0, "stdin", "__stdin__") < 0
-        || restore_stream(1, "stdout", "__stdout__") < 0 || restore_stream(2, "stderr", "__stderr__") < 0)
+    if (restore_environment() < 0 || restore_random() < 0)
         fail();
+    PyObject *streams[3];
+    for (int fd = 0; fd < 3; fd++)
+        if ((streams[fd] = restore_stream(fd)) == NULL)
+            fail();
     char path[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
     path[length > 0 ? length : 0] = '\0';
@@ -137,7 +139,8 @@ snapshot_restore(int argc, char **argv)
     }
     if (executable == NULL || words == NULL)
         fail();
-    PyObject *result = PyObject_CallFunctionObjArgs(snapshot_state.restore, executable, words, NULL);
+    PyObject *const arguments[] = {executable, words, streams[0], streams[1], streams[2]};
+    PyObject *result = PyObject_Vectorcall(snapshot_state.restore, arguments, 5, NULL);
     if (result == NULL)
         fail();
     Py_DECREF(result);

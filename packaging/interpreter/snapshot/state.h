@@ -17,7 +17,7 @@ enum { SEEKABLE, PIPE, TERMINAL, KINDS };
 
 extern struct snapshot_state {
     PyThreadState *thread;         /* the interpreter's only thread */
-    PyObject *restore;             /* record.py: restore(executable, argv) */
+    PyObject *restore;             /* record.py: restore(executable, argv, stdin, stdout, stderr) */
     PyObject *streams;             /* record.py: (stdin, stdout, stderr), each a tuple of KINDS streams */
     PyObject *environment;         /* posix.environ, empty; os.environ looks through it */
     PyObject *random;              /* random._inst, the generator of the module's functions */
