@@ -99,7 +99,10 @@ class Linker:
         includes = [self._source, self._source / "Include", self._source / "Include/internal"]
         includes += [self._work, self._folder, self._ssl / "include"]
         flags = [*CFLAGS.split(), "-fwrapv", "-DNDEBUG", "-DPy_BUILD_CORE"]
-        run(["gcc", "-c", *flags, *(f"-I{i}" for i in includes), source, "-o", target], log=self._log)
+        run(
+            ["gcc", "-c", *flags, *(f"-I{i}" for i in includes), source, "-o", target],
+            log=self._log,
+        )
         return target
 
     def _libraries(self) -> list[str]:
@@ -108,7 +111,9 @@ class Linker:
         ask.write_text("include Makefile\nlibraries:\n\t@echo $(LIBS) $(MODLIBS) $(SYSLIBS)\n")
         return output(["make", "-s", "-f", ask.name, "libraries"], cwd=self._work).split()
 
-    def _link(self, program: Path, objects: list[Path], libraries: list[str], *options: str | Path) -> None:
+    def _link(
+        self, program: Path, objects: list[Path], libraries: list[str], *options: str | Path
+    ) -> None:
         """Link; `program` is replaced at once."""
         program.parent.mkdir(parents=True, exist_ok=True)
         part = program.with_name(f".{program.name}.{os.getpid()}")

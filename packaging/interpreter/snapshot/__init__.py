@@ -2,11 +2,16 @@
 
 README.md beside this file explains the idea, the layout and the hazards.
 
-    contents.py   what is in the image            record.py   fills the heap; renews it in each process
-    memory.c      its memory                      record.c    writes it down            audit.c  what would dangle
-    outside.c     the host it may not see         restore.c   the start of a process from it
-    plan.c, heat.py   where its blocks lie        image.py    the recorder's files -> the program
-    layout.ld, inside.syms   what belongs to it
+    contents.py            what is in the image
+    layout.ld, inside.syms which data belongs to it, and whose calls of the C library are ours
+    memory.c               its memory
+    outside.c              the host that it may not see
+    record.c, record.py    fill it and write it down
+    plan.c, heat.py        where its blocks lie, by what starts touch
+    audit.c, audit.py      words of it that would dangle
+    host_audit.py          objects in it that belong to the host
+    image.py               what the recorder has written -> the program
+    restore.c, restore.py  the start of a process from it
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ from interpreter.workshop import run
 HERE = Path(__file__).parent
 
 #: Python that the recorder runs.
-SCRIPTS = ("record.py", "contents.py", "host_audit.py")
+SCRIPTS = ("record.py", "restore.py", "contents.py", "host_audit.py")
 
 
 def record(recorder: Path, program: Path, log: Path) -> None:
@@ -53,6 +58,6 @@ def _record(recorder: Path, plan: str, folder: Path, log: Path) -> Path:
     (folder / "plan").write_text(plan)
     # Nothing of this environment reaches it, its words are always the same, and so its stack and the C library's heap lie
     # where they always lie.
-    words = ["env", "-i", "setarch", "--addr-no-randomize", "./recorder", ".", "record.py", "plan"]
+    words = ["env", "-i", "setarch", "--addr-no-randomize", "./recorder", "."]
     run(words, cwd=folder, log=log)
     return folder

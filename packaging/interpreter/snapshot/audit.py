@@ -46,7 +46,9 @@ def check(recorder: Path, report: Path) -> None:
     """BuildError that names the culprits, if any word dangles that is not allowed to."""
     symbols = Symbols(recorder)
     found = [describe(line.split(), symbols) for line in report.read_text().splitlines()]
-    wrong = [line for line in found if not any(fnmatch.fnmatch(line, pattern) for pattern in ALLOWED)]
+    wrong = [
+        line for line in found if not any(fnmatch.fnmatch(line, pattern) for pattern in ALLOWED)
+    ]
     if wrong:
         raise BuildError(
             f"{len(wrong)} words of the snapshot point to memory that no restored process has:\n"
@@ -56,7 +58,7 @@ def check(recorder: Path, report: Path) -> None:
 
 def describe(row: list[str], symbols: Symbols) -> str:
     """`data SYMBOL+OFFSET -> MAP`, or `heap TYPE+OFFSET -> MAP` with the type of the object around the word."""
-    at, word, where, block, *words, type_name = row
+    at, _, where, block, *words, type_name = row
     if int(at, 16) < 0x40000000:
         return f"data {symbols.name(int(at, 16))} -> {where}"
     # An object's second word is its type; one that the collector knows has two words before it.

@@ -27,20 +27,32 @@ NO_PLAN = "0 0 0 0\n"
 STARTS = (
     ("true",),
     ("echo", "hello"),
-    ("ls", "-l", "/"),
+    ("ls", "-l", "."),
     ("sh", "-c", "for i in 1 2; do echo $i; done"),
-    ("-c", "import asyncio, ssl, http.server, json; asyncio.run(asyncio.sleep(0))"),
+    ("-c", "import asyncio, ssl, http.server, json"),
 )
 
 ACCESS = re.compile(rb"^ ([LSM]) ([0-9a-f]+),(\d+)$", re.MULTILINE)
 
 
-def accesses(program: Path, words: tuple[str, ...], scratch: Path, log: Path) -> Iterator[tuple[int, bool]]:
+def accesses(
+    program: Path, words: tuple[str, ...], scratch: Path, log: Path
+) -> Iterator[tuple[int, bool]]:
     """(granule of the heap, whether it is written) for each access of a run."""
     trace = scratch / "trace"
-    # A small fixed environment: the image's second recording must not depend on this one's.
-    argv = ["env", "-i", "LC_ALL=C", "PATH=/bin", "valgrind", "--tool=lackey", "--trace-mem=yes"]
-    run([*argv, f"--log-file={trace}", program, *words], log=log, cwd=scratch)
+    folder = scratch / "watched"
+    folder.mkdir(exist_ok=True)
+    # An environment and a folder that are always the same, for the plan decides what the program's bytes are.
+    argv = [
+        "env",
+        "-i",
+        "setarch",
+        "--addr-no-randomize",
+        "valgrind",
+        "--tool=lackey",
+        "--trace-mem=yes",
+    ]
+    run([*argv, f"--log-file={trace}", program, *words], log=log, cwd=folder)
     for kind, address, size in ACCESS.findall(trace.read_bytes()):
         start = int(address, 16) - HEAP
         if start >= 0:

@@ -107,7 +107,11 @@ def wrong(one):
 
 def wrong_number(one):
     if one in (PROCESS, USER, THREAD):
-        return {PROCESS: "a process's number", USER: "a user's number", THREAD: "a thread's number"}[one]
+        return {
+            PROCESS: "a process's number",
+            USER: "a user's number",
+            THREAD: "a thread's number",
+        }[one]
     if one in (SECONDS, SECONDS + 1) or one // 10**9 == SECONDS:
         return "the time"
     if one >= RANDOM and one & 0xFFFFFFFF == RANDOM:
@@ -140,4 +144,7 @@ def describe(one, parents):
             names.append(str(holder["__name__"]))
             break
         one = holder
-    return ".".join(reversed(names)) or f"an object of type {type(one).__module__}.{type(one).__qualname__}"
+    return (
+        ".".join(reversed(names))
+        or f"an object of type {type(one).__module__}.{type(one).__qualname__}"
+    )

@@ -66,14 +66,14 @@ class Elf:
             raise BuildError("the recorder is no little-endian 64-bit ELF file")
         self.data = bytearray(data)
         self._segments_at, self._sections_at = struct.unpack_from("<QQ", data, 32)
-        size, self._segment_count, section_size, self._section_count, names = struct.unpack_from(
-            "<HHHHH", data, 54
-        )
+        _, self._segment_count, _, self._section_count, names = struct.unpack_from("<5H", data, 54)
         self._names = self._section(names).offset
 
     def _section(self, index: int) -> Section:
         size = struct.calcsize(Section.FORMAT)
-        return Section(*struct.unpack_from(Section.FORMAT, self.data, self._sections_at + index * size))
+        return Section(
+            *struct.unpack_from(Section.FORMAT, self.data, self._sections_at + index * size)
+        )
 
     def section(self, name: str) -> tuple[int, Section]:
         """The section of that name, and its index.  BuildError when there is none."""
@@ -106,19 +106,32 @@ class Elf:
         self.data += content[:kept]
         moved = replace(row, type=BITS, offset=offset, size=kept)
         size = struct.calcsize(Section.FORMAT)
-        struct.pack_into(Section.FORMAT, self.data, self._sections_at + index * size, *values(moved))
+        struct.pack_into(
+            Section.FORMAT, self.data, self._sections_at + index * size, *values(moved)
+        )
         at, segment = self._segment(row.address)
         grown = replace(segment, offset=offset, file_size=kept, size=len(content), align=PAGE)
         struct.pack_into(Segment.FORMAT, self.data, at, *values(grown))
+
+    def erase(self, address: int, size: int) -> None:
+        """Zero bytes that nobody reads any more, for the sake of compression."""
+        for index in range(self._segment_count):
+            row = self._segment_at(index)
+            if row.type == LOAD and row.address <= address < row.address + row.file_size:
+                start = row.offset + address - row.address
+                self.data[start : start + size] = bytes(size)
+
+    def _segment_at(self, index: int) -> Segment:
+        at = self._segments_at + index * struct.calcsize(Segment.FORMAT)
+        return Segment(*struct.unpack_from(Segment.FORMAT, self.data, at))
 
     def _segment(self, address: int) -> tuple[int, Segment]:
         """Where in the file the row of the segment that begins at an address is, and the row."""
         size = struct.calcsize(Segment.FORMAT)
         for index in range(self._segment_count):
-            at = self._segments_at + index * size
-            row = Segment(*struct.unpack_from(Segment.FORMAT, self.data, at))
+            row = self._segment_at(index)
             if row.type == LOAD and row.address == address:
-                return at, row
+                return self._segments_at + index * size, row
         raise BuildError(f"no segment begins at {address:#x}")
 
 
@@ -136,5 +149,8 @@ def assemble(recorder: Path, recorded: Path, program: Path) -> None:
             elf.fill(section, content)
         else:
             elf.append(section, content)
+    for line in (recorded / "dropped").read_text().splitlines():
+        address, size = (int(word, 16) for word in line.split())
+        elf.erase(address, size)
     program.write_bytes(elf.data)
     program.chmod(0o755)

@@ -25,7 +25,7 @@
 
 #define recording (__builtin_expect(snapshot_phase == RECORDING, 0))
 
-/* record.py knows these, too. */
+/* host_audit.py knows these, too. */
 #define SECONDS 1234567890L
 #define NANOSECONDS 987654321L
 #define PROCESS 1913131313

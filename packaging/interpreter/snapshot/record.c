@@ -4,6 +4,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include "internal/pycore_frame.h"
+#include "internal/pycore_import.h"
 #include "internal/pycore_interp.h"
 #include "internal/pycore_object.h"
 #include "internal/pycore_obmalloc.h"
@@ -12,7 +13,6 @@
 #include "internal/pycore_runtime.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,71 +118,88 @@ audit(PyObject *module)
         fail("the image would hold what belongs to the machine that makes it");
 }
 
-/* Run record.py as the module _snapshot. */
+/* Run a file of the recorder's folder as a module. */
 static PyObject *
-load(const char *path)
+load(const char *path, const char *name)
 {
     FILE *file = fopen(path, "r");
     if (file == NULL)
         fail(path);
-    static char text[1 << 17];
-    size_t length = fread(text, 1, sizeof text - 1, file);
+    char *text = malloc(1 << 16);
+    size_t length = text ? fread(text, 1, 1 << 16, file) : 0;
     fclose(file);
-    if (length == sizeof text - 1)
-        fail("record.py is too long");
-    PyObject *module = PyImport_AddModule("_snapshot");
-    PyObject *code = Py_CompileString(text, "<snapshot>", Py_file_input);
-    if (module == NULL || code == NULL || PyModule_AddStringConstant(module, "__file__", "<snapshot>") < 0)
+    if (length == 0 || length == 1 << 16)
         fail(path);
-    PyObject *result = PyImport_ExecCodeModuleObject(PyModule_GetNameObject(module), code, NULL, NULL);
-    if (result == NULL)
+    text[length] = '\0';
+    PyObject *code = Py_CompileString(text, path, Py_file_input);
+    free(text);
+    PyObject *module = code ? PyImport_ExecCodeModule(name, code) : NULL;
+    if (module == NULL)
         fail(path);
     Py_DECREF(code);
-    return result;
+    return module;
 }
 
 static void
-write_file(const char *folder, const char *name, const void *data, size_t size)
+write_file(const char *name, const void *data, size_t size)
 {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
+    FILE *file = fopen(name, "w");
     if (file == NULL || fwrite(data, 1, size, file) != size || fclose(file) != 0) {
-        perror(path);
+        perror(name);
         _exit(1);
     }
+}
+
+/* The marshalled code of modules whose code objects are in the image: a line with address and size for each. */
+static void
+list_dropped(void)
+{
+    char name[256];
+    FILE *codes = fopen("codes", "r"), *dropped = fopen("dropped", "w");
+    if (codes == NULL || dropped == NULL)
+        fail("codes, dropped");
+    while (fscanf(codes, "%255s", name) == 1)
+        for (const struct _frozen *row = _PyImport_FrozenStdlib; row->name; row++)
+            if (strcmp(row->name, name) == 0)
+                /* All but the first byte: where that is zero, CPython says that the table is wrong. */
+                fprintf(dropped, "%lx %x\n", (unsigned long)row->code + 1, (unsigned)row->size - 1);
+    fclose(codes);
+    if (fclose(dropped) != 0)
+        fail("dropped");
 }
 
 void
 snapshot_record(int argc, char **argv)
 {
-    if (argc != 4) {
-        fputs("usage: recorder FOLDER RECORD.PY PLAN   (a step of the build)\n", stderr);
+    if (argc != 2 || chdir(argv[1]) != 0) {
+        fputs("usage: recorder FOLDER   (a step of the build)\n", stderr);
         _exit(2);
     }
-    const char *folder = argv[1], *script = argv[2];
-    snapshot_read_plan(argv[3]);
+    snapshot_read_plan("plan");
     char *nothing[] = {"/bin/toolbox", NULL};
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL); /* whatever the build's parent ignores */
     initialize(1, nothing);
 
-    PyObject *module = load(script);
-    PyObject *record = PyObject_GetAttrString(module, "record");
+    PyObject *restore = load("restore.py", "_restore"), *recorder = load("record.py", "_record");
+    PyObject *record = PyObject_GetAttrString(recorder, "record");
     if (record == NULL)
         fail("record() is missing");
     call(record);
-    audit(module);
+    Py_DECREF(record);
+    audit(recorder);
+    PyDict_Clear(PyModule_GetDict(recorder));
+    Py_DECREF(recorder);
     struct snapshot_state *state = &snapshot_state;
-    state->restore = PyObject_GetAttrString(module, "restore");
-    state->streams = PyObject_GetAttrString(module, "streams");
-    state->environment = attribute("posix", "environ");
+    state->restore = PyObject_GetAttrString(restore, "restore");
+    state->streams = PyObject_GetAttrString(restore, "streams");
     state->random = attribute("random", "_inst");
+    state->environment = attribute("posix", "environ");
     if (Py_TYPE(state->random)->tp_basicsize < (Py_ssize_t)sizeof(struct random))
         fail("random.Random has another layout");
     state->main = attribute("toolbox.multicall", "main");
     if (state->restore == NULL || state->streams == NULL)
-        fail("record.py is incomplete");
+        fail("restore.py is incomplete");
     PyDict_Clear(state->environment);
 
     PyObject *gc = PyImport_ImportModule("gc");
@@ -226,14 +243,12 @@ snapshot_record(int argc, char **argv)
     snapshot_phase = RESTORED;
 
     size_t used = (snapshot_heap_used() + 4095) & ~4095UL;
-    write_file(folder, "data", snapshot_data, (size_t)(snapshot_data_end - snapshot_data));
-    write_file(folder, "heap", snapshot_heap, used);
-    write_file(folder, "arena", snapshot_arena, SNAPSHOT_ARENA_SIZE);
-    write_file(folder, "starts", snapshot_starts, used / SNAPSHOT_GRANULE / 8);
-    char report[PATH_MAX];
-    snprintf(report, sizeof report, "%s/dangling", folder);
-    snapshot_audit(report);
-    snprintf(report, sizeof report, "%s/blocks", folder);
-    snapshot_write_blocks(report);
+    write_file("data", snapshot_data, (size_t)(snapshot_data_end - snapshot_data));
+    write_file("heap", snapshot_heap, used);
+    write_file("arena", snapshot_arena, SNAPSHOT_ARENA_SIZE);
+    write_file("starts", snapshot_starts, used / SNAPSHOT_GRANULE / 8);
+    list_dropped();
+    snapshot_write_blocks("blocks");
+    snapshot_audit("dangling");
     _exit(0);
 }

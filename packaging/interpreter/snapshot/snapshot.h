@@ -14,7 +14,7 @@ void snapshot_begin(int argc, char **argv);
 /* main.c: start the interpreter from nothing. */
 void initialize(int argc, char **argv);
 
-/* record.c: `argv[1]` is the folder for the image, `argv[2]` the file record.py. */
+/* record.c: `argv[1]` is a folder with the plan and the files of Python; the image's parts are written there. */
 void snapshot_record(int argc, char **argv);
 
 /* restore.c: bring the recorded interpreter back to life in this process. */

@@ -12,13 +12,13 @@ struct random {
     uint32_t state[624];
 };
 
-/* What a standard descriptor may be, as far as a stream on it differs: the columns of record.py's streams. */
+/* What a standard descriptor may be, as far as a stream on it differs: the columns of restore.py's streams. */
 enum { SEEKABLE, PIPE, TERMINAL, KINDS };
 
 extern struct snapshot_state {
     PyThreadState *thread;         /* the interpreter's only thread */
-    PyObject *restore;             /* record.py: restore(executable, argv, stdin, stdout, stderr) */
-    PyObject *streams;             /* record.py: (stdin, stdout, stderr), each a tuple of KINDS streams */
+    PyObject *restore;             /* restore.py: restore() */
+    PyObject *streams;             /* restore.py: (stdin, stdout, stderr), each a tuple of KINDS streams */
     PyObject *environment;         /* posix.environ, empty; os.environ looks through it */
     PyObject *random;              /* random._inst, the generator of the module's functions */
     PyObject *main;                /* toolbox.multicall.main */
