@@ -34,6 +34,8 @@ MOUNTS = (
     ("/dev/shm", "tmpfs", "shm", ("nosuid", "nodev"), "mode=1777"),
     ("/run", "tmpfs", "run", ("nosuid", "nodev"), "mode=0755"),
     ("/tmp", "tmpfs", "tmp", ("nosuid", "nodev"), "mode=1777"),
+    # The owner's home: the root is read-only, and /perm may be broken when it is needed.
+    ("/root", "tmpfs", "root", ("nosuid", "nodev"), "mode=0700"),
     ("/sys/fs/cgroup", "cgroup2", "cgroup", ("nosuid", "nodev", "noexec"), "nsdelegate"),
 )
 

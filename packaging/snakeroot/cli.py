@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     make.set_defaults(run=_new)
     for name, run, text in (
         ("check", _check, "read snakeroot.toml and say what is wrong with it"),
-        ("build", _build, "make the kernel and initramfs"),
+        ("build", _build, "make kernel, initramfs and root file system"),
         ("run", _run, "build, and boot in a virtual machine"),
         ("password", _password, "make the hash of a password for snakeroot.toml"),
     ):
@@ -77,7 +77,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _build(arguments: argparse.Namespace) -> int:
     built = image.build(config.load(arguments.folder))
-    print(f"{built.kernel}\n{built.initramfs}")
+    print(f"{built.kernel}\n{built.initramfs}\n{built.root}")
     return 0
 
 

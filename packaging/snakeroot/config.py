@@ -18,6 +18,9 @@ FILE = "snakeroot.toml"
 HOSTNAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 
+#: Folders that something is mounted over at run time: what the image has there would not be seen.
+COVERED = ("dev", "perm", "proc", "root", "run", "sys", "tmp")
+
 #: The box's own services: a service of the user's must not take their names.
 OWN = ("init", "kernel", "dhcp", "ntp", "randomd", "httpd", "breakglass", "console")
 
@@ -55,6 +58,10 @@ class KernelSettings:
     )
     arguments: list[str] = setting([], help="words for the kernel's command line")
     modules: list[str] = setting([], help="modules to load besides those for a virtual machine")
+    disks: list[Literal["virtio", "scsi", "sata", "nvme", "usb"]] = setting(
+        ["virtio"],
+        help="kinds of disks that the root may lie on: their drivers are in the initramfs",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +87,14 @@ class Settings:
         [], help="time servers; by default those that DHCP names, else a public pool"
     )
     sysctl: dict[str, str] = setting({}, help='kernel settings: "net.ipv4.ip_forward" = "1"')
+    root: Literal["disk", "ram"] = setting(
+        "disk",
+        help="where the root file system is read from while the box runs; ram: it is copied to memory"
+        " by the boot, and the disk may be pulled",
+    )
+    compression: Literal["zstd", "lz4"] = setting(
+        "zstd", help="the root's; lz4 is a third larger and starts programs faster"
+    )
     services: dict[str, Service] = setting({}, help="the programs that the box runs")
     files: dict[str, str] = setting({}, help='"/path/in/the/image" = "file or folder"')
     kernel: KernelSettings = setting(KernelSettings(), help="which kernel")
@@ -137,6 +152,9 @@ def _problems(instance: Instance) -> list[tuple[tuple[str, ...], str]]:
     for target, source in settings.files.items():
         if not target.startswith("/"):
             found.append((("files", target), f"'{target}' must be an absolute path in the image"))
+        if (top := target.strip("/").partition("/")[0]) in COVERED:
+            text = f"'{target}' would not be seen: /{top} is in memory or on its own disk"
+            found.append((("files", target), text))
         if not (instance.path / source).expanduser().exists():
             found.append((("files", target), f"'{source}': no such file or folder"))
     taken: dict[int, str] = {settings.machine.page_port: "machine.page_port"}

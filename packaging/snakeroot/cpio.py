@@ -1,8 +1,7 @@
 """The kernel's initramfs archive: cpio in the "newc" format.
 
 Source: Linux Documentation/driver-api/early-userspace/buffer-format.rst.  The kernel unpacks several
-archives one after the other, each with its own compression: so the large part that seldom changes and
-the small one that often does are two archives.
+archives one after the other, each with its own compression or none.
 """
 
 from __future__ import annotations
@@ -18,10 +17,14 @@ MAGIC = b"070701"
 TRAILER = "TRAILER!!!"
 
 
-def archive(tree: Tree) -> bytes:
-    """The tree as one archive.  Same tree, same bytes: inode numbers count up, all times are 0."""
+def archive(tree: Tree, last: str = "") -> bytes:
+    """The tree as one archive.  Same tree, same bytes: inode numbers count up, all times are 0.
+
+    last: the name that comes after all others; who finds it unpacked knows that they are, too.
+    """
     out = bytearray()
-    for inode, (name, entry) in enumerate(tree, 1):
+    ordered = sorted(tree, key=lambda item: item[0] == last)
+    for inode, (name, entry) in enumerate(ordered, 1):
         _append(out, name, entry, inode)
     _append(out, TRAILER, Entry(0), 0)
     return bytes(out) + bytes(-len(out) % 512)

@@ -29,6 +29,7 @@ PACKAGES = {
     "dpkg-deb": "dpkg",
     "apt-get": "apt",
     "mkfs.ext4": "e2fsprogs",
+    "mksquashfs": "squashfs-tools",
 }
 
 

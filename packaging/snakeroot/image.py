@@ -1,48 +1,62 @@
-"""The steps from an instance to a kernel and an initramfs; what is up to date is not made again.
-
-The initramfs is two archives one after the other (see cpio): the large one, cached by the hash of what is
-in it and shared by all instances, and the instance's own.
-"""
+"""The steps from an instance to what boots; what is up to date is not made again."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from snakeroot import cpio, kernel, rootfs
+from snakeroot import first_stage, kernel, rootfs, squashfs
 from snakeroot.config import Instance
-from snakeroot.host import BuildError, cache, replace, run, step
-from snakeroot.tree import Tree
-
-#: zstd's level: 9 takes a second; 19 would take twenty and save a tenth.
-LEVEL = "-9"
+from snakeroot.host import BuildError, replace, step
 
 
 @dataclass(frozen=True)
 class Image:
-    """What boots: a kernel and an initramfs."""
+    """What boots, wherever it is put: by QEMU directly, or from the partitions of a slot.
+
+    kernel: the bootable image.
+    initramfs: the first stage and the modules that lead to the root, some 100 kB.  It mounts the squashfs on
+        the device that `root=` names; with `root = "ram"` in snakeroot.toml it copies it to memory first.
+    root: the root file system, a squashfs of whole 4 KiB blocks, to be written to a partition (or a whole
+        disk) as it is; the partition may be larger.
+    arguments: words of snakeroot.toml for the kernel's command line.
+    release: the kernel's release, as `uname -r` says it.
+    """
 
     kernel: Path
     initramfs: Path
+    root: Path
     arguments: tuple[str, ...]
+    release: str = ""
+
+    def command_line(self, root: str) -> list[str]:
+        """The kernel's words, without a console.
+
+        root: where the squashfs lies: /dev/vda, or PARTLABEL=NAME for the partition of that name in a GPT.
+        """
+        # panic: a box that crashed, or whose first stage failed, starts again.  The user's words come last,
+        # and the last one of several counts.
+        return [f"root={root}", "panic=10", *self.arguments]
 
 
 def build(instance: Instance) -> Image:
     """Make the image, showing a line for each step that takes time."""
     toolbox = frozen_program()
     settings = instance.settings
-    with step("kernel"):
+    with step("kernel and first stage"):
         chosen = kernel.find(settings.kernel.package)
-    with step("base: program, modules, certificates"):
-        base = rootfs.base(toolbox, chosen, settings.kernel.modules)
-        packed_base = _packed(base)
+        early = rootfs.early_modules(chosen, settings)
+        initramfs = instance.output / "initramfs"
+        replace(initramfs, first_stage.initramfs(first_stage.program(), early))
     with step("programs and configuration"):
-        packed_own = compress(cpio.archive(rootfs.own(instance, toolbox)))
-    initramfs = instance.output / "initramfs"
-    replace(initramfs, packed_base + packed_own)
-    return Image(chosen.image, initramfs, tuple(settings.kernel.arguments))
+        tree = rootfs.root(instance, toolbox, chosen, early)
+    root = instance.output / "root.squashfs"
+    with step("root file system"):
+        squashfs.write(tree, root, settings.compression)
+    return Image(
+        chosen.image, initramfs, root, tuple(settings.kernel.arguments), release=chosen.release
+    )
 
 
 def frozen_program() -> Path:
@@ -52,18 +66,3 @@ def frozen_program() -> Path:
     if not path.is_file():
         raise BuildError(f"{path}: no frozen program there", "make it: ./dev build, in a checkout")
     return path
-
-
-def _packed(tree: Tree) -> bytes:
-    """The tree's archive, compressed; from the cache when the same one was packed before."""
-    archive = cpio.archive(tree)
-    stored = cache() / "base" / f"{hashlib.sha256(archive).hexdigest()[:32]}{LEVEL}.cpio.zst"
-    if not stored.exists():
-        replace(stored, compress(archive))
-    return stored.read_bytes()
-
-
-def compress(data: bytes) -> bytes:
-    """zstd, in one thread: the same bytes on every machine.  Padded: the next archive starts aligned."""
-    packed = run(["zstd", "-q", "--single-thread", LEVEL, "-c"], stdin=data)
-    return packed + bytes(-len(packed) % 4)

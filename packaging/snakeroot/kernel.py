@@ -17,8 +17,17 @@ from toolbox.linux.modprobe_conf import ModprobeConfig
 from toolbox.linux.module_file import ModuleFile, module_name, normalize, read_module
 from toolbox.linux.module_tree import matching
 
-#: What a virtual machine needs: bus, network, disk.
-VIRTUAL_MACHINE = ("virtio_pci", "virtio_net", "virtio_blk")
+#: Kind of disk -> the drivers that lead to it.  Disks of USB need those of the usual controllers.
+DISKS = {
+    "virtio": ("virtio_pci", "virtio_blk"),
+    "scsi": ("virtio_pci", "virtio_scsi", "sd_mod"),
+    "sata": ("ahci", "sd_mod"),
+    "nvme": ("nvme",),
+    "usb": ("xhci_pci", "ehci_pci", "usb_storage", "uas", "sd_mod"),
+}
+
+#: What else a virtual machine needs: the network.
+VIRTUAL_MACHINE = ("virtio_pci", "virtio_net")
 
 #: The serial console of QEMU's machine.
 CONSOLE = "ttyAMA0" if platform.machine() == "aarch64" else "ttyS0"
@@ -73,7 +82,11 @@ class Kernel:
             if path is None:
                 if name in builtin:
                     return
-                raise BuildError(f"kernel module {name}{needed_by}: kernel {self.release} has none")
+                raise BuildError(
+                    f"kernel module {name}{needed_by}: kernel {self.release} has none",
+                    "a kernel for virtual machines lacks most drivers: set kernel.package to"
+                    " linux-image-amd64 (Debian) or linux-image-generic (Ubuntu)",
+                )
             if name in begun:
                 return
             begun.add(name)

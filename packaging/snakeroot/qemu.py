@@ -89,8 +89,8 @@ def command(instance: Instance, image: Image, ports: dict[int, int]) -> list[str
     machine = instance.settings.machine
     accel = accelerator()
     forwards = "".join(f",hostfwd=tcp:127.0.0.1:{h}-:{g}" for h, g in sorted(ports.items()))
-    # panic: a crashed box starts again.  root=: the initramfs may take more than half of the memory.
-    words = [f"console={CONSOLE}", "panic=10", "root=initramfs", "quiet", *image.arguments]
+    # The root's disk is the first one.
+    words = [f"console={CONSOLE}", "quiet", *image.command_line("/dev/vda")]
     return [
         program(),
         *("-accel", "tcg,thread=multi" if accel == "tcg" else accel),
@@ -107,6 +107,8 @@ def command(instance: Instance, image: Image, ports: dict[int, int]) -> list[str
             " ".join(words),
         ),
         *("-netdev", f"user,id=net{forwards}", "-device", "virtio-net-pci,netdev=net,romfile="),
+        *("-drive", f"file={image.root},format=raw,if=none,id=root,readonly=on"),
+        *("-device", "virtio-blk-pci,drive=root"),
         *("-drive", f"file={perm_disk(instance)},format=raw,if=none,id=perm,discard=unmap"),
         *("-device", "virtio-blk-pci,drive=perm"),
         # Ctrl-C is the guest's (signal=off); Ctrl-A X is the way out.

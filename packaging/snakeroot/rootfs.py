@@ -1,19 +1,21 @@
 """Instance -> root file system: the one place that says what lies where on a box.
 
-Two trees, because they change at different times: `base` is the program, its links, the certificates
-and the kernel's modules; `own` is what snakeroot.toml and the user's programs say.
+The root is read-only.  What is written at run time lies in memory (/run, /tmp, /dev; init mounts them) or
+in /perm; files of /etc that change are links to /run.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import applets
 from snakeroot import packages, programs
-from snakeroot.config import Instance, Service
-from snakeroot.kernel import CONSOLE, VIRTUAL_MACHINE, Kernel
+from snakeroot.config import Instance, Service, Settings
+from snakeroot.first_stage import RAM_DISK
+from snakeroot.kernel import CONSOLE, DISKS, VIRTUAL_MACHINE, Kernel
 from snakeroot.tree import Tree
 from toolbox import VERSION
 
@@ -51,18 +53,30 @@ SERVICES = {
 PROTOCOLS = {"ip": 0, "icmp": 1, "tcp": 6, "udp": 17, "ipv6": 41, "ipv6-icmp": 58}
 
 
-def base(toolbox: Path, kernel: Kernel, modules: list[str]) -> Tree:
-    """What every box with this program and kernel has."""
+def early_modules(kernel: Kernel, settings: Settings) -> dict[str, bytes]:
+    """The modules that lead to the root (see Kernel.modules); those of the first stage."""
+    wanted = [module for kind in settings.kernel.disks for module in DISKS[kind]]
+    if settings.root == "ram":
+        wanted.append(RAM_DISK)
+    return kernel.modules((*wanted, "squashfs"))
+
+
+def root(instance: Instance, toolbox: Path, kernel: Kernel, early: Mapping[str, bytes]) -> Tree:
+    """The whole of it.  early: the modules that are loaded when it is mounted."""
     tree = Tree()
+    _add_base(tree, toolbox)
+    _add_modules(tree, kernel, instance.settings.kernel.modules, early)
+    _add_own(tree, instance, toolbox)
+    return tree
+
+
+def _add_base(tree: Tree, toolbox: Path) -> None:
+    """What every box with this program has."""
     for name, mode in FOLDERS.items():
         tree.folder(name, mode)
-    # Before devtmpfs is mounted, the kernel gives PID 1 this console, or none.
-    tree.device("dev/console", 5, 1)
-    tree.device("dev/null", 1, 3, 0o666)
     tree.file("bin/toolbox", toolbox.read_bytes(), 0o755)
     for name in applets.MODULES:
         tree.link(f"bin/{name}", "toolbox")
-    tree.link("init", "bin/toolbox")
     tree.link("sbin", "bin")
     tree.link("usr/bin", "../bin")
     tree.link("usr/sbin", "../bin")
@@ -74,18 +88,22 @@ def base(toolbox: Path, kernel: Kernel, modules: list[str]) -> Tree:
     tree.file("etc/protocols", "".join(f"{n}\t{p}\t{n.upper()}\n" for n, p in PROTOCOLS.items()))
     tree.link("etc/resolv.conf", "../run/resolv.conf")
     tree.link("etc/mtab", "../proc/self/mounts")
-    loaded = kernel.modules((*VIRTUAL_MACHINE, *modules))
-    for name, data in loaded.items():
-        tree.file(f"lib/modules/{kernel.release}/{name}", data)
-    paths = "".join(f"/lib/modules/{kernel.release}/{name}\n" for name in loaded)
-    tree.file("etc/snakeroot/modules", paths)
-    return tree
 
 
-def own(instance: Instance, toolbox: Path) -> Tree:
+def _add_modules(tree: Tree, kernel: Kernel, wanted: list[str], early: Mapping[str, bytes]) -> None:
+    """The kernel's modules that the box needs, and the list of those that init loads."""
+    folder = f"lib/modules/{kernel.release}"
+    loaded = kernel.modules((*VIRTUAL_MACHINE, *wanted))
+    # All of them are there to be looked at and to be depended on, as modprobe does.
+    for name, data in {**early, **loaded}.items():
+        tree.file(f"{folder}/{name}", data)
+    late = "".join(f"/{folder}/{name}\n" for name in loaded if name not in early)
+    tree.file("etc/snakeroot/modules", late)
+
+
+def _add_own(tree: Tree, instance: Instance, toolbox: Path) -> None:
     """What makes this box this box."""
     settings = instance.settings
-    tree = Tree()
     host = settings.hostname
     users = {n: FIRST_UID + i for i, n in enumerate(sorted(settings.services))}
     tree.file("etc/hostname", f"{host}\n")
@@ -110,7 +128,6 @@ def own(instance: Instance, toolbox: Path) -> Tree:
     # Last, so that they can take the place of any other file.
     for target, source in settings.files.items():
         tree.copy(target, (instance.path / source).expanduser())
-    return tree
 
 
 def services(instance: Instance) -> dict[str, Any]:

@@ -79,6 +79,13 @@ def test_a_good_file(folder: Path) -> None:
         ('"box"', '"box"\npassword = "hunter2"', 2, "never the password"),
         ("[services.hello]", "[[services.hello]]", 4, "'services.hello' must be a table"),
         ("memory = 256", "[kernel]\nmodules = 3", 17, "'kernel.modules' must be a list, not 3"),
+        ("memory = 256", '[kernel]\ndisks = ["ide"]', 17, "must be 'virtio' or 'scsi' or 'sata'"),
+        ('"box"', '"box"\nroot = "usb"', 2, "'root' must be 'disk' or 'ram', not 'usb'"),
+        ('"box"', '"box"\ncompression = "xz"', 2, "'compression' must be 'zstd' or 'lz4'"),
+        (
+            *("[machine]", '[files]\n"/tmp/x" = "program"\n[machine]', 16),
+            "'/tmp/x' would not be seen: /tmp is in memory",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_line(

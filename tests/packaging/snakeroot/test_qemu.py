@@ -22,7 +22,7 @@ def test_ports_are_forwarded_from_loopback_only(
     instance: config.Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(qemu, "accelerator", lambda: "tcg")
-    image = Image(Path("/k"), Path("/i"), ("loglevel=4",))
+    image = Image(Path("/k"), Path("/i"), Path("/r"), ("loglevel=4",))
     words = qemu.command(instance, image, {8080: 80, 8022: 22})
     netdev = words[words.index("-netdev") + 1]
     assert netdev.count("hostfwd=") == netdev.count("hostfwd=tcp:127.0.0.1:") == 2

@@ -1,0 +1,105 @@
+"""The initramfs: the first stage (packaging/boot/), the modules that lead to the root, and nothing else.
+
+The root itself is a squashfs on a disk; see packaging/boot/stage.c for what happens in between.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from snakeroot import cpio
+from snakeroot.host import cache, replace, run
+from snakeroot.tree import Tree
+
+SOURCES = Path(__file__).resolve().parent.parent / "boot"
+FILES = ("stage.c", "root.c", "report.c")
+
+#: The archive's last member: what is to be done with which module.
+LIST = "modules.list"
+
+#: Where the first stage looks for a root that came with the initramfs.
+IMAGE = "root.img"
+
+#: The module that makes a RAM disk.
+RAM_DISK = "brd"
+
+FLAGS = (
+    *("-std=gnu11", "-Os"),
+    # No libc, neither its headers nor its start-up.
+    *("-ffreestanding", "-nostdlib", "-static", "-fno-pie", "-no-pie"),
+    # The stack protector's canary lies in libc's thread data; tables for exceptions and landing pads for
+    # indirect branches are of no use to a program without either.
+    *("-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fcf-protection=none"),
+    # Else gcc turns the loop inside memset into a call of memset.
+    "-fno-tree-loop-distribute-patterns",
+    # One page-aligned segment for code and constants: two pages of file instead of five.
+    *("-Wl,-z,noseparate-code", "-Wl,-z,max-page-size=4096", "-Wl,-z,norelro"),
+    "-Wl,-z,noexecstack",
+    # The same bytes wherever it is compiled.
+    *("-fno-ident", "-Wl,--build-id=none", "-s"),
+)
+
+#: Flags that only x86's compiler knows.
+X86_FLAGS = {"-fcf-protection=none"}
+
+
+def program(compiler: str = "gcc") -> bytes:
+    """The first stage, compiled; from the cache when the same sources were compiled before."""
+    sources = [SOURCES / name for name in FILES]
+    version = run([compiler, "--version"])
+    flags = [f for f in FLAGS if f not in X86_FLAGS or _is_x86(compiler)]
+    digest = hashlib.sha256(repr(flags).encode() + version)
+    for path in sorted(SOURCES.glob("*.[ch]")):
+        digest.update(f"\0{path.name}\0".encode() + path.read_bytes())
+    kept = cache() / "first-stage" / digest.hexdigest()[:32]
+    if not kept.exists():
+        with tempfile.TemporaryDirectory() as scratch:
+            made = Path(scratch, "stage")
+            run([compiler, *flags, "-o", made, *sources])
+            replace(kept, made.read_bytes())
+    return kept.read_bytes()
+
+
+def _is_x86(compiler: str) -> bool:
+    return run([compiler, "-dumpmachine"]).startswith((b"x86_64", b"i686"))
+
+
+def initramfs(stage: bytes, modules: Mapping[str, bytes]) -> bytes:
+    """The archive, compressed.
+
+    modules: file name -> bytes, in the order in which they are to be inserted.  With RAM_DISK among them
+    the first stage copies the root to memory.
+    """
+    tree = Tree()
+    # The kernel opens it for the first process, before anything is mounted.
+    tree.device("dev/console", 5, 1)
+    tree.file("init", stage, 0o755)
+    lines = []
+    for name, data in modules.items():
+        path = f"modules/{Path(name).name}"
+        tree.file(path, data)
+        what = "ram" if Path(name).stem == RAM_DISK else "load"
+        lines.append(f"{what} {len(data)} /{path}\n")
+    tree.file(LIST, "".join([*lines, "end\n"]))
+    return _compressed(cpio.archive(tree, last=LIST))
+
+
+def with_root(packed: bytes, root: bytes) -> bytes:
+    """An initramfs with the root in it, for machines that boot without a disk.
+
+    Its modules must include RAM_DISK.  The root is compressed already: a second archive, as it is.
+    """
+    tree = Tree()
+    tree.file(IMAGE, root)
+    return packed + cpio.archive(tree)
+
+
+def _compressed(archive: bytes) -> bytes:
+    """gzip, which every kernel unpacks; padded, so that another archive can follow."""
+    pack = zlib.compressobj(9, zlib.DEFLATED, 31)
+    packed = pack.compress(archive) + pack.flush()
+    return packed + bytes(-len(packed) % 4)
