@@ -26,7 +26,8 @@ def main(argv: list[str]) -> int:
     `argv[0]` may be an applet's name, a path that ends in one, a login name (`-sh`), or the
     program itself, whose first argument then is the applet's name or an option of the program.
     """
-    _default_signals()
+    if not getattr(sys, "frozen", False):
+        _default_signals()
     name = applet_name(argv[0] if argv else PROGRAM)
     if name != PROGRAM and find(name) is None and len(argv) > 1:
         # A copy of the program under any other name (toolbox-plain, a download) is the program.
@@ -168,7 +169,7 @@ def _default_signals() -> None:
     """A closed pipe ends the applet silently and Ctrl-C by its signal, as it does C programs.
 
     Python ignores SIGPIPE and SIGXFSZ (a file too large for its limit), and turns SIGINT into an
-    exception; a SIGINT that the parent ignored stays so.
+    exception; a SIGINT that the parent ignored stays so.  The frozen program leaves signals as they are.
     """
     import _signal  # `signal` costs an import of enum
 

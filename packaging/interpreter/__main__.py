@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from interpreter import link, stages
+from interpreter import link, snapshot, stages
 from interpreter.workshop import BuildError, step
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,8 +39,13 @@ def build(program: Path, logs: Path) -> None:
         frozen = Path(scratch) / "frozen"
         with step("freezing Python code"):
             link.freeze(python, code, frozen, log("freeze"))
+        linker = link.Linker(ssl, python, native, frozen, log("link"))
+        recorder = Path(scratch) / "recorder"
         with step("linking"):
-            link.link(ssl, python, native, frozen, program, log("link"))
+            linker.plain(program.with_name(f"{program.name}-plain"))
+            linker.recorder(recorder)
+        with step("recording the snapshot"):
+            snapshot.record(recorder, program, log("snapshot"))
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -32,41 +33,103 @@ def freeze(python: Stage, code: Stage, target: Path, log: Path) -> None:
     run([*freezer, *words], log=log, env={"PYTHONHASHSEED": "0"})
 
 
-def link(ssl: Stage, python: Stage, native: Stage, frozen: Path, program: Path, log: Path) -> None:
-    """Link the program and strip it; `program` is replaced at once."""
-    source, work = python.folder / "source", python.folder / "build"
-    objects = []
-    includes = [f"-I{source}/Include", f"-I{source}/Include/internal", f"-I{work}", f"-I{frozen}"]
-    for name in ("main.c", "syscalls.c", "frozen.c", "paths.c"):
-        target = frozen / f"{name}.o"
-        flags = [*CFLAGS.split(), "-fwrapv", "-DNDEBUG", "-DPy_BUILD_CORE", *includes]
-        run(["gcc", "-c", *flags, HERE / name, "-o", target], log=log)
-        objects.append(target)
-    run(["gcc", "-c", "modules.S", "-o", "modules.o"], cwd=frozen, log=log)
-    objects += [frozen / "modules.o", native.folder / "cffi_backend.o"]
-    objects.append(native.folder / "libcryptography_rust.a")
-    part = program.with_name(f".{program.name}.{os.getpid()}")
-    # The archives name each other both ways, so they are searched twice.
-    archives = _archives(work)
-    run(
-        [
-            *("gcc", "-static", "-no-pie", "-Wl,--gc-sections", "-Wl,--build-id=none", "-s"),
-            *("-Wl,-z,noexecstack", "-o", part),
-            *objects,
-            work / "libpython3.13.a",
-            *archives,
-            *archives,
-            *(f"-L{ssl.folder}/usr/lib", "-lffi"),
-        ],
-        cwd=work,
-        log=log,
-    )
-    program.parent.mkdir(parents=True, exist_ok=True)
-    part.replace(program)
+#: C of ours in both programs; the first that has a name finds it, so what replaces CPython's comes before libpython.
+COMMON = ("main.c", "syscalls.c", "frozen.c", "paths.c")
+
+#: C of the snapshot: with data inside the image, and outside of it.
+INSIDE = ("memory.c", "outside.c", "restore.c", "hashlib.c")
+OUTSIDE = ("record.c", "plan.c", "audit.c")
+
+SNAPSHOT = HERE / "snapshot"
+
+#: Its data is never in an image: what the C library has been told, it must be told again.
+NAMES = HERE / "names.c"
+
+#: The functions that it stands before.
+WRAPPED = re.findall(r"^WRAP\([^,]*, (\w+),", NAMES.read_text(), re.MULTILINE)
 
 
-def _archives(work: Path) -> list[str]:
-    """The libraries that CPython's Makefile links its modules with."""
-    ask = work / "libraries.mk"
-    ask.write_text("include Makefile\nlibraries:\n\t@echo $(LIBS) $(MODLIBS) $(SYSLIBS)\n")
-    return output(["make", "-s", "-f", ask.name, "libraries"], cwd=work).split()
+class Linker:
+    """Compiles our C into `folder`, which holds the frozen code's tables, and links programs."""
+
+    def __init__(self, ssl: Stage, python: Stage, native: Stage, folder: Path, log: Path) -> None:
+        self._folder, self._log, self._native = folder, log, native
+        self._source, self._work = python.folder / "source", python.folder / "build"
+        self._ssl = ssl.folder / "usr"
+
+    def plain(self, program: Path) -> None:
+        """The plain frozen program: it starts the interpreter each time."""
+        objects = self._common()
+        archives = [self._native.folder / "libcryptography_rust.a", self._work / "libpython3.13.a"]
+        objects.append(self._native.folder / "cffi_backend.o")
+        self._link(program, [*objects, *archives], self._libraries(), "-s")
+
+    def recorder(self, program: Path) -> None:
+        """The program that records the snapshot: the same objects, with their memory in our hands.
+
+        It keeps its symbols, so that what the audit finds has a name.
+        """
+        inside = self._folder / "inside"
+        inside.mkdir()
+        rename = ["objcopy", f"--redefine-syms={SNAPSHOT / 'inside.syms'}"]
+
+        def renamed(path: Path) -> Path:
+            run([*rename, path, inside / path.name], log=self._log)
+            return inside / path.name
+
+        objects = [renamed(path) for path in self._common()]
+        objects += [self._compile(SNAPSHOT / name, inside) for name in INSIDE]
+        objects += [self._compile(SNAPSHOT / name, self._folder) for name in OUTSIDE]
+        objects.append(renamed(self._native.folder / "cffi_backend.o"))
+        objects.append(renamed(self._native.folder / "libcryptography_rust.a"))
+        objects.append(renamed(self._work / "libpython3.13.a"))
+        libraries = [
+            str(renamed(self._work / word)) if word.endswith(".a") else word
+            for word in self._libraries()
+        ]
+        self._link(program, objects, libraries, "-T", SNAPSHOT / "layout.ld")
+
+    def _common(self) -> list[Path]:
+        code = self._folder / "modules.o"
+        run(["gcc", "-c", "modules.S", "-o", code], cwd=self._folder, log=self._log)
+        return [*(self._compile(HERE / name, self._folder) for name in COMMON), code]
+
+    def _compile(self, source: Path, folder: Path) -> Path:
+        target = folder / f"{source.name}.o"
+        includes = [self._source, self._source / "Include", self._source / "Include/internal"]
+        includes += [self._work, self._folder, self._ssl / "include"]
+        flags = [*CFLAGS.split(), "-fwrapv", "-DNDEBUG", "-DPy_BUILD_CORE"]
+        run(
+            ["gcc", "-c", *flags, *(f"-I{i}" for i in includes), source, "-o", target],
+            log=self._log,
+        )
+        return target
+
+    def _libraries(self) -> list[str]:
+        """The libraries that CPython's Makefile links its modules with."""
+        ask = self._work / "libraries.mk"
+        ask.write_text("include Makefile\nlibraries:\n\t@echo $(LIBS) $(MODLIBS) $(SYSLIBS)\n")
+        return output(["make", "-s", "-f", ask.name, "libraries"], cwd=self._work).split()
+
+    def _link(
+        self, program: Path, objects: list[Path], libraries: list[str], *options: str | Path
+    ) -> None:
+        """Link; `program` is replaced at once."""
+        program.parent.mkdir(parents=True, exist_ok=True)
+        part = program.with_name(f".{program.name}.{os.getpid()}")
+        # The archives name each other both ways, so they are searched twice.
+        run(
+            [
+                *("gcc", "-static", "-no-pie", "-Wl,--gc-sections", "-Wl,--build-id=none"),
+                *("-Wl,-z,noexecstack", "-o", part, *options),
+                *(f"-Wl,--wrap={name}" for name in WRAPPED),
+                self._compile(NAMES, self._folder),
+                *objects,
+                *libraries,
+                *libraries,
+                *(f"-L{self._ssl}/lib", "-lffi"),
+            ],
+            cwd=self._work,
+            log=self._log,
+        )
+        part.replace(program)

@@ -1,30 +1,27 @@
-/* The frozen program: set the interpreter up, call toolbox.multicall.main(argv), end with its status. */
+/* The frozen program: set the interpreter up, or wake up the one in the snapshot, call toolbox.multicall.main(argv),
+   end with its status. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include "internal/pycore_interp.h"
+#include "internal/pycore_pylifecycle.h"
+#include "internal/pycore_runtime.h"
+#include "internal/pycore_sysmodule.h"
+
 #include <limits.h>
-#include <nss.h>
 #include <unistd.h>
+
+#include "snapshot/snapshot.h"
 
 PyMODINIT_FUNC PyInit__syscalls(void);
 PyMODINIT_FUNC PyInit__cffi_backend(void);
 PyMODINIT_FUNC PyInit__rust(void);
 
+/* Both weak: the plain program is linked without the snapshot. */
+#pragma weak snapshot_begin
+#pragma weak snapshot_main
+
 /* Where __file__ of frozen modules seems to lie; some libraries look at it.  Nothing is read from there. */
 #define FROZEN_FOLDER L"/frozen"
-
-/* A static glibc follows the host's /etc/nsswitch.conf into dlopen and crashes in a library of another
-   build (libnss_systemd).  Files and DNS are what it has built in. */
-static void
-pin_name_services(void)
-{
-    static const char *const databases[] = {
-        "aliases", "ethers", "group", "gshadow", "initgroups", "networks",
-        "passwd", "protocols", "rpc", "services", "shadow",
-    };
-    for (size_t i = 0; i < sizeof databases / sizeof *databases; i++)
-        __nss_configure_lookup(databases[i], "files");
-    __nss_configure_lookup("hosts", "files dns");
-}
 
 static void
 fail(PyStatus status)
@@ -39,7 +36,11 @@ set(PyConfig *config, wchar_t **field, const wchar_t *value)
     fail(PyConfig_SetString(config, field, value));
 }
 
-static void
+/* While recording, nothing may depend on the moment: hashes are those of a fixed seed, and malloc, ours, places
+   every object (memory.c). */
+#define SEED 20131
+
+void
 initialize(int argc, char **argv)
 {
     PyPreConfig before;
@@ -47,6 +48,7 @@ initialize(int argc, char **argv)
     before.utf8_mode = 1; /* whatever the locale: bytes that are no UTF-8 survive as surrogates */
     before.coerce_c_locale = 0;
     before.configure_locale = 0;
+    before.allocator = snapshot_begin ? PYMEM_ALLOCATOR_MALLOC : PYMEM_ALLOCATOR_DEFAULT;
     fail(Py_PreInitialize(&before));
 
     PyImport_AppendInittab("_syscalls", PyInit__syscalls);
@@ -66,11 +68,13 @@ initialize(int argc, char **argv)
     config.user_site_directory = 0;
     config.code_debug_ranges = 1; /* of programs that are run; the frozen code has none */
     config.buffered_stdio = 1;
+    config.use_hash_seed = snapshot_begin != NULL;
+    config.hash_seed = SEED;
     fail(PyConfig_SetBytesArgv(&config, argc, argv));
 
     /* sys.executable, which Python programs start again: the program itself, under whatever name. */
     char path[PATH_MAX] = "";
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    ssize_t length = snapshot_begin ? 0 : readlink("/proc/self/exe", path, sizeof path - 1);
     path[length > 0 ? length : 0] = '\0';
     fail(PyConfig_SetBytesString(&config, &config.executable, *path ? path : argv[0]));
     fail(PyConfig_SetBytesString(&config, &config.base_executable, *path ? path : argv[0]));
@@ -83,6 +87,15 @@ initialize(int argc, char **argv)
     set(&config, &config.platlibdir, L"lib");
     fail(Py_InitializeFromConfig(&config));
     PyConfig_Clear(&config);
+    if (PySys_SetObject("frozen", Py_True) < 0) /* what freezers set; toolbox.listing asks for it */
+        fail(PyStatus_NoMemory());
+}
+
+static PyObject *
+multicall_main(void)
+{
+    PyObject *module = PyImport_ImportModule("toolbox.multicall");
+    return module ? PyObject_GetAttrString(module, "main") : NULL;
 }
 
 /* Returns the exit status; 1 after a traceback for an exception that should not have come this far. */
@@ -98,9 +111,9 @@ run(int argc, char **argv)
             PyList_SET_ITEM(words, i, word);
     }
     PyObject *result = NULL;
-    PyObject *module = words ? PyImport_ImportModule("toolbox.multicall") : NULL;
-    if (module)
-        result = PyObject_CallMethod(module, "main", "O", words);
+    PyObject *begin = snapshot_main ? snapshot_main() : multicall_main();
+    if (words && begin)
+        result = PyObject_CallOneArg(begin, words);
     long status = result ? PyLong_AsLong(result) : 1;
     if (PyErr_Occurred()) {
         PyErr_Print();
@@ -109,31 +122,32 @@ run(int argc, char **argv)
     return (int)status;
 }
 
-/* Call a module's function if something has imported the module: nothing that ran is left undone. */
+/* Wait for the threads that have been started, if any has, as Py_Finalize does. */
 static void
-call_if_imported(const char *module, const char *function)
+wait_for_threads(PyInterpreterState *interpreter)
 {
-    PyObject *name = PyUnicode_FromString(module);
-    PyObject *there = name ? PyImport_GetModule(name) : NULL;
-    if (there) {
-        PyObject *result = PyObject_CallMethod(there, function, NULL);
-        if (result == NULL)
-            PyErr_WriteUnraisable(there);
-        Py_XDECREF(result);
-        Py_DECREF(there);
+    if (interpreter->threads.next_unique_id <= 1)
+        return; /* there was only the first one */
+    PyObject *threading = PyImport_GetModule(&_Py_ID(threading));
+    if (threading == NULL) {
+        PyErr_Clear();
+        return;
     }
-    PyErr_Clear();
-    Py_XDECREF(name);
+    PyObject *result = PyObject_CallMethodNoArgs(threading, &_Py_ID(_shutdown));
+    if (result == NULL)
+        PyErr_WriteUnraisable(threading);
+    Py_XDECREF(result);
+    Py_DECREF(threading);
 }
 
 /* Write out what threads and functions for the end have printed.  120: it could not be, as in python3. */
 static int
-flush(const char *stream, int status)
+flush(PyObject *name, int status)
 {
-    PyObject *file = PySys_GetObject(stream);
+    PyObject *file = _PySys_GetAttr(PyThreadState_Get(), name);
     if (file == NULL || file == Py_None)
         return status;
-    PyObject *result = PyObject_CallMethod(file, "flush", NULL);
+    PyObject *result = PyObject_CallMethodNoArgs(file, &_Py_ID(flush));
     if (result == NULL) {
         PyErr_WriteUnraisable(file);
         return status ? status : 120;
@@ -145,15 +159,16 @@ flush(const char *stream, int status)
 int
 main(int argc, char **argv)
 {
-    pin_name_services();
-    initialize(argc, argv);
-    if (PySys_SetObject("frozen", Py_True) < 0) /* what freezers set; toolbox.listing asks for it */
-        return 1;
+    if (snapshot_begin)
+        snapshot_begin(argc, argv);
+    else
+        initialize(argc, argv);
     int status = run(argc, argv);
     /* What Py_Finalize does before it takes the interpreter apart, which would only cost time:
        wait for threads, call what was registered for the end, flush. */
-    call_if_imported("threading", "_shutdown");
-    call_if_imported("atexit", "_run_exitfuncs");
-    status = flush("stdout", status);
-    _exit(flush("stderr", status));
+    PyInterpreterState *interpreter = PyInterpreterState_Get();
+    wait_for_threads(interpreter);
+    _PyAtExit_Call(interpreter);
+    status = flush(&_Py_ID(stdout), status);
+    _exit(flush(&_Py_ID(stderr), status));
 }

@@ -1,0 +1,63 @@
+"""The snapshot: the interpreter's data and heap, with everything imported, as a part of the program.
+
+README.md beside this file explains the idea, the layout and the hazards.
+
+    contents.py            what is in the image
+    layout.ld, inside.syms which data belongs to it, and whose calls of the C library are ours
+    memory.c               its memory
+    outside.c              the host that it may not see
+    record.c, record.py    fill it and write it down
+    plan.c, heat.py        where its blocks lie, by what starts touch
+    audit.c, audit.py      words of it that would dangle
+    host_audit.py          objects in it that belong to the host
+    image.py               what the recorder has written -> the program
+    restore.c, restore.py  the start of a process from it
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from interpreter.snapshot import audit, heat
+from interpreter.snapshot.image import assemble
+from interpreter.workshop import run
+
+HERE = Path(__file__).parent
+
+#: Python that the recorder runs.
+SCRIPTS = ("record.py", "restore.py", "contents.py", "host_audit.py")
+
+
+def record(recorder: Path, program: Path, log: Path) -> None:
+    """Record twice, and make the program, which is replaced at once.  BuildError says what is wrong.
+
+    The second recording has the same blocks as the first, and places them by what a start from the first has touched.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        first = _record(recorder, heat.NO_PLAN, scratch / "first", log)
+        trial = scratch / "toolbox"
+        assemble(recorder, first, trial)
+        second = _record(recorder, heat.plan(trial, first, scratch, log), scratch / "second", log)
+        audit.check(recorder, second / "dangling")
+        stripped = scratch / "stripped"
+        run(["strip", "-o", stripped, recorder], log=log)
+        part = program.with_name(f".{program.name}.part")
+        assemble(stripped, second, part)
+        part.replace(program)
+
+
+def _record(recorder: Path, plan: str, folder: Path, log: Path) -> Path:
+    """Run the recorder in a new folder, where it leaves what it records."""
+    folder.mkdir()
+    for name in SCRIPTS:
+        shutil.copy(HERE / name, folder)
+    shutil.copy(recorder, folder / "recorder")
+    (folder / "plan").write_text(plan)
+    # Nothing of this environment reaches it, its words are always the same, and so its stack and the C library's heap lie
+    # where they always lie.
+    words = ["env", "-i", "setarch", "--addr-no-randomize", "./recorder", "."]
+    run(words, cwd=folder, log=log)
+    return folder
