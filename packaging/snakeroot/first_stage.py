@@ -36,9 +36,9 @@ FLAGS = (
     *("-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fcf-protection=none"),
     # Else gcc turns the loop inside memset into a call of memset.
     "-fno-tree-loop-distribute-patterns",
-    # One page-aligned segment for code and constants: two pages of file instead of five.
-    *("-Wl,-z,noseparate-code", "-Wl,-z,max-page-size=4096", "-Wl,-z,norelro"),
-    "-Wl,-z,noexecstack",
+    # Headers, code and constants in one segment, the file without gaps; the other one holds only zeros.
+    # The linker's own page size stays: arm64 has kernels with pages of 4, 16 and 64 KiB.
+    *("-Wl,-z,noseparate-code", "-Wl,-z,norelro", "-Wl,-z,noexecstack"),
     # The same bytes wherever it is compiled.
     *("-fno-ident", "-Wl,--build-id=none", "-s"),
 )
