@@ -39,6 +39,8 @@ inode_ratio = 16384
 ext4 = {
 features = has_journal,extent,huge_file,flex_bg,metadata_csum,64bit,dir_nlink,extra_isize
 }
+perm = {
+}
 """
 
 
@@ -120,6 +122,7 @@ def make(release: Release, layout: Layout) -> Disk:
         STATE: bootstate.archive(bootstate.State(first, bad=[second])),
         slot.BOOT_PARTITIONS[first]: release.boot,
         slot.ROOT_PARTITIONS[first]: release.root,
+        slot.BOOT_PARTITIONS[second]: slot.EMPTY,
         PERM: _ext4(place[PERM], layout.seed),
     }
     pieces = [Piece(0, begin)]
@@ -204,7 +207,15 @@ def _ext4(partition: gpt.Partition, seed: str) -> bytes:
         run(
             [
                 *("mkfs.ext4", "-q", "-F", "-L", PERM, "-U", own, "-E", extended),
-                *("-m", "1", "-J", f"size={min(64, partition.sectors // MIB // 4)}", image),
+                *(
+                    "-m",
+                    "1",
+                    "-J",
+                    f"size={min(64, partition.sectors // MIB // 4)}",
+                    "-T",
+                    "perm",
+                    image,
+                ),
             ],
             env={"E2FSPROGS_FAKE_TIME": NOW, "MKE2FS_CONFIG": str(configuration)},
         )

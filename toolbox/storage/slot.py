@@ -7,8 +7,8 @@ The boot area is raw, for a boot loader that reads block lists and no file syste
     sector 8..    kernel, then initramfs, each at a multiple of 4 KiB and padded with zeros
 
 The root is a squashfs as it is mounted.  Both are the same bytes in slot a and in slot b, on every device.
-A header that isn't there makes the slot none at all: it is zeroed before anything else of a slot is
-written, and comes back when everything else is on the disk.
+A slot without a header is none at all: the header goes before anything else of a slot is written, and comes
+back when everything else is on the disk.
 """
 
 from __future__ import annotations
@@ -49,6 +49,10 @@ WORD = re.compile(r"[A-Za-z0-9_.,:;=/@%+^~!-]+")
 
 _EXTENT = re.compile(r"([1-9][0-9]{0,9})\+([1-9][0-9]{0,9})")
 _HASH = re.compile(r"([0-9a-f]{64})  ([0-9]{1,10})\+([1-9][0-9]{0,9})")
+
+
+#: What a slot without a release begins with: GRUB reads it without a complaint on the screen.
+EMPTY = bootstate.block((), HEADER_SECTORS * SECTOR).ljust(BLOCK, b"\0")
 
 
 class DamagedSlot(ValueError):
@@ -188,7 +192,7 @@ class Slot:
 
     def invalidate(self) -> None:
         """Make it no slot at all; when this returns, it stays so."""
-        self.boot.write(0, bytes(BLOCK))
+        self.boot.write(0, EMPTY)
         self.boot.flush()
 
 

@@ -1,0 +1,208 @@
+"""The real GRUB in QEMU against the model of it in toolbox/storage/bootstate.py, for every kind of state.
+
+Each case writes both sectors and both slots, boots, and compares: the slot that came up, every word about it
+on the kernel's command line, and all bytes of the disk afterwards.  Breaks when the script, the tables that
+it is made from, the model, or the distribution's GRUB change their minds.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from snakeroot import disk, grub
+
+from tests.packaging.snakeroot.fake_kernel import fake_kernel
+from toolbox.storage import bootstate, slot
+from toolbox.storage.bootstate import SPARE, STATE, Contents, State
+from toolbox.storage.device import SECTOR
+from toolbox.storage.gpt import MIB
+
+#: Seconds that a case may take on a busy machine: by BIOS one is over in half a second.
+LIMIT = 60.0
+
+FIRMWARE = "/usr/share/OVMF/OVMF_CODE.fd"
+
+LAYOUT = disk.Layout(boot=1, root=1, perm=16, seed="test")
+
+#: What a slot can be: its boot area, and what the model is told of it.
+KINDS = ("good", "empty", "damaged", "unloadable")
+
+
+def area(kind: str, number: int) -> tuple[bytes, Contents | None]:
+    """A boot area of that kind."""
+    kernel, initramfs = fake_kernel(), bytes(range(256)) * 20
+    if kind == "empty":
+        return slot.EMPTY, None
+    if kind == "unloadable":  # its hashes are right
+        kernel = bytes(len(kernel))
+    data = bytearray(slot.boot_area(kernel, initramfs, number, ["quiet", "a.b=c,d:1"]))
+    if kind == "damaged":  # a byte of the initramfs: it loads, and would be booted
+        data[data.index(initramfs)] ^= 1
+    loads = kind != "unloadable"
+    return bytes(data), Contents(number, whole=kind != "damaged", loads=loads)
+
+
+def changed(state: State, **values: str) -> bytes:
+    """Its sector with other values, also such as no state has."""
+    data = state.encode()
+    for key, value in values.items():
+        new = bootstate.set_variable(data, key, value)
+        assert new is not None
+        data = new
+    return data
+
+
+A, B = State("a"), State("b")
+TRIAL = State("a", "b", 2)
+BACK = State("b", "a", 1)
+
+#: What the state's sector can hold.  The spare says b, so that it shows when it counts.
+STATES: dict[str, bytes] = {
+    "a": A.encode(),
+    "b": B.encode(),
+    "trial of b, 3 left": State("a", "b", 3).encode(),
+    "trial of b, 2 left": TRIAL.encode(),
+    "trial of b, 1 left": State("a", "b", 1).encode(),
+    "trial of b, 0 left": State("a", "b", 0).encode(),
+    "trial of a": BACK.encode(),
+    "trial of a bad slot": State("a", "b", 2, ["b"]).encode(),
+    "b is bad": State("a", bad=["b"]).encode(),
+    "a is bad": State("a", bad=["a"]).encode(),
+    "both are bad": State("a", bad=["a", "b"]).encode(),
+    "left=9": changed(TRIAL, left="9"),
+    "left is empty": changed(TRIAL, left=""),
+    "left=2x": changed(TRIAL, left="2x"),
+    "try=c": changed(TRIAL, **{"try": "c"}),
+    "slot=c": changed(A, slot="c"),
+    "slot is empty": changed(A, slot=""),
+    "an odd mark": changed(A, a="perhaps"),
+    "zeros": bytes(SECTOR),
+    "ones": b"\xff" * SECTOR,
+    "noise": bytes(random.Random(1).randbytes(SECTOR)),
+    "half a first line": A.encode()[:13].ljust(SECTOR, b"\0"),
+    "torn after the slot": A.encode()[:40].ljust(SECTOR, b"\0"),
+    "torn before the end": A.encode().partition(b"end=")[0].ljust(SECTOR, b"\0"),
+    "no last line feed": A.encode().replace(b"end=yes\n", b"end=yes").ljust(SECTOR, b"#"),
+    "carriage returns": A.encode().replace(b"\n", b"\r\n").rstrip(b"#").ljust(SECTOR, b"#"),
+    "more keys": changed(A, x="a b", seq="77"),
+    "full": TRIAL.encode().rstrip(b"#").replace(b"\nend", b"\nx=" + b"y" * 424 + b"\nend"),
+    "the last of two counts": bootstate.set_variable(A.encode(), "z", "1\nslot=b") or b"",
+    "a comment": A.encode().replace(b"\nslot=a", b"\n# slot=b\nslot=a").ljust(SECTOR)[:SECTOR],
+    "other variables": bootstate.set_variable(B.encode(), "root", "hd7\nprefix=x") or b"",
+}
+
+
+class Machine:
+    """A disk that cases write to, and the machine that boots it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "disk"
+        release = disk.Release(area("good", 1)[0], b"hsqs".ljust(4096, b"\0"))
+        made = disk.make(release, LAYOUT)
+        disk.raw(made, self.path)
+        self.table = made.table
+        self.bytes = bytearray(self.path.read_bytes())
+
+    def put(self, partition: str, offset: int, data: bytes) -> None:
+        at = self.table.named(partition).first * SECTOR + offset
+        self.bytes[at : at + len(data)] = data
+
+    def boot(self, uefi: bool) -> str:
+        """Boot the disk; the serial port's text, as far as the kernel's command line."""
+        self.path.write_bytes(self.bytes)
+        argv = [
+            *("qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-m", "128"),
+            *("-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio"),
+            *("-no-reboot", "-drive", f"file={self.path},format=raw,if=virtio"),
+        ]
+        if uefi:
+            argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE}"]
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT, check=True
+        )
+        return done.stdout.decode("latin-1").replace("\r", "")
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    return Machine(tmp_path_factory.mktemp("grub"))
+
+
+def check(
+    machine: Machine,
+    state: bytes,
+    spare: bytes,
+    kinds: tuple[str, str] = ("good", "good"),
+    numbers: tuple[int, int] = (1, 2),
+    uefi: bool = False,
+) -> None:
+    """Boot it, and compare with the model."""
+    contents: dict[str, Contents | None] = {}
+    for name, kind, number in zip(bootstate.SLOTS, kinds, numbers, strict=True):
+        data, contents[name] = area(kind, number)
+        machine.put(slot.BOOT_PARTITIONS[name], 0, data.ljust(MIB * SECTOR, b"\0"))
+    machine.put(disk.STATE, STATE * SECTOR, state)
+    machine.put(disk.STATE, SPARE * SECTOR, spare)
+    expected = bootstate.choose(state, spare, contents)
+    said = machine.boot(uefi)
+    line = re.search(r"BOOT_IMAGE=.*", said)
+    if not expected.slot:
+        assert line is None, said
+        # By UEFI the console is the serial port as well: everything stands there twice.
+        assert f"no slot boots: {','.join(expected.failed)},\n" in said.replace("Snakeroot: ", "")
+    else:
+        assert line, said
+        booted = bootstate.Booted(line[0])
+        assert (booted.slot, booted.word) == (expected.slot, expected.word), said
+        assert booted.failed == expected.failed
+        assert f"root=PARTLABEL={slot.ROOT_PARTITIONS[expected.slot]} " in line[0]
+        assert line[0].endswith(" quiet a.b=c,d:1")
+    machine.put(disk.STATE, STATE * SECTOR, expected.state)
+    assert machine.path.read_bytes() == machine.bytes, "no other byte of the disk was written"
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_each_state(machine: Machine, name: str) -> None:
+    check(machine, STATES[name], B.encode())
+
+
+@pytest.mark.parametrize(
+    "spare", ["zeros", "a is bad", "trial of b, 2 left", "torn before the end"]
+)
+@pytest.mark.parametrize("numbers", [(1, 2), (2, 1), (5, 5), (9, 10), (2**31 - 1, 3)])
+def test_without_a_valid_state(machine: Machine, spare: str, numbers: tuple[int, int]) -> None:
+    """The spare counts; without it, the newest slot that is whole."""
+    check(machine, bytes(SECTOR), STATES[spare], numbers=numbers)
+
+
+@pytest.mark.parametrize("kinds", list(itertools.product(KINDS, KINDS)), ids="-".join)
+@pytest.mark.parametrize("name", ["a", "trial of b, 1 left", "zeros"])
+def test_each_kind_of_slot(machine: Machine, name: str, kinds: tuple[str, str]) -> None:
+    check(machine, STATES[name], STATES[name], kinds)
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("a", ("good", "good")),
+        ("trial of b, 2 left", ("good", "good")),
+        ("trial of b, 1 left", ("good", "damaged")),
+        ("trial of a", ("unloadable", "good")),
+        ("a is bad", ("good", "empty")),
+        ("zeros", ("good", "good")),
+        ("torn before the end", ("damaged", "good")),
+    ],
+)
+def test_the_same_by_uefi(machine: Machine, name: str, kinds: tuple[str, str]) -> None:
+    check(machine, STATES[name], bytes(SECTOR), kinds, uefi=True)
+
+
+def test_every_word_of_the_template_is_filled_in() -> None:
+    text = grub.script({"state": 3, "A-boot": 4, "B-boot": 6})
+    assert "@" not in text
+    assert text.count("attempt ") == len(bootstate.PASSES) + 1
