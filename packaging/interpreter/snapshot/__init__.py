@@ -49,13 +49,13 @@ def record(recorder: Path, program: Path, log: Path) -> None:
         part.replace(program)
 
 
-def _record(recorder: Path, plan: str, folder: Path, log: Path) -> Path:
+def _record(recorder: Path, plan: bytes, folder: Path, log: Path) -> Path:
     """Run the recorder in a new folder, where it leaves what it records."""
     folder.mkdir()
     for name in SCRIPTS:
         shutil.copy(HERE / name, folder)
     shutil.copy(recorder, folder / "recorder")
-    (folder / "plan").write_text(plan)
+    (folder / "plan").write_bytes(plan)
     # Nothing of this environment reaches it, its words are always the same, and so its stack and the C library's heap lie
     # where they always lie.
     words = ["env", "-i", "setarch", "--addr-no-randomize", "./recorder", "."]

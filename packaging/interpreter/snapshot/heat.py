@@ -21,7 +21,7 @@ PAGE, GRANULE = 4096, 16
 HEAP = 0x40000000
 
 #: A plan for the first recording: nothing is known.
-NO_PLAN = "0 0 0 0\n"
+NO_PLAN = b"0 0 0 0 0\n"
 
 #: The starts that are watched, as words after the program's name.  The first one is what every start does.
 STARTS = (
@@ -60,7 +60,7 @@ def accesses(
                 yield granule, kind != b"L"
 
 
-def plan(program: Path, recorded: Path, scratch: Path, log: Path) -> str:
+def plan(program: Path, recorded: Path, scratch: Path, log: Path) -> bytes:
     """Watch the starts of a program that was made of `recorded`, and write the plan for the next recording."""
     numbers = array("I", (recorded / "blocks").read_bytes())
     count = max(numbers)
@@ -86,4 +86,6 @@ def plan(program: Path, recorded: Path, scratch: Path, log: Path) -> str:
         if areas[block] != COLD:
             wanted[areas[block]] += sizes[block]
     room = " ".join(str((size // PAGE + 1) * PAGE) for size in wanted)
-    return f"{room} {count}\n" + bytes(b"0123"[area] for area in areas[1:]).decode()
+    chapters = (recorded / "chapters").read_bytes()
+    digits = bytes(b"0123"[area] for area in areas[1:])
+    return f"{room} {len(chapters) // 4} {count}\n".encode() + chapters + digits

@@ -168,7 +168,7 @@ record_block(size_t alignment, size_t wanted)
     void *block = NULL;
     if (wanted <= SNAPSHOT_HEAP_SIZE) {
         size_t size = wanted ? (wanted + GRANULE - 1) & ~(size_t)(GRANULE - 1) : GRANULE;
-        int planned = snapshot_planned_area(size);
+        int planned = snapshot_planned_area();
         if (planned != SNAPSHOT_COLD)
             block = take(&areas[planned], alignment, size);
         if (block == NULL)

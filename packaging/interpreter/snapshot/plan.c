@@ -1,8 +1,13 @@
 /* Where the recorder places each block of the heap, so that what a start touches lies side by side.
 
    Recording is deterministic: the nth block of one recording is the nth of the next.  The first recording notes where
-   each of its blocks has come to lie; heat.py watches some starts from that image, and writes a plan for the second: a
-   line with the sizes of the areas, then a byte for each block, the area that it belongs to. */
+   each of its blocks has come to lie; heat.py watches some starts from that image, and writes a plan for the second.
+
+   That the second has other addresses may change a little: sets of objects have another order.  So blocks are counted
+   anew in each of many chapters (the import of a module is one), and a difference does not reach beyond its own.
+
+   The plan: a line with the sizes of the areas, the number of chapters and that of blocks; where each chapter begins, as
+   32-bit words; a digit for each block, the area that it belongs to. */
 
 #include <stdint.h>
 #include <stdio.h>
@@ -12,9 +17,12 @@
 
 #include "snapshot.h"
 
-static unsigned char *plan;
-static size_t planned;
-static size_t blocks; /* so many have been allocated */
+static unsigned char *areas;
+static uint32_t *planned; /* where the plan's chapters begin, and the number of its blocks */
+static size_t planned_chapters;
+
+static uint32_t begun[1 << 14]; /* where our own chapters begin */
+static size_t chapters, blocks;
 
 /* Granule of the heap -> number of the block that began there last, counted from 1; in a map of its own. */
 static uint32_t *numbers;
@@ -34,27 +42,43 @@ snapshot_read_plan(const char *path)
     numbers = mmap(NULL, GRANULES * sizeof *numbers, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (numbers == MAP_FAILED)
         fail("snapshot: memory");
-    size_t sizes[SNAPSHOT_COLD] = {0};
+    size_t sizes[SNAPSHOT_COLD] = {0}, count;
     FILE *file = fopen(path, "r");
     if (file == NULL)
         fail(path);
-    if (fscanf(file, "%zu %zu %zu %zu", &sizes[0], &sizes[1], &sizes[2], &planned) != 4 || fgetc(file) != '\n') {
+    if (fscanf(file, "%zu %zu %zu %zu %zu", &sizes[0], &sizes[1], &sizes[2], &planned_chapters, &count) != 5
+        || fgetc(file) != '\n') {
         fprintf(stderr, "%s: not a plan\n", path);
         _exit(1);
     }
-    plan = malloc(planned + 1);
-    if (plan == NULL || fread(plan, 1, planned, file) != planned)
+    planned = malloc((planned_chapters + 1) * sizeof *planned);
+    areas = malloc(count + 1);
+    if (planned == NULL || areas == NULL || fread(planned, sizeof *planned, planned_chapters, file) != planned_chapters
+        || fread(areas, 1, count, file) != count)
         fail(path);
+    planned[planned_chapters] = (uint32_t)count;
     fclose(file);
     snapshot_divide_heap(sizes);
 }
 
-int
-snapshot_planned_area(size_t size)
+void
+snapshot_next_chapter(void)
 {
-    (void)size;
+    if (chapters == sizeof begun / sizeof *begun) {
+        fputs("snapshot: too many chapters\n", stderr);
+        _exit(1);
+    }
+    begun[chapters++] = (uint32_t)blocks;
+}
+
+int
+snapshot_planned_area(void)
+{
     size_t block = blocks++;
-    return block < planned ? plan[block] - '0' : SNAPSHOT_COLD;
+    if (chapters == 0 || chapters > planned_chapters)
+        return SNAPSHOT_COLD;
+    size_t there = planned[chapters - 1] + (block - begun[chapters - 1]);
+    return there < planned[chapters] ? areas[there] - '0' : SNAPSHOT_COLD;
 }
 
 void
@@ -71,4 +95,7 @@ snapshot_write_blocks(const char *path)
     FILE *file = fopen(path, "w");
     if (file == NULL || fwrite(numbers, sizeof *numbers, count, file) != count || fclose(file) != 0)
         fail(path);
+    file = fopen("chapters", "w");
+    if (file == NULL || fwrite(begun, sizeof *begun, chapters, file) != chapters || fclose(file) != 0)
+        fail("chapters");
 }

@@ -101,6 +101,19 @@ call(PyObject *function)
     Py_DECREF(result);
 }
 
+/* chapter(): for record.py, when it begins with something else. */
+static PyObject *
+chapter(PyObject *module, PyObject *nothing)
+{
+    snapshot_next_chapter();
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {
+    {"chapter", chapter, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
 /* What of the host is in the heap?  A child looks, whose own objects lie in the C library's heap. */
 static void
 audit(PyObject *module)
@@ -176,6 +189,7 @@ snapshot_record(int argc, char **argv)
         _exit(2);
     }
     snapshot_read_plan("plan");
+    snapshot_next_chapter();
     char *nothing[] = {"/bin/toolbox", NULL};
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL); /* whatever the build's parent ignores */
@@ -183,11 +197,12 @@ snapshot_record(int argc, char **argv)
 
     PyObject *restore = load("restore.py", "_restore"), *recorder = load("record.py", "_record");
     PyObject *record = PyObject_GetAttrString(recorder, "record");
-    if (record == NULL)
+    if (record == NULL || PyModule_AddFunctions(recorder, functions) < 0)
         fail("record() is missing");
     call(record);
     Py_DECREF(record);
     audit(recorder);
+    snapshot_next_chapter();
     PyDict_Clear(PyModule_GetDict(recorder));
     Py_DECREF(recorder);
     struct snapshot_state *state = &snapshot_state;

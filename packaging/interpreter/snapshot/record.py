@@ -17,6 +17,9 @@ import time
 
 import _restore
 
+#: chapter(): tells the recorder that something else begins (plan.c); it puts the function here.
+chapter = None
+
 contents = {}
 
 #: (module, variable) for each question to the environment.
@@ -37,9 +40,11 @@ def record():
     _imp.get_frozen_object = _restore.get_frozen_object
     with open("codes", "w", encoding="utf-8") as file:
         file.write("".join(f"{name}\n" for name in _restore.codes))
+    chapter()
     _restore.streams = tuple(zip(*(open_streams(sample) for sample in samples()), strict=True))
     prepare()
     train()
+    chapter()
     forget()
 
 
@@ -51,6 +56,7 @@ def execute(path, namespace):
 
 def keep_code(name, *data):
     """_imp.get_frozen_object, while recording: a code object lives on, so the bytes that it came from need not."""
+    chapter()
     code = _restore.codes[name] = _restore.true_frozen_object(name, *data)
     return code
 
@@ -132,6 +138,7 @@ def train():
     A start then finds both as it needs them, and leaves their pages alone.
     """
     for _ in range(100):
+        chapter()
         start("true")
         start("toolbox", "true")
         start("echo")

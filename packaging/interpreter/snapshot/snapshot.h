@@ -35,7 +35,8 @@ void snapshot_divide_heap(const size_t *sizes);
 /* plan.c: which area a block belongs to.  The heap's areas, in their order; what no start touches comes last. */
 enum { SNAPSHOT_WRITTEN, SNAPSHOT_READ, SNAPSHOT_WARM, SNAPSHOT_COLD, SNAPSHOT_AREAS };
 void snapshot_read_plan(const char *path);
-int snapshot_planned_area(size_t size);
+void snapshot_next_chapter(void);
+int snapshot_planned_area(void);
 void snapshot_note_block(const void *block);
 void snapshot_write_blocks(const char *path);
 
