@@ -1,4 +1,4 @@
-"""The `snakeroot` command: new, check, build, run, ssh, password."""
+"""The `snakeroot` command: new, check, build, run, image, write, ssh, password."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import secrets
 import sys
 from pathlib import Path
 
-from snakeroot import config, image, new, qemu, remote
-from snakeroot.host import BuildError
+from snakeroot import config, disk, image, new, qcow2, qemu, remote, write
+from snakeroot.host import BuildError, step
 from toolbox.trust.password import hash_password
 
 
@@ -55,6 +55,21 @@ def _parser() -> argparse.ArgumentParser:
         ("password", _password, "make the hash of a password for snakeroot.toml"),
     ):
         commands.add_parser(name, help=text).set_defaults(run=run)
+    make_image = commands.add_parser("image", help="build, and make a disk image")
+    make_image.add_argument(
+        *("--format",),
+        choices=sorted(IMAGES),
+        default="disk",
+        help="disk: byte by byte, with holes; qcow2: for QEMU, small",
+    )
+    make_image.add_argument("-o", dest="output", metavar="FILE", type=Path, required=True)
+    make_image.set_defaults(run=_image)
+    to_disk = commands.add_parser(
+        "write", help="build, and write to a disk; all that is on it is lost"
+    )
+    to_disk.add_argument("device", metavar="DEVICE", type=Path, help="the whole disk: /dev/sdX")
+    to_disk.add_argument("--yes", action="store_true", help="don't ask")
+    to_disk.set_defaults(run=_write)
     shell = commands.add_parser(
         "ssh", help="a shell in the running box, or one command: ssh -- ls -l"
     )
@@ -84,6 +99,29 @@ def _build(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     instance = config.load(arguments.folder)
     return qemu.boot(instance, image.build(instance))
+
+
+#: Format -> what writes it.
+IMAGES = {"disk": disk.raw, "qcow2": qcow2.write}
+
+
+def _image(arguments: argparse.Namespace) -> int:
+    made = _disk(config.load(arguments.folder))
+    with step(f"{arguments.format} image"):
+        IMAGES[arguments.format](made, arguments.output)
+    print(arguments.output)
+    return 0
+
+
+def _write(arguments: argparse.Namespace) -> int:
+    instance = config.load(arguments.folder)
+    return write.write(_disk(instance), arguments.device, arguments.yes)
+
+
+def _disk(instance: config.Instance) -> disk.Disk:
+    built = image.build(instance)
+    with step("boot loader and disk"):
+        return disk.make(disk.release(built, 1), disk.layout(instance.settings.disk))
 
 
 def _ssh(arguments: argparse.Namespace) -> int:

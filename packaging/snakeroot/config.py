@@ -75,6 +75,22 @@ class Machine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DiskSettings:
+    """[disk]: the box's disk.  What is chosen here holds for the disk's whole life."""
+
+    boot: int = setting(32, help="MiB for each slot's kernel and initramfs")
+    root: int = setting(512, help="MiB for each slot's root file system")
+    perm: int = setting(
+        64, help="MiB for /perm in the image; on the device it grows to the disk's end"
+    )
+    seed: str = setting(
+        "",
+        help="what the identifiers of the disk's partitions are made from; two disks in one machine"
+        " want different ones, and `snakeroot new` draws one",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The top of snakeroot.toml."""
 
@@ -98,6 +114,7 @@ class Settings:
     services: dict[str, Service] = setting({}, help="the programs that the box runs")
     files: dict[str, str] = setting({}, help='"/path/in/the/image" = "file or folder"')
     kernel: KernelSettings = setting(KernelSettings(), help="which kernel")
+    disk: DiskSettings = setting(DiskSettings(), help="the box's disk")
     machine: Machine = setting(Machine(), help="the virtual machine of `snakeroot run`")
 
 
@@ -157,6 +174,10 @@ def _problems(instance: Instance) -> list[tuple[tuple[str, ...], str]]:
             found.append((("files", target), text))
         if not (instance.path / source).expanduser().exists():
             found.append((("files", target), f"'{source}': no such file or folder"))
+    # The journal of an ext4 that is to grow; GRUB's and our own numbers of sectors have ten digits.
+    for name, least in (("boot", 1), ("root", 1), ("perm", 16)):
+        if not least <= (size := getattr(settings.disk, name)) <= 1 << 20:
+            found.append((("disk", name), f"{size} MiB: must be {least} to {1 << 20}"))
     taken: dict[int, str] = {settings.machine.page_port: "machine.page_port"}
     for name, service in settings.services.items():
         keys = ("services", name)

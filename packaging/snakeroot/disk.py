@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snakeroot import grub
+from snakeroot.config import DiskSettings
 from snakeroot.host import BuildError, run
+from snakeroot.image import Image
+from snakeroot.kernel import CONSOLE
 from toolbox.storage import bootstate, gpt, slot
 from toolbox.storage.device import SECTOR
 from toolbox.storage.gpt import MIB
@@ -64,6 +67,28 @@ class Release:
 
     boot: bytes
     root: bytes
+
+
+def release(image: Image, number: int) -> Release:
+    """The image as what a slot gets.  BuildError for a kernel's argument that GRUB cannot pass on.
+
+    number: newer releases have higher ones; it decides only when the boot state is lost.
+    """
+    # The last console is where init's messages go; a machine without that port has the screen.
+    words = ["console=tty0", f"console={CONSOLE}", "quiet", "panic=10", *image.arguments]
+    for word in words:
+        if not slot.WORD.fullmatch(word):
+            raise BuildError(
+                f"kernel.arguments: {word!r} cannot be passed on by the boot loader",
+                "use letters, digits and " + " ".join("_.,:;=/@%+^~!-"),
+            )
+    boot = slot.boot_area(image.kernel.read_bytes(), image.initramfs.read_bytes(), number, words)
+    return Release(boot, image.root.read_bytes())
+
+
+def layout(settings: DiskSettings) -> Layout:
+    """The sizes that snakeroot.toml asks for."""
+    return Layout(settings.boot, settings.root, settings.perm, settings.seed)
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ def create(folder: Path) -> None:
                 ("@HOSTNAME@", name),
                 ("@PASSWORD@", hash_password(password)),
                 ("@PUBLIC_KEY@", f"{public} {name}"),
+                ("@SEED@", secrets.token_hex(8)),
             ):
                 text = text.replace(word, value)
             target.write_text(text)

@@ -78,11 +78,15 @@ class Disk(BlockDevice):
 
     A device is read and written directly (O_DIRECT): a slot that is read back comes from the disk and not
     from memory, one sector is written as one sector and not as the page around it, and an update of any
-    size takes none of the memory that the programs need.  OSError as open(2) and ioctl(2) say.
+    size takes none of the memory that the programs need.  OSError as open(2) says.
+
+    exclusive: nobody else, no mount among them, may use the device (EBUSY)
     """
 
-    def __init__(self, path: str, *, writable: bool = False) -> None:
+    def __init__(self, path: str, *, writable: bool = False, exclusive: bool = False) -> None:
         mode = (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC
+        if exclusive:
+            mode |= os.O_EXCL
         try:
             self.fd = os.open(path, mode | os.O_DIRECT)
         except OSError as error:
