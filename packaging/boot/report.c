@@ -77,18 +77,18 @@ static long patience(void)
 
 void fail(const char *what, const char *argument, long error)
 {
-    say(QUIET_TOO, what, argument, error);
+    say(CRITICAL, what, argument, error);
     if (!SYS(faccessat, AT_FDCWD, "/rescue", 1 /* X_OK */)) {
-        say(QUIET_TOO, "running /rescue", "", 0);
+        say(CRITICAL, "running /rescue", "", 0);
         arguments[0] = "/rescue";
         long r = SYS(execve, "/rescue", arguments, environment);
-        say(QUIET_TOO, "cannot run /rescue", "", r);
+        say(CRITICAL, "cannot run /rescue", "", r);
     }
     /* A reboot, not a halt: a boot loader that counts tries can then fall back to another system. */
     struct text t = {0};
     add_number(&t, patience());
     add(&t, " s");
-    say(QUIET_TOO, "reboot in ", t.s, 0);
+    say(CRITICAL, "reboot in ", t.s, 0);
     sleep_milliseconds(patience() * 1000);
     SYS(reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_RESTART, 0);
     for (;;) /* the kernel panics when its first process ends */

@@ -11,8 +11,8 @@ void add_number(struct text *t, long n);
 /* a text of up to three parts */
 struct text join(const char *a, const char *b, const char *c);
 
-/* printk's levels: QUIET_TOO is shown on the console even when the command line says `quiet` */
-#define QUIET_TOO "<2>"
+/* printk's levels; with `quiet` on the command line the console shows those below 4 */
+#define CRITICAL "<2>"
 #define WARNING "<4>"
 
 /* one line in the kernel's log: "first stage: WHAT ARGUMENT: ENOENT (2)"; error 0: none */

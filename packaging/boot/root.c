@@ -43,7 +43,7 @@ static int has_line(const char *text, const char *key, const char *value)
 /* The partition with a GPT label: the kernel writes PARTNAME=LABEL into its uevent.  Empty: none. */
 static struct text find_label(const char *label)
 {
-    static char entries[4096], uevent[1024];
+    static char entries[4096] __attribute__((aligned(8))), uevent[1024];
     struct text found = {0};
     long n, fd = open_file("/sys/class/block", O_RDONLY | O_DIRECTORY);
     if (fd < 0)

@@ -10,8 +10,8 @@
  *
  * The kernel boots on with an initramfs that was cut off or that did not fit into memory: it prints
  * "Initramfs unpacking failed" and runs whatever /init there is.  So the archive ends with the list, and
- * nothing is done before that was found whole.  (A cut inside of /init itself ends in a signal, and the
- * end of the first process is a panic, which `panic=` turns into a reboot.)
+ * nothing is done before that was found whole.  (Cut off inside of /init itself, the kernel finds no init
+ * and panics, which `panic=` turns into a reboot.)
  */
 #include "linux.h"
 #include "report.h"
@@ -58,9 +58,9 @@ static char *next_word(char **line)
     return word;
 }
 
-/* The list has a line for each module, "load SIZE PATH [PARAMETER]..." or "ram SIZE PATH", in the order of
- * their insertion, and the line "end".  With `insert` 0 the files' sizes are checked and nothing is done;
- * else the modules are inserted, and the one of the RAM disk is noted. */
+/* The list has a line for each module, "load SIZE PATH" or "ram SIZE PATH", in the order of their insertion,
+ * and the line "end".  With `insert` 0 the files' sizes are checked and nothing is done; else the modules
+ * are inserted, but for the RAM disk's, which is noted: how large a disk is wanted is not known yet. */
 static void read_list(int insert)
 {
     static char list[8192]; /* a hundred modules */
@@ -78,7 +78,7 @@ static void read_list(int insert)
         if (same(what, "end"))
             return;
         long size = number(next_word(&line));
-        const char *path = next_word(&line), *parameters = line;
+        const char *path = next_word(&line);
         if (!insert) {
             struct statx s = {0};
             r = SYS(statx, AT_FDCWD, path, 0, STATX_SIZE, &s);
@@ -88,9 +88,9 @@ static void read_list(int insert)
             ram_module = path;
         } else {
             /* Not the end: perhaps it is of no use on this machine. */
-            r = insert_module(path, parameters);
+            r = insert_module(path, "");
             if (r < 0)
-                say(QUIET_TOO, "cannot insert the module ", path, r);
+                say(CRITICAL, "cannot insert the module ", path, r);
         }
     }
     fail(incomplete, LIST " has no end", 0);
@@ -100,7 +100,7 @@ static void read_list(int insert)
  * it later.  Another file system mounted there is left alone. */
 static void empty(long folder, const struct statx *top)
 {
-    char entries[1024];
+    char entries[1024] __attribute__((aligned(8)));
     long n;
     while ((n = SYS(getdents64, folder, entries, sizeof entries)) > 0)
         for (long at = 0; at < n; at += ((struct entry *)(entries + at))->length) {
@@ -134,7 +134,7 @@ static void switch_root(void)
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
         struct text target = join(ROOT, kept[i], "");
         if ((r = SYS(mount, kept[i], target.s, NULL, MS_MOVE)) < 0)
-            say(QUIET_TOO, "the root cannot have the mount ", kept[i], r);
+            say(CRITICAL, "the root cannot have the mount ", kept[i], r);
     }
     if ((r = SYS(chdir, ROOT)) < 0)
         fail("cannot enter the root", "", r);
