@@ -107,6 +107,25 @@ def test_what_seldom_changes_is_packed_once(
     assert len(list((cache / "squashfs").iterdir())) == 3, "and no scraps"
 
 
+def test_the_cache_forgets_what_was_used_longest_ago(tmp_path: Path, cache: Path) -> None:
+    def write(number: int) -> set[Path]:
+        tree = example()
+        tree.file("bin/program", b"%d" % number, 0o755)
+        squashfs.write(tree, tmp_path / f"root{number}", "lz4")
+        return set((cache / "squashfs").iterdir())
+
+    first = write(0)
+    for number in range(1, squashfs.REMEMBERED):
+        kept = write(number)
+    assert len(kept) == squashfs.REMEMBERED
+    for age, path in enumerate([*first, *(kept - first)]):
+        os.utime(path, (age, age))
+    (tmp_path / "root0").unlink()
+    write(0)  # used again
+    assert len(write(99)) == squashfs.REMEMBERED
+    assert first < write(99)
+
+
 def test_same_tree_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = []
     for number in ("1", "2"):
