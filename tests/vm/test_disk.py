@@ -1,0 +1,104 @@
+"""The disk image boots to the page: by BIOS and by UEFI, from every kind of disk; /perm fills the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from snakeroot import config, disk, image, new
+
+from tests.vm.conftest import Box, namespace
+
+#: Debian 12 has it with this name, Debian 13 and Ubuntu only the one of 4 MiB.
+FIRMWARE = next(
+    (p for n in ("", "_4M") if (p := Path(f"/usr/share/OVMF/OVMF_CODE{n}.fd")).exists()), None
+)
+
+#: Kind of disk -> QEMU's words for one whose drive is called "disk".
+BUSES = {
+    "virtio": ("-device", "virtio-blk-pci,drive=disk,bootindex=1"),
+    "sata": ("-device", "ich9-ahci,id=ahci", "-device", "ide-hd,bus=ahci.0,drive=disk,bootindex=1"),
+    "nvme": ("-device", "nvme,serial=1,drive=disk,bootindex=1"),
+    "usb": ("-device", "qemu-xhci", "-device", "usb-storage,drive=disk,bootindex=1"),
+}
+
+
+class DiskBox(Box):
+    """A box that QEMU boots from its disk, as a machine does: the firmware finds the boot loader."""
+
+    def __init__(
+        self, folder: Path, netns: str, image: Path, bus: str = "virtio", *, uefi: bool = False
+    ) -> None:
+        self.instance = config.load(folder)
+        self.password = (folder / "first-password").read_text().strip()
+        self.netns = netns
+        self.log = folder / "console.log"
+        ports = {8080: 80, 8022: 22, 8000: 8000}
+        (self.instance.output / "ports").write_text("".join(f"{g} {h}\n" for h, g in ports.items()))
+        forwards = "".join(f",hostfwd=tcp:127.0.0.1:{h}-:{g}" for h, g in ports.items())
+        argv = [
+            *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max"),
+            *("-machine", "q35", "-m", "512", "-smp", "2"),
+            *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+            *("-netdev", f"user,id=net{forwards}", "-device", "virtio-net-pci,netdev=net,romfile="),
+            *("-drive", f"file={image},format=raw,if=none,id=disk,discard=unmap", *BUSES[bus]),
+            *("-serial", "stdio"),
+        ]
+        if uefi:
+            argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE}"]
+        self.started = time.monotonic()
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                ["ip", "netns", "exec", netns, *argv],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+
+@contextlib.contextmanager
+def booted(folder: Path, path: Path, *words: Any, **options: Any) -> Iterator[DiskBox]:
+    with namespace() as netns:
+        box = DiskBox(folder, netns, path, *words, **options)
+        try:
+            yield box
+        finally:
+            box.close()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, disk.Disk]:
+    folder = tmp_path_factory.mktemp("disk") / "hello"
+    new.create(folder)
+    instance = config.load(folder)
+    release = disk.release(image.build(instance), 1)
+    return folder, disk.make(release, disk.layout(instance.settings.disk))
+
+
+@pytest.mark.parametrize("uefi", [False, True], ids=["bios", "uefi"])
+def test_it_boots_to_the_page_and_keeps_what_was_written(
+    made: tuple[Path, disk.Disk], tmp_path: Path, uefi: bool
+) -> None:
+    folder, whole = made
+    path = tmp_path / "disk.img"
+    disk.raw(whole, path)
+    (config.load(folder).output / "known_hosts").unlink(missing_ok=True)  # a new disk, a new key
+    with booted(folder, path, uefi=uefi) as box:
+        box.ready()
+        words = box.ssh("cat /proc/cmdline").out
+        assert " snakeroot.slot=a snakeroot.boot=committed " in words
+        assert " root=PARTLABEL=A-root " in words
+        mounted = box.ssh("mount").out
+        assert re.search(r"^/dev/vda5 on / type squashfs \(ro,", mounted, re.M)
+        assert re.search(r"^/dev/vda8 on /perm type ext4 \(rw,", mounted, re.M)
+        assert box.ssh("echo kept > /perm/note").status == 0
+        box.poweroff()
+    with booted(folder, path, uefi=uefi) as box:
+        assert box.ready().ssh("cat /perm/note").out == "kept\n"
+        box.poweroff()
