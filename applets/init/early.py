@@ -190,12 +190,30 @@ def perm(log: Log, path: str = PERM) -> None:
     flags = door.MS_NOSUID | door.MS_NODEV
     device = find_perm(log)
     what = f"mount {path} from {device}"
+    if device:
+        attempt(log, f"grow {device}", _grow_partition, log, device)
     if device and attempt(log, what, door.mount, device, path, "ext4", flags):
         log(f"{path} is {device}")
+        attempt(log, f"grow {path}", _grow_file_system, log, device, path)
         return
     if device is None:
         log(f"no partition is labelled {PERM_LABEL}: {path} is in memory and is lost at power-off")
     attempt(log, f"mount {path}", door.mount, "perm", path, "tmpfs", flags, "mode=0755")
+
+
+def _grow_partition(log: Log, device: str) -> None:
+    """The image's partition is small; the disk that it was written to is not."""
+    from toolbox.storage import grow
+
+    if grow.grow_partition(device):
+        log(f"{device} now reaches to the end of its disk")
+
+
+def _grow_file_system(log: Log, device: str, path: str) -> None:
+    from toolbox.storage import grow
+
+    if grow.grow_ext4(device, path):
+        log(f"{path} now fills {device}")
 
 
 def find_perm(log: Log, label: str = PERM_LABEL) -> str | None:

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 BLKRRPART = 0x125F
 BLKRASET = 0x1262
+BLKPG = 0x1269
+BLKPG_RESIZE_PARTITION = 3
+
+#: struct blkpg_partition: start and length in bytes, number, two names that the kernel does not read.
+_BLKPG_PARTITION = struct.Struct("=qqi64s64s4x")
+#: struct blkpg_ioctl_arg: what to do, flags, size of the other structure, pointer to it.
+_BLKPG_ARGUMENT = struct.Struct("@iiiP")
 
 SYSFS = "/sys/class/block"
 
@@ -126,6 +133,20 @@ def read_partitions(fd: int) -> None:
     import fcntl
 
     fcntl.ioctl(fd, BLKRRPART)
+
+
+def resize_partition(fd: int, number: int, start: int, length: int) -> None:
+    """Tell the kernel that a partition of the disk `fd` has another length now (BLKPG); it may be mounted.
+
+    start, length: in bytes.  OSError: EBUSY when it would overlap another, ENXIO when there is none.
+    """
+    import fcntl
+
+    from toolbox.linux.syscall import address
+
+    partition = _BLKPG_PARTITION.pack(start, length, number, b"", b"")
+    pointer = address(partition)
+    fcntl.ioctl(fd, BLKPG, _BLKPG_ARGUMENT.pack(BLKPG_RESIZE_PARTITION, 0, len(partition), pointer))
 
 
 def _file_systems() -> Iterator[tuple[str, FileSystem]]:
