@@ -138,19 +138,31 @@ struct text copy_to_ram(const char *from, const char *module)
     return join(RAM_DISK, "", "");
 }
 
+/* No read-ahead on a disk that holds nothing but the root: the page fault of a mapped program reads around
+ * the page by that much, and every 128 KiB block that it touches is decompressed whole.  Without it a cold
+ * start is quicker by a quarter to two thirds and fills less of the page cache.
+ *
+ * But it belongs to the disk, not to the partition, and without it a file on /perm is read page by page, at a
+ * tenth of the speed.  So the disk of a partition keeps what the kernel gave it.  `readahead=KIB` sets it
+ * for either. */
+static void set_read_ahead(long fd, const char *device)
+{
+    const char *wanted = option("readahead="), *name = after(device, "/dev/");
+    struct text partition = join("/sys/class/block/", name ? name : "", "/partition");
+    if (!wanted && !SYS(faccessat, AT_FDCWD, partition.s, 0 /* F_OK */))
+        return;
+    long r = SYS(ioctl, fd, BLKRASET, wanted ? 2 * number(wanted) : 0); /* in sectors */
+    if (r < 0)
+        say(WARNING, "cannot set the read-ahead of ", device, r);
+}
+
 void mount_root(const char *device, const char *folder)
 {
-    const char *read_ahead = option("readahead=");
     long r, fd = open_file(device, O_RDONLY);
     if (fd < 0)
         fail("cannot open ", device, fd);
     squashfs_size(fd, device);
-    /* No read-ahead: the page fault of a mapped program reads around the page by that much, and every
-     * 128 KiB block that it touches is decompressed.  Without it, a cold start takes a third of the time
-     * and of the page cache.  `readahead=KIB` changes it; the ioctl counts sectors. */
-    r = SYS(ioctl, fd, BLKRASET, read_ahead ? 2 * number(read_ahead) : 0);
-    if (r < 0)
-        say(WARNING, "cannot set the read-ahead of ", device, r);
+    set_read_ahead(fd, device);
     SYS(close, fd);
     r = SYS(mount, device, folder, "squashfs", MS_RDONLY | MS_NODEV, 0);
     if (r == -ENODEV)

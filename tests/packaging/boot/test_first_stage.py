@@ -60,7 +60,9 @@ def test_a_partition_is_found_by_its_label(
 ) -> None:
     """The label counts as a whole: not one that begins with it, and not another's on the same disk."""
     here = root(
-        tmp_path / "here", "grep ' / ' /proc/mounts; cat /sys/block/vda/vda3/uevent", compression
+        tmp_path / "here",
+        "grep ' / ' /proc/mounts; echo ahead $(cat /sys/block/vda/queue/read_ahead_kb)",
+        compression,
     )
     parts = {
         "A-root-old": b"junk",
@@ -71,6 +73,7 @@ def test_a_partition_is_found_by_its_label(
     disk = partitions(tmp_path / "disk", parts)
     console = machine.boot(machine.initramfs(), "root=/dev/vda1 root=PARTLABEL=A-root", disk)
     assert "/dev/vda3 / squashfs ro" in console, "and the last root= counts"
+    assert "ahead 128\n" in console, "the disk's read-ahead is /perm's, too"
     assert "END" in console
 
 
