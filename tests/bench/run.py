@@ -139,6 +139,7 @@ def boot(runs: int = 5) -> None:
             f"\nboot ({qemu.accelerator()}, seconds from 'Run /init', median / minimum of {runs})"
         )
         print(f"  {'initramfs':<24} {built.initramfs.stat().st_size:>12,} bytes")
+        print(f"  {'root':<24} {built.root.stat().st_size:>12,} bytes")
         rows: dict[str, list[float]] = {}
         for _ in range(runs):
             for name, seconds in watched_boot(one, built).items():
