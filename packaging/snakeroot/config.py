@@ -59,8 +59,8 @@ class KernelSettings:
     arguments: list[str] = setting([], help="words for the kernel's command line")
     modules: list[str] = setting([], help="modules to load besides those for a virtual machine")
     disks: list[Literal["virtio", "scsi", "sata", "nvme", "usb"]] = setting(
-        ["virtio"],
-        help="kinds of disks that the root may lie on: their drivers are in the initramfs",
+        [],
+        help="kinds of disks that the root may lie on besides virtio's; their drivers come early",
     )
 
 

@@ -55,7 +55,8 @@ PROTOCOLS = {"ip": 0, "icmp": 1, "tcp": 6, "udp": 17, "ipv6": 41, "ipv6-icmp": 5
 
 def early_modules(kernel: Kernel, settings: Settings) -> dict[str, bytes]:
     """The modules that lead to the root (see Kernel.modules); those of the first stage."""
-    wanted = [module for kind in settings.kernel.disks for module in DISKS[kind]]
+    # A virtual machine's always: `snakeroot run` boots every box.
+    wanted = [module for kind in ("virtio", *settings.kernel.disks) for module in DISKS[kind]]
     if settings.root == "ram":
         wanted.append(RAM_DISK)
     return kernel.modules((*wanted, "squashfs"))
