@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from toolbox.release import ReleaseError, manifest
+from toolbox.release import manifest
 from toolbox.release.manifest import FILE, VERSION, WORD
 
 TYPE_CHECKING = False

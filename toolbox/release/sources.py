@@ -13,6 +13,7 @@ from toolbox.release import ReleaseError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
     from http.client import HTTPConnection, HTTPResponse
     from typing import BinaryIO
@@ -41,27 +42,71 @@ class Source:
     received = 0
     whole = False
 
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._kept = b""
+        self._queue = b""
+        self._wanted: tuple[int, int | None] | None = None
+
+    def keep(self, data: bytes) -> None:
+        """Remember the whole's first bytes, which were read: they are not fetched again."""
+        self._kept = data
+
     def at(self, start: int, stop: int | None = None) -> None:
         """What `read` gives next is [start, stop) of the whole; stop None: up to the end.
 
         ReleaseError when it cannot be had; Interrupted when that may change.
         """
-        raise NotImplementedError
+        self._queue = self._kept[start:stop]
+        self._wanted = start + len(self._queue), stop
+        if not self._queue:
+            self._find()
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes; b"" at the end.  Errors as for `at`."""
+        if self._queue:
+            data, self._queue = self._queue[:size], self._queue[size:]
+            return data
+        if self._wanted is not None:
+            self._find()
+        data = self._read(size)
+        self.received += len(data)
+        return data
+
+    def _find(self) -> None:
+        if self._wanted is not None:
+            start, stop = self._wanted
+            if stop is None or start < stop:
+                self._seek(start, stop)
+            self._wanted = None
+
+    def _seek(self, start: int, stop: int | None) -> None:
+        raise NotImplementedError
+
+    def _read(self, size: int) -> bytes:
         raise NotImplementedError
 
     def exactly(self, size: int) -> bytes:
-        """That many bytes.  Interrupted when there are fewer."""
+        """That many bytes.  ReleaseError when there are fewer."""
         parts = []
         while size:
             data = self.read(min(size, PIECE))
             if not data:
-                raise Interrupted(f"{self.name}: ends too early")
+                raise self._short()
             parts.append(data)
             size -= len(data)
         return b"".join(parts)
+
+    def skip(self, size: int) -> None:
+        """Read that many bytes for nothing."""
+        while size:
+            data = self.read(min(size, PIECE))
+            if not data:
+                raise self._short()
+            size -= len(data)
+
+    def _short(self) -> ReleaseError:
+        return ReleaseError(f"{self.name}: ends too early")
 
     def close(self) -> None:
         """Let go of what is open; `at` opens it anew."""
@@ -72,22 +117,29 @@ class FileSource(Source):
 
     def __init__(self, path: str) -> None:
         """OSError when it cannot be opened."""
-        self.name = path
-        self._file = open(path, "rb")
+        super().__init__(path)
+        self._file: BinaryIO | None = open(path, "rb")
 
-    def at(self, start: int, stop: int | None = None) -> None:
-        self._file.seek(start)
-
-    def read(self, size: int) -> bytes:
+    def _seek(self, start: int, stop: int | None) -> None:
         try:
-            data = self._file.read(size)
+            if self._file is None:
+                self._file = open(self.name, "rb")
+            self._file.seek(start)
         except OSError as error:
             raise ReleaseError(f"{self.name}: {error.strerror}") from None
-        self.received += len(data)
-        return data
+
+    def _read(self, size: int) -> bytes:
+        if self._file is None:
+            return b""
+        try:
+            return self._file.read(size)
+        except OSError as error:
+            raise ReleaseError(f"{self.name}: {error.strerror}") from None
 
     def close(self) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 class PipeSource(Source):
@@ -96,22 +148,23 @@ class PipeSource(Source):
     whole = True
 
     def __init__(self, name: str, file: BinaryIO) -> None:
-        self.name = name
+        super().__init__(name)
         self._file = file
+        self._position = 0
 
-    def at(self, start: int, stop: int | None = None) -> None:
-        if start < self.received:
+    def _seek(self, start: int, stop: int | None) -> None:
+        if start < self._position:
             raise ReleaseError(f"{self.name}: what has passed cannot be read again")
-        while start > self.received:
-            if not self.read(min(PIECE, start - self.received)):
-                raise ReleaseError(f"{self.name}: ends too early")
+        while start > self._position:
+            if not self._read(min(PIECE, start - self._position)):
+                raise self._short()
 
-    def read(self, size: int) -> bytes:
+    def _read(self, size: int) -> bytes:
         try:
             data = self._file.read(size)
         except OSError as error:
             raise ReleaseError(f"{self.name}: {error.strerror or error}") from None
-        self.received += len(data)
+        self._position += len(data)
         return data
 
 
@@ -120,11 +173,12 @@ class HTTPSource(Source):
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
         """clock: seconds.  ReleaseError when the URL is none for HTTP."""
+        super().__init__(url)
         _split(url)
-        self.name = url
         self.silence = SILENCE
         self._clock = clock
-        self._url = url
+        #: Where the last redirection led: a server asks for it once, not for every range.
+        self._moved = ""
         self._connection: HTTPConnection | None = None
         self._origin: tuple[str, str, int] | None = None
         self._response: HTTPResponse | None = None
@@ -132,45 +186,51 @@ class HTTPSource(Source):
         self._left: int | None = None
         self._began, self._start = 0.0, 0
 
-    def at(self, start: int, stop: int | None = None) -> None:
-        if self._response is not None and self.whole and start >= self._position:
-            self._skip(start - self._position)
-            return
-        if self._response is not None and start == self._position and stop is None:
-            return
-        if self._response is not None and self._left:
-            self.close()  # the rest of the last range is not wanted
-        self._open(start, stop)
-        if self.whole:
-            self._skip(start)
+    def _seek(self, start: int, stop: int | None) -> None:
+        if self._response is None or not self._is_under_way(start, stop):
+            if self._left != 0:
+                self.close()  # what is left of the last range is not wanted
+            self._open(start, stop)
+        while self._position < start:
+            if not self._read(min(PIECE, start - self._position)):
+                raise self._short()
 
-    def read(self, size: int) -> bytes:
+    def _is_under_way(self, start: int, stop: int | None) -> bool:
+        """Whether the response that is being read leads there."""
+        if self.whole:
+            return start >= self._position
+        end = None if self._left is None else self._position + self._left
+        return start == self._position and end is not None and stop is not None and stop <= end
+
+    def _read(self, size: int) -> bytes:
         from http.client import HTTPException
 
-        if self._response is None:
+        if self._response is None or self._left == 0:
             return b""
         if self._left is not None:
             size = min(size, self._left)
-            if not size:
-                return b""
         try:
-            data = self._response.read(size)
+            # Not `read`: that waits for all of it, however slowly it comes.
+            data = self._response.read1(size)
         except TimeoutError:
             raise self._fail(f"has sent nothing for {self.silence:g} seconds") from None
-        except (OSError, HTTPException) as error:
-            raise self._fail(_reason(error)) from None
+        except (OSError, HTTPException, ValueError) as error:
+            raise self._fail(f"broke off: {_reason(error)}") from None
         if not data and self._left:
             raise self._fail("broke the connection off")
-        self.received += len(data)
         self._position += len(data)
         if self._left is not None:
             self._left -= len(data)
+        self._check_pace(len(data))
+        return data
+
+    def _check_pace(self, size: int) -> None:
+        self._start += size
         elapsed = self._clock() - self._began
         if elapsed > SLOW_AFTER:
-            if self.received - self._start < SLOWEST * elapsed:
+            if self._start < SLOWEST * elapsed:
                 raise self._fail(f"sends less than {SLOWEST} bytes a second")
-            self._began, self._start = self._clock(), self.received
-        return data
+            self._began, self._start = self._clock(), 0
 
     def close(self) -> None:
         if self._response is not None:
@@ -180,34 +240,27 @@ class HTTPSource(Source):
             self._connection.close()
             self._connection = self._origin = None
 
-    def _skip(self, size: int) -> None:
-        while size:
-            data = self.read(min(size, PIECE))
-            if not data:
-                raise ReleaseError(f"{self.name}: ends too early")
-            size -= len(data)
+    def _short(self) -> ReleaseError:
+        # Without a length, the end and a broken connection look the same.
+        return self._fail("ended too early") if self._left is None else super()._short()
 
     def _fail(self, what: str) -> Interrupted:
         self.close()
         return Interrupted(f"{self.name}: the server {what}")
 
     def _open(self, start: int, stop: int | None) -> None:
-        """Send the request, and go where the server sends it."""
+        """Send the request, go where the server sends it, and look at what it answers."""
         headers = {"User-Agent": "snakeroot", "Accept-Encoding": "identity"}
         if not self.whole:
             headers["Range"] = f"bytes={start}-{'' if stop is None else stop - 1}"
-        url = self._url
-        for _ in range(MOST_REDIRECTIONS + 1):
-            response = self._request(url, headers)
-            if response.status not in (301, 302, 303, 307, 308):
-                break
-            location = response.headers.get("Location", "")
+        response = self._follow(self._moved or self.name, headers)
+        if self._moved and 400 <= response.status < 500:
+            # Such places may be good for a while only.
             self.close()
-            url = _join(url, location)
-        else:
-            raise ReleaseError(f"{self.name}: redirected more than {MOST_REDIRECTIONS} times")
+            self._moved = ""
+            response = self._follow(self.name, headers)
         self._response = response
-        self._began, self._start = self._clock(), self.received
+        self._began, self._start = self._clock(), 0
         if response.status == 206:
             self._position, self._left = start, self._length(response, start, stop)
         elif response.status == 200:
@@ -215,50 +268,86 @@ class HTTPSource(Source):
             self._position, self._left = 0, response.length
         else:
             self.close()
-            words = f"{self.name}: the server says {response.status} {response.reason}"
+            words = f"{self.name}: the server says {response.status} {_words(response.reason)}"
             if response.status >= 500 or response.status in (408, 429):
                 raise Interrupted(words)
             raise ReleaseError(words)
+
+    def _follow(self, url: str, headers: dict[str, str]) -> HTTPResponse:
+        for _ in range(MOST_REDIRECTIONS + 1):
+            response = self._request(url, headers)
+            if response.status not in (301, 302, 303, 307, 308):
+                return response
+            location = response.headers.get("Location", "")
+            self.close()
+            url = self._moved = _join(url, location)
+        self._moved = ""
+        raise ReleaseError(f"{self.name}: redirected more than {MOST_REDIRECTIONS} times")
 
     def _request(self, url: str, headers: dict[str, str]) -> HTTPResponse:
         from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
         scheme, host, port, target = _split(url)
+        kept = self._connection is not None and self._origin == (scheme, host, port)
+        if not kept:
+            self.close()
+            if scheme == "https":
+                self._connection = HTTPSConnection(
+                    host, port, timeout=self.silence, context=_context()
+                )
+            else:
+                self._connection = HTTPConnection(host, port, timeout=self.silence)
+            self._origin = scheme, host, port
+        connection = self._connection
+        if connection is None:
+            raise self._fail("is not connected")
         try:
-            if self._connection is None or self._origin != (scheme, host, port):
-                self.close()
-                if scheme == "https":
-                    self._connection = HTTPSConnection(
-                        host, port, timeout=self.silence, context=_context()
-                    )
-                else:
-                    self._connection = HTTPConnection(host, port, timeout=self.silence)
-                self._origin = scheme, host, port
-            self._connection.request("GET", target, headers=headers)
-            return self._connection.getresponse()
+            connection.request("GET", target, headers=headers)
+            return self._answer(connection)
         except TimeoutError:
             raise self._fail(f"has sent nothing for {self.silence:g} seconds") from None
-        except (OSError, HTTPException) as error:
-            raise self._fail(f"cannot be asked: {_reason(error)}") from None
+        except (OSError, HTTPException, ValueError) as error:
+            failure = self._fail(f"cannot be asked: {_reason(error)}")
+        if kept:
+            return self._request(url, headers)  # it had closed the connection meanwhile
+        raise failure
+
+    def _answer(self, connection: HTTPConnection) -> HTTPResponse:
+        """The response's head.  One that comes byte by byte is given up after SLOW_AFTER seconds."""
+        import socket
+        import threading
+
+        late = []
+
+        def give_up() -> None:
+            late.append(True)
+            try:
+                if connection.sock is not None:
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it has ended by itself
+
+        timer = threading.Timer(SLOW_AFTER, give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            return connection.getresponse()
+        except Exception:
+            if late:
+                raise TimeoutError from None
+            raise
+        finally:
+            timer.cancel()
 
     def _length(self, response: HTTPResponse, start: int, stop: int | None) -> int:
         """The bytes of a 206, checked against what was asked for (RFC 9110, 14.4)."""
-        text = response.headers.get("Content-Range", "")
-        unit, _, rest = text.partition(" ")
+        unit, _, rest = response.headers.get("Content-Range", "").partition(" ")
         span, _, total = rest.partition("/")
         first, _, last = span.partition("-")
-        numbers = [
-            int(n) if n.isascii() and n.isdecimal() and len(n) < 19 else -1 for n in (first, last)
-        ]
-        end = numbers[1] + 1
+        begin, end = _number(first), _number(last) + 1
         # A file that ends earlier than was asked for is no error here.
-        short = total == str(end) or stop is None
-        if (
-            unit != "bytes"
-            or numbers[0] != start
-            or end <= start
-            or (stop is not None and end != stop and not (short and end < stop))
-        ):
+        wanted = end == stop or (end == _number(total) and (stop is None or end < stop))
+        if unit != "bytes" or begin != start or end <= start or not wanted:
             self.close()
             raise ReleaseError(f"{self.name}: the server sent another range than was asked for")
         return end - start
@@ -305,11 +394,19 @@ def _join(url: str, location: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(text.split())[:200]
+    return _words(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
 
-def _context():  # type: ignore[no-untyped-def]
+def _words(text: str) -> str:
+    """What came from elsewhere, as part of one line."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))[:200]
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else -1
+
+
+def _context() -> ssl.SSLContext:
     import ssl
 
     context = ssl.create_default_context()
