@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import subprocess
 import time
@@ -14,6 +15,8 @@ import pytest
 from snakeroot import config, disk, image, new
 
 from tests.vm.conftest import Box, namespace
+from toolbox.storage import gpt
+from toolbox.storage.device import SECTOR, Disk
 
 #: Debian 12 has it with this name, Debian 13 and Ubuntu only the one of 4 MiB.
 FIRMWARE = next(
@@ -99,6 +102,17 @@ def test_it_boots_to_the_page_and_keeps_what_was_written(
         assert re.search(r"^/dev/vda8 on /perm type ext4 \(rw,", mounted, re.M)
         assert box.ssh("echo kept > /perm/note").status == 0
         box.poweroff()
+    os.truncate(path, 5 << 30)  # as if the image had been written to a larger disk
     with booted(folder, path, uefi=uefi) as box:
         assert box.ready().ssh("cat /perm/note").out == "kept\n"
+        assert "init: /perm now fills /dev/vda8" in box.console()
+        blocks = int(box.ssh("df -k /perm | tail -1").out.split()[1])
+        assert 3 << 20 < blocks < 4 << 20
         box.poweroff()
+    with Disk(str(path)) as grown:
+        perm = gpt.read(grown).named("perm")
+        assert (perm.first + perm.sectors) * SECTOR == (5 << 30) - (1 << 20)
+    said = subprocess.run(["sgdisk", "-v", path], capture_output=True, text=True, check=True)
+    assert "No problems found." in said.stdout
+    where = f"{path}?offset={perm.first * SECTOR}"
+    subprocess.run(["/sbin/e2fsck", "-fn", where], capture_output=True, check=True)
