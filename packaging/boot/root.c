@@ -40,7 +40,8 @@ static int has_line(const char *text, const char *key, const char *value)
     return 0;
 }
 
-/* The partition with a GPT label: the kernel writes PARTNAME=LABEL into its uevent.  Empty: none. */
+/* The partition with a GPT label: the kernel writes PARTNAME=LABEL into its uevent.  Empty: none.
+ * Two of them are two disks with the same image; nothing tells which one the boot loader came from. */
 static struct text find_label(const char *label)
 {
     static char entries[4096] __attribute__((aligned(8))), uevent[1024];
@@ -48,12 +49,16 @@ static struct text find_label(const char *label)
     long n, fd = open_file("/sys/class/block", O_RDONLY | O_DIRECTORY);
     if (fd < 0)
         fail("cannot open ", "/sys/class/block", fd);
-    while (!found.used && (n = SYS(getdents64, fd, entries, sizeof entries)) > 0)
-        for (long at = 0; at < n && !found.used; at += ((struct entry *)(entries + at))->length) {
+    while ((n = SYS(getdents64, fd, entries, sizeof entries)) > 0)
+        for (long at = 0; at < n; at += ((struct entry *)(entries + at))->length) {
             const char *name = ((struct entry *)(entries + at))->name;
             struct text path = join("/sys/class/block/", name, "/uevent");
-            if (read_file(path.s, uevent, sizeof uevent) > 0 &&
-                has_line(uevent, "PARTNAME=", label))
+            if (read_file(path.s, uevent, sizeof uevent) <= 0 ||
+                !has_line(uevent, "PARTNAME=", label))
+                continue;
+            if (found.used)
+                say(CRITICAL, "another partition has the root's label and is left alone: ", name, 0);
+            else
                 found = join("/dev/", name, "");
         }
     SYS(close, fd);

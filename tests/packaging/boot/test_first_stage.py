@@ -77,6 +77,17 @@ def test_a_partition_is_found_by_its_label(
     assert "END" in console
 
 
+def test_a_label_that_is_there_twice_is_said_so(machine: Machine, tmp_path: Path) -> None:
+    here = root(tmp_path / "here", "true").read_bytes()
+    disk = partitions(tmp_path / "disk", {"A-root": here, "A-root\0": here})
+    console = machine.boot(machine.initramfs(), "root=PARTLABEL=A-root", disk)
+    assert len(lines(console)) == 1
+    assert lines(console)[0].startswith(
+        "another partition has the root's label and is left alone: vda"
+    )
+    assert "END" in console
+
+
 def test_a_root_in_memory_outlives_its_disk(machine: Machine, tmp_path: Path) -> None:
     script = """\
 grep ' / ' /proc/mounts
