@@ -13,6 +13,7 @@ SERVICE, all keys but `command` optional:
     user, group      name or number (root)
     wait_for         services that must be ready, conditions that must hold
     provides         conditions that hold from the first time it is ready
+    idle             seconds for which it lets the others start first, as long as one of them is starting (0)
     restart          "always", "on-failure" (not after exit 0), "never"
     ready            "start": as soon as the program runs; "notify": when it says READY=1 (sd_notify(3));
                      "exit": when it has ended well, after which it is not started again
@@ -75,6 +76,7 @@ class ServiceConfig:
         self.group: str | int | None = None
         self.wait_for: list[str] = []
         self.provides: list[str] = []
+        self.idle = 0.0
         self.restart = "always"
         self.ready = "start"
         self.start_timeout: float | None = None
@@ -455,6 +457,7 @@ CHECKS: dict[str, Check] = {
     "group": _account,
     "wait_for": _strings,
     "provides": _strings,
+    "idle": _seconds,
     "restart": _one_of("always", "on-failure", "never"),
     "ready": _one_of("start", "notify", "exit"),
     "start_timeout": _optional(_seconds),

@@ -110,6 +110,7 @@ class Supervisor:
         self.dependents: dict[str, list[str]] = {}
         self.providers: dict[str, list[str]] = {}
         self.conditions: set[str] = set()
+        self.begun = clocks.monotonic()
         self.leaving: str | None = None
         self.finish: Callable[[str], None] = lambda action: self.loop.stop(0)
         self.on_reap: Callable[[int], None] = lambda pid: None
@@ -136,8 +137,10 @@ class Supervisor:
                 self.dependents.setdefault(other, []).append(name)
         for problem in config.problems:
             self.log(problem)
-        for name in self.services:
+        for name, service in self.services.items():
             self._listen(name)
+            if service.config.idle:
+                self.loop.at(self.begun + service.config.idle, _nothing)
 
     def receive_notifications(self, path: str) -> None:
         """Listen for the services' READY=1 at `path`.  OSError as bind(2)."""
@@ -262,11 +265,20 @@ class Supervisor:
     def _advance(self, name: str, service: Service, now: float) -> bool:
         """Let one service do what is due; whether it did anything."""
         held = not self.leaving and all(map(self.holds, service.config.wait_for))
+        held = held and not self._lets_others_start(service, now)
         action = service.advance(now, held)
         if action is not None:
             self._act(name, action)
         self._show(name, service)
         return action is not None
+
+    def _lets_others_start(self, service: Service, now: float) -> bool:
+        """Whether it gives way to services that are starting: a console that is quick makes the rest slow."""
+        if now >= self.begun + service.config.idle:
+            return False
+        return any(
+            other.state == STARTING for other in self.services.values() if not other.config.idle
+        )
 
     def _remains(self, name: str) -> bool:
         """Whether a shutdown waits for it."""

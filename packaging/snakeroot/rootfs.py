@@ -147,6 +147,7 @@ def services(instance: Instance) -> dict[str, Any]:
         "console": {
             "command": ["/bin/sh", "-l"],
             "tty": f"/dev/{CONSOLE}",
+            "idle": 2.0,  # the page comes before the prompt
             "environment": {"HOME": "/root", "TERM": "linux"},
             "directory": "/root",
         },

@@ -224,6 +224,25 @@ def test_readiness_and_status_by_notification_open_the_way_for_others(init: Init
     assert (init.service("net")["status"], init.service("net")["ready"]) == ("open", True)
 
 
+def test_an_idle_one_lets_the_others_start_first(init: Init) -> None:
+    """It starts when they have, however long that may take it, or when its time is over."""
+    gate = init.folder / "gate"
+    init.start(
+        {
+            "patient": {"command": ["sleep", "1000"], "idle": 1000},
+            "hasty": {"command": ["sleep", "1000"], "idle": 0.01},
+            "slow": {
+                "command": ["sh", "-c", f"until test -e {gate}; do sleep 0.1; done"],
+                "ready": "exit",
+            },
+        }
+    )
+    init.until_state("hasty", "running")
+    assert init.service("patient")["state"] == "waiting"
+    gate.touch()
+    init.until_state("patient", "running")
+
+
 def test_foreign_notifications_change_nothing(init: Init) -> None:
     init.start({"a": {"command": ["sleep", "1000"], "ready": "notify"}})
     init.until(lambda: init.service("a")["pid"], "its process")

@@ -43,6 +43,7 @@ def test_everything_at_once() -> None:
                         "group": 33,
                         "wait_for": ["network", "db"],
                         "provides": ["site"],
+                        "idle": 1.5,
                         "restart": "on-failure",
                         "ready": "notify",
                         "start_timeout": 30,
