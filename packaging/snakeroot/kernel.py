@@ -7,12 +7,14 @@ kernel can, and the image is compressed as a whole anyway.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 from dataclasses import dataclass
 from pathlib import Path
 
 from snakeroot import packages
-from snakeroot.host import BuildError, run
+from snakeroot.host import BuildError, cache, replace, run
 from toolbox.linux.modprobe_conf import ModprobeConfig
 from toolbox.linux.module_file import ModuleFile, module_name, normalize, read_module
 from toolbox.linux.module_tree import matching
@@ -122,12 +124,24 @@ class Kernel:
         return loaded
 
     def aliases(self) -> list[tuple[str, str]]:
-        """(pattern, module) for each alias of each module."""
-        return [
+        """(pattern, module) for each alias of each module.
+
+        Thousands of modules, perhaps compressed, are read for it; so it is kept, by the folders' names.  Those
+        of unpacked packages bear the version.
+        """
+        key = hashlib.sha256(repr([str(folder) for folder in self.folders]).encode()).hexdigest()
+        kept = cache() / "aliases" / f"{self.release}-{key[:16]}.json"
+        lasting = all(folder.is_relative_to(cache() / "packages") for folder in self.folders)
+        if lasting and kept.exists():
+            return [(alias, name) for alias, name in json.loads(kept.read_text())]
+        found = [
             (normalize(alias), name)
             for name, path in self.module_files().items()
             for alias in read(path)[1].information("alias")
         ]
+        if lasting:
+            replace(kept, json.dumps(found).encode())
+        return found
 
 
 def find(package: str = "") -> Kernel:

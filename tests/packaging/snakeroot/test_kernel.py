@@ -62,6 +62,24 @@ def test_a_soft_dependency_may_be_an_alias_or_missing(kernel: Kernel) -> None:
     assert names == ["ring", "virtio", "crc32c_generic", "lib", "later"]
 
 
+def test_the_aliases_of_a_packages_modules_are_read_once(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAKEROOT_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "cache" / "packages" / "linux_1" / "modules"
+    folder.mkdir(parents=True)
+    (folder / "one.ko").write_bytes(module(more=("alias=pci:v1-x*",)))
+    unpacked = Kernel("6.1", tmp_path / "vmlinuz", (folder,))
+    assert unpacked.aliases() == [("pci:v1_x*", "one")]
+    (folder / "one.ko").unlink()
+    assert unpacked.aliases() == [("pci:v1_x*", "one")]
+    assert kernel.aliases() == [], "a folder of the user's own may change"
+    (kernel.folders[0] / "kernel/two.ko").write_bytes(module(more=("alias=two",)))
+    assert kernel.aliases() == [("two", "two")]
+    newer = Kernel("6.1", tmp_path / "vmlinuz", (folder.parent.with_name("linux_2"),))
+    assert newer.aliases() == [], "another version of the package"
+
+
 def test_text_that_looks_like_a_dependency_is_none(kernel: Kernel) -> None:
     """Only the section .modinfo counts, not what stands elsewhere in the file."""
     path = kernel.folders[0] / "kernel/odd.ko"
