@@ -276,8 +276,11 @@ class Supervisor:
         """Whether it gives way to services that are starting: a console that is quick makes the rest slow."""
         if now >= self.begun + service.config.idle:
             return False
+        others = [other for other in self.services.values() if not other.config.idle]
         return any(
-            other.state == STARTING for other in self.services.values() if not other.config.idle
+            other.state == STARTING
+            or (other.state == WAITING and all(map(self.holds, other.config.wait_for)))
+            for other in others
         )
 
     def _remains(self, name: str) -> bool:
