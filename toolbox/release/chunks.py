@@ -166,6 +166,8 @@ class Chunk:
                 data = unpacker.decompress(data, self.length + 1)
             except zlib.error:
                 data = b""
+            if not unpacker.eof or unpacker.unused_data:
+                data = b""
         if not self.matches(data):
             raise ReleaseError(f"damaged data for {self.part} at {self.offset}: the hash is wrong")
         return data
