@@ -332,12 +332,11 @@ class HTTPSource(Source):
         timer.start()
         try:
             return connection.getresponse()
-        except Exception:
-            if late:
-                raise TimeoutError from None
-            raise
         finally:
             timer.cancel()
+            if late:
+                # What was cut off may look like an answer.
+                raise TimeoutError
 
     def _length(self, response: HTTPResponse, start: int, stop: int | None) -> int:
         """The bytes of a 206, checked against what was asked for (RFC 9110, 14.4)."""
