@@ -40,12 +40,10 @@ def build(program: Path, logs: Path) -> None:
         with step("freezing Python code"):
             link.freeze(python, code, frozen, log("freeze"))
         linker = link.Linker(ssl, python, native, frozen, log("link"))
-        recorder = Path(scratch) / "recorder"
         with step("linking"):
             linker.plain(program.with_name(f"{program.name}-plain"))
-            linker.recorder(recorder)
         with step("recording the snapshot"):
-            snapshot.record(recorder, program, log("snapshot"))
+            snapshot.record(linker.recorder, program, log("snapshot"))
 
 
 def main() -> int:

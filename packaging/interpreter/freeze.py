@@ -18,10 +18,13 @@ import marshal
 import os
 import sys
 
-#: Of the standard library: its tests, what needs Tk, and what installs into a file system.
+#: Of the standard library: its tests, what needs Tk, what installs into a file system, a prompt that we have a better
+#: one for; of the libraries, the part of cffi that compiles.
 LEFT_OUT = frozenset(
     [
         "__phello__",
+        "_pyrepl",
+        "cffi",
         "ensurepip",
         "idlelib",
         "lib2to3",
@@ -95,7 +98,11 @@ def collect(arguments):
         if name.partition(".")[0] not in LEFT_OUT:
             found[name] = (read(path), package, 2)
     for folder in arguments.library:
-        found.update({n: (read(path), package, 2) for n, path, package in modules(folder)})
+        found.update(
+            (name, (read(path), package, 2))
+            for name, path, package in modules(folder)
+            if name.partition(".")[0] not in LEFT_OUT
+        )
     for file in sorted(os.listdir(arguments.additions)):
         name = file.removesuffix(".py")
         source, package, level = found.get(name, (b"", False, 2))

@@ -56,6 +56,7 @@ class Linker:
         self._folder, self._log, self._native = folder, log, native
         self._source, self._work = python.folder / "source", python.folder / "build"
         self._ssl = ssl.folder / "usr"
+        self._inside: tuple[list[Path], list[str]] | None = None
 
     def plain(self, program: Path) -> None:
         """The plain frozen program: it starts the interpreter each time."""
@@ -64,12 +65,19 @@ class Linker:
         objects.append(self._native.folder / "cffi_backend.o")
         self._link(program, [*objects, *archives], self._libraries(), "-s")
 
-    def recorder(self, program: Path) -> None:
+    def recorder(self, program: Path, lists: Path) -> None:
         """The program that records the snapshot: the same objects, with their memory in our hands.
 
-        It keeps its symbols, so that what the audit finds has a name.
+        lists: a folder with lists of the sections that come first (heat.write_lists).  It keeps its symbols, so that
+        what is found out about it has names.
         """
-        inside = self._folder / "inside"
+        if not self._inside:
+            self._inside = self._take_inside(self._folder / "inside")
+        objects, libraries = self._inside
+        self._link(program, objects, libraries, "-T", SNAPSHOT / "layout.ld", f"-L{lists}")
+
+    def _take_inside(self, inside: Path) -> tuple[list[Path], list[str]]:
+        """Objects and libraries of the recorder, those whose data becomes the image in a folder `inside`."""
         inside.mkdir()
         rename = ["objcopy", f"--redefine-syms={SNAPSHOT / 'inside.syms'}"]
 
@@ -87,7 +95,7 @@ class Linker:
             str(renamed(self._work / word)) if word.endswith(".a") else word
             for word in self._libraries()
         ]
-        self._link(program, objects, libraries, "-T", SNAPSHOT / "layout.ld")
+        return objects, libraries
 
     def _common(self) -> list[Path]:
         code = self._folder / "modules.o"

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from interpreter.snapshot import audit, heat
@@ -30,19 +31,24 @@ HERE = Path(__file__).parent
 SCRIPTS = ("record.py", "restore.py", "contents.py", "host_audit.py")
 
 
-def record(recorder: Path, program: Path, log: Path) -> None:
+def record(link: Callable[[Path, Path], None], program: Path, log: Path) -> None:
     """Record twice, and make the program, which is replaced at once.  BuildError says what is wrong.
 
-    The second recording has the same blocks as the first, and places them by what a start from the first has touched.
+    link(recorder, lists) links the recorder.  The second one has what starts from the first recording touch side by
+    side, in the program as in the heap: the same blocks, placed by a plan.
     """
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
+        trial, recorder, stripped = scratch / "toolbox", scratch / "recorder", scratch / "stripped"
+        heat.write_lists([], None, scratch)
+        link(recorder, scratch)
         first = _record(recorder, heat.NO_PLAN, scratch / "first", log)
-        trial = scratch / "toolbox"
         assemble(recorder, first, trial)
-        second = _record(recorder, heat.plan(trial, first, scratch, log), scratch / "second", log)
+        seen = heat.watch(trial, scratch, log)
+        heat.write_lists(seen, recorder, scratch)
+        link(recorder, scratch)
+        second = _record(recorder, heat.plan(seen, first), scratch / "second", log)
         audit.check(recorder, second / "dangling")
-        stripped = scratch / "stripped"
         run(["strip", "-o", stripped, recorder], log=log)
         part = program.with_name(f".{program.name}.part")
         assemble(stripped, second, part)

@@ -1,18 +1,22 @@
-"""What starts touch: a plan that puts it side by side.
+"""What starts touch, and a plan that puts it side by side.
 
-A page of the image costs a start a page fault, and a cold one a read of the disk.  A start touches some 30 kB of the heap,
-which recording has scattered over 250 pages.  valgrind's lackey tells every address that a run of the program touches; each
-belongs to a block, and the plan says for each block of the next recording in which area it shall lie (plan.c).
+A page of the program costs a start a page fault, and a cold one a read of the disk.  A start touches some 30 kB of the heap,
+which recording has scattered over 250 pages, and functions and tables all over the program.  valgrind's lackey tells
+every address that a run of the program touches.  In the heap each belongs to a block, and the plan says for each block of
+the next recording in which area it shall lie (plan.c).  In the rest each belongs to a symbol, and so to a section of
+its own, which the next link puts first (layout.ld includes the lists).
 """
 
 from __future__ import annotations
 
+import bisect
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from interpreter.workshop import run
+from interpreter.workshop import output, run
 
 #: plan.c's areas: written at every start, read at every start, touched by some, by none.
 WRITTEN, READ, WARM, COLD = range(4)
@@ -32,36 +36,59 @@ STARTS = (
     ("-c", "import asyncio, ssl, http.server, json"),
 )
 
-ACCESS = re.compile(rb"^ ([LSM]) ([0-9a-f]+),(\d+)$", re.MULTILINE)
+#: For the C library: a processor as the architecture's first ones were, wherever this runs.
+OLD_PROCESSOR = (
+    "GLIBC_TUNABLES=glibc.cpu.hwcaps="
+    "-SSE4_1,-SSE4_2,-SSSE3,-AVX,-AVX2,-AVX512F,-BMI1,-BMI2,-LZCNT,-MOVBE,-ERMS,-FSRM"
+)
+
+ACCESS = re.compile(rb"^(?:I | ([LSM]))\s+([0-9a-f]+),(\d+)$", re.MULTILINE)
+
+#: The lists of sections for the linker: file -> types of symbols (nm(1)), inputs, prefixes of their sections' names.
+#: Of data only that inside the image.
+LISTS = {
+    "text.ld": ("tTwW", "*", (".text.hot.", ".text.", ".text.unlikely.")),
+    "rodata.ld": ("rR", "*", (".rodata.",)),
+    "data.ld": ("dDbB", "*/inside/*.a:*", (".data.", ".bss.")),
+}
 
 
-def accesses(
-    program: Path, words: tuple[str, ...], scratch: Path, log: Path
-) -> Iterator[tuple[int, bool]]:
-    """(granule of the heap, whether it is written) for each access of a run."""
+@dataclass(frozen=True)
+class Access:
+    """What a run has done at an address."""
+
+    address: int
+    size: int
+    written: bool
+
+
+def accesses(program: Path, words: tuple[str, ...], scratch: Path, log: Path) -> set[Access]:
+    """All accesses of a run, to instructions and to data."""
     trace = scratch / "trace"
     folder = scratch / "watched"
     folder.mkdir(exist_ok=True)
-    # An environment and a folder that are always the same, for the plan decides what the program's bytes are.
-    argv = [
-        "env",
-        "-i",
-        "setarch",
-        "--addr-no-randomize",
-        "valgrind",
-        "--tool=lackey",
-        "--trace-mem=yes",
-    ]
-    run([*argv, f"--log-file={trace}", program, *words], log=log, cwd=folder)
-    for kind, address, size in ACCESS.findall(trace.read_bytes()):
-        start = int(address, 16) - HEAP
-        if start >= 0:
-            for granule in range(start // GRANULE, (start + int(size) - 1) // GRANULE + 1):
-                yield granule, kind != b"L"
+    # The plan decides what the program's bytes are, so nothing of this run may depend on the moment: neither
+    # the environment and the folder, nor how much has been written to the file that it prints to (its offset is
+    # an int of Python's), nor the vector instructions that the C library finds (they read past a string's end).
+    argv = (
+        *("sh", "-c", 'exec "$@" >../printed 2>&1', "sh", "env", "-i", OLD_PROCESSOR),
+        *("setarch", "--addr-no-randomize", "valgrind", "--tool=lackey", "--trace-mem=yes"),
+        *(f"--log-file={trace}", program, *words),
+    )
+    run(argv, log=log, cwd=folder)
+    return {
+        Access(int(address, 16), int(size), kind in (b"S", b"M"))
+        for kind, address, size in set(ACCESS.findall(trace.read_bytes()))
+    }
 
 
-def plan(program: Path, recorded: Path, scratch: Path, log: Path) -> bytes:
-    """Watch the starts of a program that was made of `recorded`, and write the plan for the next recording."""
+def watch(program: Path, scratch: Path, log: Path) -> list[set[Access]]:
+    """What each of STARTS touches."""
+    return [accesses(program, words, scratch, log) for words in STARTS]
+
+
+def plan(seen: list[set[Access]], recorded: Path) -> bytes:
+    """The plan for the next recording, from starts of a program that was made of `recorded`."""
     numbers = array("I", (recorded / "blocks").read_bytes())
     count = max(numbers)
     # The granules inside a block know the block's number, too.
@@ -75,12 +102,13 @@ def plan(program: Path, recorded: Path, scratch: Path, log: Path) -> bytes:
         numbers[granule] = current
         sizes[current] += GRANULE
     areas = bytearray([COLD]) * (count + 1)
-    for index, words in enumerate(STARTS):
-        for granule, written in accesses(program, words, scratch, log):
-            if granule < len(numbers):
-                block = numbers[granule]
-                area = WARM if index else WRITTEN if written else READ
-                areas[block] = min(areas[block], area)
+    for index, touched in enumerate(seen):
+        for access in touched:
+            start = access.address - HEAP
+            for granule in range(start // GRANULE, (start + access.size - 1) // GRANULE + 1):
+                if 0 <= granule < len(numbers):
+                    area = WARM if index else WRITTEN if access.written else READ
+                    areas[numbers[granule]] = min(areas[numbers[granule]], area)
     wanted = [0, 0, 0]
     for block in range(1, count + 1):
         if areas[block] != COLD:
@@ -89,3 +117,29 @@ def plan(program: Path, recorded: Path, scratch: Path, log: Path) -> bytes:
     chapters = (recorded / "chapters").read_bytes()
     digits = bytes(b"0123"[area] for area in areas[1:])
     return f"{room} {len(chapters) // 4} {count}\n".encode() + chapters + digits
+
+
+def write_lists(seen: Iterable[set[Access]], recorder: Path | None, folder: Path) -> None:
+    """The sections that starts touch, for the linker: those of every start first.  Without a recorder: empty lists."""
+    found: dict[str, dict[str, None]] = {name: {} for name in LISTS}
+    if recorder is not None:
+        rows = [line.split() for line in output(["nm", "--defined-only", recorder]).splitlines()]
+        symbols = sorted((int(row[0], 16), row[1], row[2]) for row in rows if len(row) == 3)
+        starts = [address for address, _, _ in symbols]
+        for touched in seen:
+            places = {
+                bisect.bisect_right(starts, one.address) - 1
+                for one in touched
+                if one.address < HEAP
+            }
+            for place in sorted(places):
+                _, kind, symbol = symbols[place]
+                for name, (kinds, _, _) in LISTS.items():
+                    if kind in kinds:
+                        found[name][symbol.removesuffix(".cold")] = None
+    for name, (_, inputs, prefixes) in LISTS.items():
+        lines = (
+            f"{inputs}({' '.join(prefix + symbol for prefix in prefixes)})\n"
+            for symbol in found[name]
+        )
+        (folder / name).write_text("".join(lines))
