@@ -32,6 +32,12 @@ STARTS = (
     ("-c", "import asyncio, ssl, http.server, json"),
 )
 
+#: For the C library: a processor as the architecture's first ones were, wherever this runs.
+OLD_PROCESSOR = (
+    "GLIBC_TUNABLES=glibc.cpu.hwcaps="
+    "-SSE4_1,-SSE4_2,-SSSE3,-AVX,-AVX2,-AVX512F,-BMI1,-BMI2,-LZCNT,-MOVBE,-ERMS,-FSRM"
+)
+
 ACCESS = re.compile(rb"^ ([LSM]) ([0-9a-f]+),(\d+)$", re.MULTILINE)
 
 
@@ -42,17 +48,15 @@ def accesses(
     trace = scratch / "trace"
     folder = scratch / "watched"
     folder.mkdir(exist_ok=True)
-    # An environment and a folder that are always the same, for the plan decides what the program's bytes are.
-    argv = [
-        "env",
-        "-i",
-        "setarch",
-        "--addr-no-randomize",
-        "valgrind",
-        "--tool=lackey",
-        "--trace-mem=yes",
-    ]
-    run([*argv, f"--log-file={trace}", program, *words], log=log, cwd=folder)
+    # The plan decides what the program's bytes are, so nothing of this run may depend on the moment: neither
+    # the environment and the folder, nor how much has been written to the file that it prints to (its offset is
+    # an int of Python's), nor the vector instructions that the C library finds (they read past a string's end).
+    argv = (
+        *("sh", "-c", 'exec "$@" >../printed 2>&1', "sh", "env", "-i", OLD_PROCESSOR),
+        *("setarch", "--addr-no-randomize", "valgrind", "--tool=lackey", "--trace-mem=yes"),
+        *(f"--log-file={trace}", program, *words),
+    )
+    run(argv, log=log, cwd=folder)
     for kind, address, size in ACCESS.findall(trace.read_bytes()):
         start = int(address, 16) - HEAP
         if start >= 0:
