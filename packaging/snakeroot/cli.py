@@ -1,4 +1,4 @@
-"""The `snakeroot` command: new, check, build, run, image, write, ssh, password."""
+"""The `snakeroot` command: its command line, and errors in words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import secrets
 import sys
 from pathlib import Path
 
-from snakeroot import config, disk, image, new, qcow2, qemu, remote, write
+from snakeroot import config, disk, image, new, qcow2, qemu, releasing, remote, write
 from snakeroot.host import BuildError, step
 from toolbox.trust.password import hash_password
 
@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     to_disk.add_argument("device", metavar="DEVICE", type=Path, help="the whole disk: /dev/sdX")
     to_disk.add_argument("--yes", action="store_true", help="don't ask")
     to_disk.set_defaults(run=_write)
+    releasing.add_commands(commands)
     shell = commands.add_parser(
         "ssh", help="a shell in the running box, or one command: ssh -- ls -l"
     )

@@ -65,6 +65,24 @@ class KernelSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReleaseSettings:
+    """[release]: what releases are called, which boxes take them, and where those look for them."""
+
+    name: str = setting(
+        "", help="boxes take releases of their own name only; by default the host name"
+    )
+    board: str = setting("pc", help="which board it is made for")
+    version: str = setting(
+        "", help="of the next release: 1.4.2, 2.0~rc1; by default the time of its newest input"
+    )
+    floor: str = setting(
+        "0", help="boxes that had this release never again take one below that version"
+    )
+    url: str = setting("", help="the folder of releases, as boxes see it (or a path, for show)")
+    channel: str = setting("stable", help="which of its channels boxes follow")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Machine:
     """[machine]: the virtual machine that `snakeroot run` makes."""
 
@@ -115,6 +133,7 @@ class Settings:
     files: dict[str, str] = setting({}, help='"/path/in/the/image" = "file or folder"')
     kernel: KernelSettings = setting(KernelSettings(), help="which kernel")
     disk: DiskSettings = setting(DiskSettings(), help="the box's disk")
+    release: ReleaseSettings = setting(ReleaseSettings(), help="releases of what the box runs")
     machine: Machine = setting(Machine(), help="the virtual machine of `snakeroot run`")
 
 

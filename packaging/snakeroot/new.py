@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from snakeroot import config
+from snakeroot import config, keys
 from snakeroot.host import BuildError
 from toolbox.trust.password import hash_password
 
@@ -23,7 +23,7 @@ TEMPLATE = Path(__file__).parent / "template"
 
 
 def create(folder: Path) -> None:
-    """Make the instance: settings, a web service, an SSH key and a password of its own.
+    """Make the instance: settings, a web service, keys for SSH and for releases, and a password of its own.
 
     The password's hash goes into snakeroot.toml; the password itself waits in `first-password` until the
     first `snakeroot run` shows it, once.
@@ -54,6 +54,7 @@ def create(folder: Path) -> None:
     _secret(folder / "ssh_key.pub", f"{public} {name}\n".encode())
     _secret(folder / "first-password", f"{password}\n".encode())
     (folder / ".gitignore").write_text(".build/\nssh_key\nfirst-password\n")
+    keys.create(folder)
     print(f"made {folder}: see {folder / config.FILE}", file=sys.stderr)
 
 

@@ -13,7 +13,7 @@ from snakeroot.host import BuildError, step
 from toolbox.linux import blockdev
 from toolbox.linux.mount import mounts
 from toolbox.sizes import human
-from toolbox.storage import device
+from toolbox.storage import device, gpt
 from toolbox.storage.device import SECTOR
 
 PIECE = 1 << 20
@@ -32,13 +32,16 @@ def write(disk: Disk, path: Path, yes: bool) -> int:
                 f"{path} has {target.size >> 20} MiB, the image {disk.size >> 20}",
                 "make it smaller: disk.root in snakeroot.toml",
             )
-        print("\n".join(describe(name, target.size)), file=sys.stderr)
+        print("\n".join(describe(name, target)), file=sys.stderr)
         if not yes and not _agreed(path):
             print("nothing was written", file=sys.stderr)
             return 1
         with step(f"writing {path}"):
             copy(disk, target)
+        try:
             blockdev.read_partitions(target.fd)
+        except OSError as error:
+            print(f"the kernel did not read {path} again: {error.strerror}", file=sys.stderr)
     return 0
 
 
@@ -60,23 +63,30 @@ def copy(disk: Disk, target: device.BlockDevice) -> None:
     target.flush()
 
 
-def describe(name: str, size: int) -> list[str]:
-    """What is on a disk, a line for itself and each of its partitions."""
+def describe(name: str, target: device.BlockDevice) -> list[str]:
+    """What is on a disk: a line for itself, and one for each partition, or for what is there without any.
+
+    A GPT is read from the disk, which also works for a kernel that does not know it; of other partitions
+    the kernel's word is taken.
+    """
     model = _line(Path(blockdev.SYSFS, name, "device/model"))
-    lines = [f"/dev/{name}: {human(size)} {model}".rstrip()]
-    for part in _parts(name):
-        path = f"/dev/{part}"
-        found = blockdev.probe(path)
-        words = [
-            f"  {path}: {human(blockdev.size(part))}",
-            blockdev.partition_name(part),
-            f"{found.kind} {found.label}".rstrip() if found else "",
-        ]
-        lines.append(" ".join(word for word in words if word))
-    if len(lines) == 1:
-        found = blockdev.probe(f"/dev/{name}")
-        lines.append(f"  {found.kind} {found.label}".rstrip() if found else "  no partitions")
+    lines = [f"/dev/{name}: {human(target.size)} {model}".rstrip()]
+    try:
+        table = gpt.read(target)
+    except gpt.DamagedTable:
+        found = [("", blockdev.size(part), blockdev.probe(f"/dev/{part}")) for part in _parts(name)]
+        # Of a disk without partitions: what is on the whole of it.
+        found = found or [("", target.size, _identify(target))]
+    else:
+        found = [(p.name, p.sectors * SECTOR, _identify(p.on(target))) for p in table]
+    for label, size, contents in found:
+        what = f"{contents.kind} {contents.label}".rstrip() if contents else "nothing that is known"
+        lines.append("  " + ", ".join(text for text in (human(size), label, what) if text))
     return lines
+
+
+def _identify(target: device.BlockDevice) -> blockdev.FileSystem | None:
+    return blockdev.identify(target.read(0, min(4096, target.size)))
 
 
 def _check(path: Path) -> str:

@@ -1,13 +1,14 @@
 """Run one module of CPython's tests and write each test's outcome.  Runs in the program under test.
 
-    python inside.py OUTPUT MODULE
+    python inside.py OUTPUT MODULE [TEST]...
 
-OUTPUT gets one JSON object per line, at once, so that a crash or a hang leaves what came before it:
+The TESTs, by their ids or the start of them, are left out.  OUTPUT gets one JSON object per line, at once, so that a crash or a hang leaves what came before it:
 {"start": id}, then {"id": id, "outcome": "ok" | "failure" | "error" | "skipped" | "expected failure" |
 "unexpected success", "why": text}; {"end": true} is the last.  The folder of this file is on sys.path
 and has CPython's `test` package in it.
 """
 
+import contextlib
 import faulthandler
 import gc
 import importlib
@@ -15,9 +16,11 @@ import json
 import os
 import sys
 import traceback
+import types
 import unittest
 
 from test import support
+from test.support import import_helper
 
 #: regrtest's own kinds of tests that are run; off: network, gui, audio, cpu, largefile, walltime, urlfetch...
 RESOURCES = ("curses", "subprocess")
@@ -89,12 +92,66 @@ class Outcomes(unittest.TestResult):
             self._trouble(test, kind, err)
 
 
-def main(output, name):
+class Missing:
+    """In place of whatever such a module has: whoever calls it is skipped."""
+
+    def __init__(self, *words, **values):
+        raise unittest.SkipTest("needs an extension module of CPython's own tests")
+
+
+class StandIn(types.ModuleType):
+    """In place of an extension module for tests, which a program without dlopen() lacks.
+
+    Modules that need it for some of their tests only can so run the others.
+    """
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.__dict__.update(limits())
+        self.WITH_PYMALLOC = 1
+        self.Py_C_RECURSION_LIMIT = 10000  # Include/cpython/pystate.h, x86-64
+        self.config_get = {"code_debug_ranges": 1, "utf8_mode": 1}.get
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        missing = type(name, (Missing,), {})
+        setattr(self, name, missing)
+        return missing
+
+
+def limits():
+    """C's limits.h of a 64-bit machine, under _testcapi's names."""
+    found = {}
+    bits = {"CHAR": 8, "SHRT": 16, "INT": 32, "LONG": 64, "LLONG": 64, "PY_SSIZE_T": 64}
+    for name, width in bits.items():
+        found[f"{name}_MAX"] = 2 ** (width - 1) - 1
+        found[f"{name}_MIN"] = -(2 ** (width - 1))
+        found[f"U{name}_MAX"] = 2**width - 1
+    return {**found, "SIZE_MAX": 2**64 - 1, "SIZEOF_TIME_T": 8, "SIZEOF_WCHAR_T": 4}
+
+
+def without(suite, left_out):
+    """The tests of a suite but for those whose ids begin with one of `left_out`."""
+    kept = type(suite)()
+    for test in suite:
+        if isinstance(test, unittest.TestSuite):
+            kept.addTest(without(test, left_out))
+        elif not test.id().startswith(left_out):
+            kept.addTest(test)
+    return kept
+
+
+def main(output, name, *left_out):
     """Load and run the module; the outcomes are the result, the status says only that it came to its end."""
     faulthandler.enable(all_threads=True)
     support.record_original_stdout(sys.stdout)
     support.use_resources = list(RESOURCES)
     support.verbose = 0
+    # Fresh imports would be from the standard library's files, of which there are none.
+    import_helper.frozen_modules = lambda enabled=True: contextlib.nullcontext()
+    for missing in ("_testcapi", "_testinternalcapi", "_testlimitedcapi"):
+        sys.modules[missing] = StandIn(missing)
     result = Outcomes(output)
     try:
         module = importlib.import_module(f"test.{name}")
@@ -105,7 +162,7 @@ def main(output, name):
         traceback.print_exc()
         result.write(id=name, outcome="error", why=f"{type(error).__name__}: {error}"[:300])
     else:
-        suite.run(result)
+        without(suite, left_out).run(result)
     gc.collect()
     result.write(end=True)
 

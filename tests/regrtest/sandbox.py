@@ -43,10 +43,10 @@ done
 ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd
 for pair in 0stdin 1stdout 2stderr; do ln -s /proc/self/fd/${pair%%[a-z]*} dev/${pair#?}; done
-for folder in zoneinfo terminfo; do
-    [ -d /usr/share/$folder ] || continue
-    mkdir usr/share/$folder
-    host /usr/share/$folder usr/share/$folder
+for folder in usr/share/zoneinfo usr/share/terminfo lib/terminfo; do
+    [ -d /$folder ] || continue
+    mkdir -p $folder
+    host /$folder $folder
 done
 for file in services protocols; do [ ! -f /etc/$file ] || cp /etc/$file etc; done
 echo 'root:x:0:0:root:/root:/bin/sh' > etc/passwd

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from snakeroot import config, disk, image, new
+from snakeroot import config, disk, first_stage, image, kernel, new, rootfs
+from snakeroot.host import BuildError
 
-from tests.vm.conftest import Box, namespace
-from toolbox.storage import gpt
+from tests.packaging.boot.machine import root
+from tests.vm.conftest import BOOT, Box, namespace
+from toolbox.storage import gpt, slot
 from toolbox.storage.device import SECTOR, Disk
 
 #: Debian 12 has it with this name, Debian 13 and Ubuntu only the one of 4 MiB.
@@ -116,3 +118,55 @@ def test_it_boots_to_the_page_and_keeps_what_was_written(
     assert "No problems found." in said.stdout
     where = f"{path}?offset={perm.first * SECTOR}"
     subprocess.run(["/sbin/e2fsck", "-fn", where], capture_output=True, check=True)
+
+
+#: A kernel with drivers for machines that are not virtual.
+FULL_KERNELS = ("linux-image-amd64", "linux-image-generic")
+
+
+@pytest.fixture(scope="module")
+def bus_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A disk whose initramfs has the drivers of every bus, and whose root says where it is and powers off."""
+    folder = tmp_path_factory.mktemp("bus")
+    settings = config.Settings(
+        hostname="bus", kernel=config.KernelSettings(disks=["virtio", "sata", "nvme", "usb"])
+    )
+    full = next(k for name in FULL_KERNELS if (k := found(name)))
+    early = rootfs.early_modules(full, settings)
+    packed = first_stage.initramfs(first_stage.program(), early)
+    squashfs = root(folder / "root", "cat /proc/cmdline; grep ' / ' /proc/mounts")
+    words = ["panic=1", "quiet", f"console={kernel.CONSOLE}"]
+    release = disk.Release(
+        slot.boot_area(full.image.read_bytes(), packed, 1, words), squashfs.read_bytes()
+    )
+    path = folder / "disk.img"
+    disk.raw(disk.make(release, disk.Layout(boot=64, root=16, perm=16, seed="bus")), path)
+    return path
+
+
+def found(package: str) -> kernel.Kernel | None:
+    try:
+        return kernel.find(package)
+    except BuildError:
+        return None
+
+
+@pytest.mark.parametrize("uefi", [False, True], ids=["bios", "uefi"])
+@pytest.mark.parametrize("bus", BUSES)
+def test_one_image_boots_from_every_kind_of_disk(bus_disk: Path, bus: str, uefi: bool) -> None:
+    argv = [
+        *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-machine", "q35"),
+        *("-m", "384", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+        *("-drive", f"file={bus_disk},format=raw,if=none,id=disk,snapshot=on", *BUSES[bus]),
+        *("-serial", "stdio"),
+    ]
+    if uefi:
+        argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE}"]
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=BOOT, check=True
+    )
+    said = done.stdout.decode(errors="replace").replace("\r", "")
+    names = {"virtio": "vda5", "sata": "sda5", "nvme": "nvme0n1p5", "usb": "sda5"}
+    assert f"/dev/{names[bus]} / squashfs ro" in said, said
+    assert " snakeroot.slot=a snakeroot.boot=committed " in said
+    assert "END" in said

@@ -1,0 +1,114 @@
+"""The commands keygen, release, show and verify."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from snakeroot import config, disk, image, keys, release
+from snakeroot.config import Instance
+from snakeroot.host import BuildError
+from toolbox.release import channel
+
+
+def add_commands(commands: Any) -> None:
+    """Declare the commands; `commands` is what argparse's add_subparsers returned."""
+    keygen = commands.add_parser("keygen", help="make the keys that releases are signed with")
+    keygen.add_argument(
+        "--rotate", action="store_true", help="let the next key take the place of the first"
+    )
+    keygen.set_defaults(run=_keygen)
+    make = commands.add_parser("release", help="build, and put a signed release into a folder")
+    make.add_argument("-o", dest="output", metavar="FOLDER", type=Path, required=True)
+    make.add_argument("--version", default="", help="what it is called: 1.4.2, 2.0~rc1")
+    make.add_argument(
+        "--floor", default="", metavar="VERSION", help="nothing below it is taken later"
+    )
+    make.add_argument("--notes", default="", metavar="TEXT", help="text for the box's owner")
+    make.add_argument(
+        *("--channel",), default="", metavar="NAME", help="which channel it becomes the latest of"
+    )
+    make.add_argument(
+        *("--percent",), type=int, default=100, metavar="N", help="so many of 100 boxes take it"
+    )
+    make.add_argument(
+        *("--salt",), default="", metavar="TEXT", help="with another one, other boxes are the first"
+    )
+    make.add_argument("--key", type=Path, metavar="FILE", help="sign with this key")
+    make.set_defaults(run=_release)
+    for name, run, text in (
+        ("show", _show, "say what a release, a channel or a disk holds"),
+        ("verify", _verify, "check every byte of a release, or a file with its .minisig"),
+    ):
+        look = commands.add_parser(name, help=text)
+        look.add_argument(
+            "what", metavar="FILE|URL|DEVICE|latest" if name == "show" else "FILE|URL|latest"
+        )
+        look.add_argument(
+            "--key",
+            type=Path,
+            action="append",
+            default=[],
+            metavar="FILE",
+            help="a public key to believe",
+        )
+        if name == "show":
+            look.add_argument("--json", action="store_true", help="for programs")
+        look.set_defaults(run=run)
+
+
+def _keygen(arguments: argparse.Namespace) -> int:
+    folder = config.load(arguments.folder).path
+    make = keys.rotate if arguments.rotate else keys.create
+    made = make(folder, keys.new_passphrase())
+    for what, name, key in zip(("signs", "is next"), (keys.CURRENT, keys.NEXT), made, strict=True):
+        print(f"{keys.public_path(folder, name)}  {key.name}  {what}")
+    kept = keys.secret_path(folder, keys.NEXT)
+    print(f"keep {kept} somewhere else: it replaces a key that is lost or stolen", file=sys.stderr)
+    return 0
+
+
+def _release(arguments: argparse.Namespace) -> int:
+    if not 0 <= arguments.percent <= 100:
+        raise BuildError(f"--percent {arguments.percent}: must be 0 to 100")
+    instance = config.load(arguments.folder)
+    key = keys.secret(instance.path, arguments.key)
+    built = image.build(instance)
+    inputs = [image.frozen_program(), built.kernel]
+    plan = release.plan(instance, inputs, arguments.version, arguments.floor, arguments.notes)
+    contents = disk.release(built, plan.number)
+    name = arguments.channel or instance.settings.release.channel
+    rollout = release.Rollout(name, arguments.percent, arguments.salt)
+    parts = {"boot": io.BytesIO(contents.boot), "root": io.BytesIO(contents.root)}
+    path = release.write(arguments.output, plan, parts, key, [rollout])
+    print(path)
+    print(arguments.output / channel.file_name(plan.target, name))
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    instance = _instance(arguments.folder)
+    trusted = release.trusted(instance, arguments.key)
+    what = release.place(instance, arguments.what, trusted)
+    described = release.show(what, trusted)
+    if arguments.json:
+        print(json.dumps(described, indent=1))
+    else:
+        print("\n".join(release.lines(described)))
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    instance = _instance(arguments.folder)
+    trusted = release.trusted(instance, arguments.key)
+    print(release.verify(release.place(instance, arguments.what, trusted), trusted))
+    return 0
+
+
+def _instance(folder: Path) -> Instance | None:
+    """The instance, when there is one: these commands work without."""
+    return config.load(folder) if (folder / config.FILE).exists() else None

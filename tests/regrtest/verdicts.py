@@ -1,0 +1,178 @@
+"""Run modules of CPython's tests in a program, and compare what two programs made of them.
+
+    run(program, tests, module)      -> Verdict: each test's outcome, and the end of the output
+    differences(reference, other)    -> the tests whose outcomes differ
+    compare(programs, tests, module) -> Comparison, after as many runs as it takes to be sure
+
+A test that is not the same in two runs of one program (it depends on time, or on the order of threads) is
+unsteady, which is no difference; a difference is a test of which the programs, each run RUNS times, have
+no outcome in common.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.regrtest.sandbox import ENVIRONMENT, command
+
+#: Runs of a module in each program before a difference is believed.
+RUNS = 3
+
+#: Seconds for a module.
+LIMIT = 150
+
+#: Outcomes of tests that have come to no end.
+NO_END = ("hung", "crashed")
+
+#: What an outcome of a whole module is noted under.
+END = "(the module's end)"
+
+
+@dataclass
+class Verdict:
+    """How a module ran: outcome of each test by id, reasons of those that are not "ok", the output's last lines."""
+
+    outcomes: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    output: str = ""
+
+    def count(self, *outcomes: str) -> int:
+        """How many tests had one of these outcomes."""
+        return sum(outcome in outcomes for outcome in self.outcomes.values())
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """The tests that did not pass."""
+        good = ("ok", "skipped", "expected failure")
+        return {test: outcome for test, outcome in self.outcomes.items() if outcome not in good}
+
+
+@dataclass
+class Difference:
+    """A test's outcomes in the runs of the reference, and in those of the other program."""
+
+    test: str
+    reference: list[str]
+    other: list[str]
+
+
+@dataclass
+class Comparison:
+    """What two programs made of a module: tests that differ, tests that are unsteady, last verdicts."""
+
+    module: str
+    differences: list[Difference]
+    unsteady: list[Difference]
+    reference: Verdict
+    other: Verdict
+
+
+def read(text: str) -> Verdict:
+    """The verdict that inside.py's lines tell; a test that began and has no outcome is "crashed"."""
+    verdict = Verdict()
+    started = ""
+    ended = False
+    for line in text.splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:  # the last line of what was killed
+            continue
+        started = row.get("start", started)
+        ended = "end" in row
+        if "id" in row:
+            test, outcome = row["id"], row["outcome"]
+            if test == started:
+                started = ""
+            # A test may come twice: an error of its tearDown after its outcome, a class used again.
+            if verdict.outcomes.get(test) not in ("failure", "error"):
+                verdict.outcomes[test] = outcome
+                verdict.reasons[test] = row["why"]
+    if started:
+        verdict.outcomes[started] = "crashed"
+    if not ended:
+        verdict.outcomes[END] = "crashed"
+    return verdict
+
+
+def run(
+    program: Path, tests: Path, module: str, without: Iterable[str] = (), limit: float = LIMIT
+) -> Verdict:
+    """Run one module of `tests` (CPython's Lib/test) in a sandbox; what takes longer than `limit` seconds is killed."""
+    with tempfile.TemporaryDirectory(prefix="regrtest-") as folder:
+        results = Path(folder)
+        words = ["/bin/python", "/suite/inside.py", "/results/outcomes", module, *without]
+        started = time.monotonic()
+        late = False
+        with (results / "output").open("wb") as output:
+            process = subprocess.Popen(
+                command(program, tests, results, words),
+                env={**ENVIRONMENT, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                process.wait(limit)
+            except subprocess.TimeoutExpired:
+                late = True
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        outcomes = results / "outcomes"
+        verdict = read(outcomes.read_text() if outcomes.exists() else "")
+        verdict.seconds = time.monotonic() - started
+        verdict.output = (results / "output").read_bytes()[-6000:].decode(errors="replace")
+    if late:
+        for test, outcome in verdict.outcomes.items():
+            if outcome == "crashed":
+                verdict.outcomes[test] = "hung"
+    return verdict
+
+
+def differences(
+    references: Sequence[Verdict], others: Sequence[Verdict]
+) -> tuple[list[Difference], list[Difference]]:
+    """Of two programs' runs of a module: the tests that differ, and those that are unsteady."""
+    differ = []
+    unsteady = []
+    names = dict.fromkeys(test for verdict in (*references, *others) for test in verdict.outcomes)
+    for test in names:
+        reference = [verdict.outcomes.get(test, "absent") for verdict in references]
+        other = [verdict.outcomes.get(test, "absent") for verdict in others]
+        found = Difference(test, reference, other)
+        if not set(reference) & set(other):
+            differ.append(found)
+        elif len({*reference, *other}) > 1:
+            unsteady.append(found)
+    return differ, unsteady
+
+
+def compare(
+    programs: tuple[Path, Path],
+    tests: Path,
+    module: str,
+    without: Iterable[str] = (),
+    limit: float = LIMIT,
+) -> Comparison:
+    """Run a module in the reference and in the other program, at the same time; again while they differ."""
+    runs: tuple[list[Verdict], list[Verdict]] = ([], [])
+    left_out = list(without)
+    with ThreadPoolExecutor(2) as pool:
+        while True:
+            found = pool.map(lambda p: run(p, tests, module, left_out, limit), programs)
+            for verdicts, verdict in zip(runs, found, strict=True):
+                verdicts.append(verdict)
+            differ, unsteady = differences(*runs)
+            if not differ or len(runs[0]) == RUNS:
+                return Comparison(module, differ, unsteady, runs[0][-1], runs[1][-1])
