@@ -70,11 +70,11 @@ def accesses(program: Path, words: tuple[str, ...], scratch: Path, log: Path) ->
     # The plan decides what the program's bytes are, so nothing of this run may depend on the moment: neither
     # the environment and the folder, nor how much has been written to the file that it prints to (its offset is
     # an int of Python's), nor the vector instructions that the C library finds (they read past a string's end).
-    argv: tuple[str | Path, ...] = (
+    argv: list[str | Path] = [
         *("sh", "-c", 'exec "$@" >../printed 2>&1', "sh", "env", "-i", OLD_PROCESSOR),
         *("setarch", "--addr-no-randomize", "valgrind", "--tool=lackey", "--trace-mem=yes"),
         *(f"--log-file={trace}", program, *words),
-    )
+    ]
     run(argv, log=log, cwd=folder)
     return {
         Access(int(address, 16), int(size), kind in (b"S", b"M"))
