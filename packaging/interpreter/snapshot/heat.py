@@ -73,7 +73,7 @@ def accesses(program: Path, words: tuple[str, ...], scratch: Path, log: Path) ->
     argv: list[str | Path] = [
         *("sh", "-c", 'exec "$@" >../printed 2>&1', "sh", "env", "-i", OLD_PROCESSOR),
         *("setarch", "--addr-no-randomize", "valgrind", "--tool=lackey", "--trace-mem=yes"),
-        *(f"--log-file={trace}", program, *words),
+        *(f"--log-file={trace}", str(program), *words),
     ]
     run(argv, log=log, cwd=folder)
     return {
