@@ -40,9 +40,69 @@ static int has_line(const char *text, const char *key, const char *value)
     return 0;
 }
 
-/* The partition with a GPT label: the kernel writes PARTNAME=LABEL into its uevent.  Empty: none.
- * Two of them are two disks with the same image; nothing tells which one the boot loader came from. */
-static struct text find_label(const char *label)
+/* the value of KEY= in a text of lines, as a text of its own; empty when it has none */
+static struct text line_value(const char *text, const char *key)
+{
+    for (const char *p = text; *p;) {
+        const char *q = after(p, key);
+        if (q) {
+            struct text value = join(q, "", "");
+            for (size_t i = 0; i < value.used; i++)
+                if (value.s[i] == '\n')
+                    value.s[value.used = i] = 0;
+            return value;
+        }
+        while (*p && *p++ != '\n')
+            ;
+    }
+    return (struct text){0};
+}
+
+/* A GUID as it lies on a disk, written as Linux writes PARTUUID: the first three groups little endian. */
+static struct text guid_text(const unsigned char *raw)
+{
+    static const signed char order[] = {3, 2, 1, 0, -1, 5,  4,  -1, 7,  6,
+                                        -1, 8, 9, -1, 10, 11, 12, 13, 14, 15};
+    struct text t = {0};
+    for (size_t i = 0; i < sizeof order; i++) {
+        char two[3] = {"0123456789abcdef"[raw[order[i] < 0 ? 0 : order[i]] >> 4],
+                       "0123456789abcdef"[raw[order[i] < 0 ? 0 : order[i]] & 15], 0};
+        add(&t, order[i] < 0 ? "-" : two);
+    }
+    return t;
+}
+
+/* Whether a partition has this own GUID.  Linux tells it since 6.15; before, the disk's table does (UEFI
+ * 2.10, 5.3): the header in sector 1, which says where the entries lie, of 128 bytes each. */
+static int has_guid(const char *name, const char *uevent, const char *guid)
+{
+    static char parent[1024];
+    static unsigned char sector[512] __attribute__((aligned(8)));
+    struct text number_text = line_value(uevent, "PARTN="), disk, path;
+    long entry, fd, found = 0;
+    if (!number_text.used)
+        return 0;
+    path = join("/sys/class/block/", name, "/../uevent");
+    if (read_file(path.s, parent, sizeof parent) <= 0)
+        return 0;
+    disk = line_value(parent, "DEVNAME=");
+    disk = join("/dev/", disk.s, "");
+    if ((fd = open_file(disk.s, O_RDONLY)) < 0)
+        return 0;
+    entry = (number(number_text.s) - 1) * 128;
+    if (SYS(pread64, fd, sector, sizeof sector, 512) == sizeof sector &&
+        *(unsigned long *)sector == 0x5452415020494645 /* "EFI PART" */ &&
+        SYS(pread64, fd, sector, sizeof sector,
+            *(unsigned long *)(sector + 72) * 512 + entry / 512 * 512) == sizeof sector)
+        found = same(guid_text(sector + entry % 512 + 16).s, guid);
+    SYS(close, fd);
+    return found;
+}
+
+/* The partition with a GPT label or an own GUID: the kernel writes PARTNAME=LABEL into its uevent.  Empty:
+ * none.  Two with one label are two disks with the same image, and nothing tells which of them the boot
+ * loader came from; the GUID does. */
+static struct text find_partition(const char *label, const char *guid)
 {
     static char entries[4096] __attribute__((aligned(8))), uevent[1024];
     struct text found = {0};
@@ -54,10 +114,11 @@ static struct text find_label(const char *label)
             const char *name = ((struct entry *)(entries + at))->name;
             struct text path = join("/sys/class/block/", name, "/uevent");
             if (read_file(path.s, uevent, sizeof uevent) <= 0 ||
-                !has_line(uevent, "PARTNAME=", label))
+                !(label ? has_line(uevent, "PARTNAME=", label)
+                        : has_line(uevent, "PARTUUID=", guid) || has_guid(name, uevent, guid)))
                 continue;
             if (found.used)
-                say(CRITICAL, "another partition has the root's label and is left alone: ", name, 0);
+                say(CRITICAL, "another partition has the root's name and is left alone: ", name, 0);
             else
                 found = join("/dev/", name, "");
         }
@@ -67,14 +128,15 @@ static struct text find_label(const char *label)
 
 struct text find_root(void)
 {
-    const char *root = option("root="), *wait = option("rootwait="), *label;
+    const char *root = option("root="), *wait = option("rootwait="), *label, *guid;
     if (!root)
         fail("no root= on the kernel command line, and no /root.img", "", 0);
     label = after(root, "PARTLABEL=");
+    guid = after(root, "PARTUUID=");
     /* as the kernel itself reads them: rootwait waits for ever, rootwait=S for S seconds */
     long polls = (wait ? number(wait) : ROOTWAIT) * 1000 / POLL_MILLISECONDS;
     for (;; polls--) {
-        struct text device = label ? find_label(label) : join(root, "", "");
+        struct text device = label || guid ? find_partition(label, guid) : join(root, "", "");
         /* Opened, not only looked for: it is in sysfs before it is in /dev, and a card reader is there
          * before its card is. */
         long fd = device.used ? open_file(device.s, O_RDONLY) : -ENOENT;

@@ -5,7 +5,8 @@
  *   /root.img       the root as a file, to be copied to a RAM disk; without it `root=` names a device
  *   /rescue         a program to be run when there is no way on; without it the machine reboots
  *
- * On the kernel's command line: root=/dev/NAME or root=PARTLABEL=LABEL, rootwait[=SECONDS], init=PATH,
+ * On the kernel's command line: root=/dev/NAME, root=PARTUUID=GUID or
+ * root=PARTLABEL=LABEL, rootwait[=SECONDS], init=PATH,
  * readahead=KIB, panic=SECONDS.
  *
  * The kernel boots on with an initramfs that was cut off or that did not fit into memory: it prints

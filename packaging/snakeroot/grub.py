@@ -37,7 +37,7 @@ PLATFORMS = {
 #: memdisk, tar and normal read the script; the others are its commands, and how it reads the disk.
 MODULES = (
     *("memdisk", "tar", "normal", "part_gpt", "loadenv", "regexp", "test", "true", "echo"),
-    *("linux", "hashsum", "gcry_sha256", "serial", "terminal", "sleep", "reboot"),
+    *("linux", "probe", "hashsum", "gcry_sha256", "serial", "terminal", "sleep", "reboot"),
 )
 
 #: Where GRUB looks for its script in the archive; another place leaves it at a prompt.
@@ -55,7 +55,7 @@ _SEGMENT = 0x820
 
 
 def script(partitions: dict[str, int]) -> str:
-    """The script.  partitions: the number of each partition in the table, by name; "state" among them."""
+    """The script.  partitions: the number of each partition in the table, by name."""
     first, second = bootstate.SLOTS
     one_of = " -o ".join
     words = {
@@ -82,6 +82,7 @@ def script(partitions: dict[str, int]) -> str:
         ),
         "SELECT": _lines(
             f'if [ "$2" = {name} ]; then set boot={partitions[slot.BOOT_PARTITIONS[name]]} ;'
+            f" set root_partition={partitions[slot.ROOT_PARTITIONS[name]]} ;"
             f" set label={slot.ROOT_PARTITIONS[name]} ; set mark=${name} ; fi"
             for name in bootstate.SLOTS
         ),

@@ -14,6 +14,7 @@ import gc
 import importlib
 import json
 import os
+import signal
 import sys
 import traceback
 import types
@@ -24,6 +25,12 @@ from test.support import import_helper
 
 #: regrtest's own kinds of tests that are run; off: network, gui, audio, cpu, largefile, walltime, urlfetch...
 RESOURCES = ("curses", "subprocess")
+
+#: What a module's tests need besides, and why that is harmless.
+MORE_RESOURCES = {"test_socketserver": ["network"]}  # it means the loopback device
+
+#: The extension modules of CPython's own tests, in whose place there are stand-ins.
+STAND_INS = ("_testcapi", "_testinternalcapi", "_testlimitedcapi", "_testmultiphase")
 
 
 class Outcomes(unittest.TestResult):
@@ -110,7 +117,11 @@ class StandIn(types.ModuleType):
         self.__dict__.update(limits())
         self.WITH_PYMALLOC = 1
         self.Py_C_RECURSION_LIMIT = 10000  # Include/cpython/pystate.h, x86-64
+        self.WITH_MIMALLOC = 0
+        self.SIZEOF_PYGC_HEAD = self.SIZEOF_MANAGED_PRE_HEADER = 16
         self.config_get = {"code_debug_ranges": 1, "utf8_mode": 1}.get
+        self.get_recursion_depth = absent
+        self.get_optimizer = self.set_optimizer = ignored
 
     def __getattr__(self, name):
         if name.startswith("__"):
@@ -118,6 +129,15 @@ class StandIn(types.ModuleType):
         missing = type(name, (Missing,), {})
         setattr(self, name, missing)
         return missing
+
+
+def absent():
+    """What test.support has another way for."""
+    raise ImportError
+
+
+def ignored(*words):
+    """A switch of what this build has not."""
 
 
 def limits():
@@ -142,20 +162,31 @@ def without(suite, left_out):
     return kept
 
 
+def load(name):
+    """The tests of a module, with stand-ins for what it may import; without where it would rather have nothing."""
+    sys.modules.update((missing, StandIn(missing)) for missing in STAND_INS)
+    try:
+        module = importlib.import_module(f"test.{name}")
+    except unittest.SkipTest:
+        for missing in STAND_INS:
+            del sys.modules[missing]
+        module = importlib.import_module(f"test.{name}")
+    return unittest.defaultTestLoader.loadTestsFromModule(module)
+
+
 def main(output, name, *left_out):
     """Load and run the module; the outcomes are the result, the status says only that it came to its end."""
     faulthandler.enable(all_threads=True)
+    # Whoever started this in the background had it ignored, which children would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     support.record_original_stdout(sys.stdout)
-    support.use_resources = list(RESOURCES)
+    support.use_resources = [*RESOURCES, *MORE_RESOURCES.get(name, [])]
     support.verbose = 0
     # Fresh imports would be from the standard library's files, of which there are none.
     import_helper.frozen_modules = lambda enabled=True: contextlib.nullcontext()
-    for missing in ("_testcapi", "_testinternalcapi", "_testlimitedcapi"):
-        sys.modules[missing] = StandIn(missing)
     result = Outcomes(output)
     try:
-        module = importlib.import_module(f"test.{name}")
-        suite = unittest.defaultTestLoader.loadTestsFromModule(module)
+        suite = load(name)
     except unittest.SkipTest as skip:
         result.write(id=name, outcome="skipped", why=str(skip))
     except Exception as error:

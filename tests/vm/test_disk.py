@@ -98,7 +98,7 @@ def test_it_boots_to_the_page_and_keeps_what_was_written(
         box.ready()
         words = box.ssh("cat /proc/cmdline").out
         assert " snakeroot.slot=a snakeroot.boot=committed " in words
-        assert " root=PARTLABEL=A-root " in words
+        assert f" root=PARTUUID={gpt.guid_text(whole.table.named('A-root').own)} " in words
         mounted = box.ssh("mount").out
         assert re.search(r"^/dev/vda5 on / type squashfs \(ro,", mounted, re.M)
         assert re.search(r"^/dev/vda8 on /perm type ext4 \(rw,", mounted, re.M)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import socket
-import stat
 import struct
 import subprocess
 import time
@@ -156,12 +155,15 @@ class Monitor:
 
     def __init__(self, path: Path) -> None:
         deadline = time.monotonic() + LIMIT
-        while not (path.exists() and stat.S_ISSOCK(path.stat().st_mode)):
-            assert time.monotonic() < deadline, "QEMU has no monitor"
-            time.sleep(0.01)
         self.peer = socket.socket(socket.AF_UNIX)
         self.peer.settimeout(LIMIT)
-        self.peer.connect(str(path))
+        while True:
+            try:
+                self.peer.connect(str(path))
+                break
+            except (FileNotFoundError, ConnectionRefusedError):  # not made, or not listening yet
+                assert time.monotonic() < deadline, "QEMU has no monitor"
+                time.sleep(0.01)
         self._answer()
 
     def tell(self, command: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import struct
+import uuid
 from pathlib import Path
 
 import pytest
@@ -83,9 +84,23 @@ def test_a_label_that_is_there_twice_is_said_so(machine: Machine, tmp_path: Path
     console = machine.boot(machine.initramfs(), "root=PARTLABEL=A-root", disk)
     assert len(lines(console)) == 1
     assert lines(console)[0].startswith(
-        "another partition has the root's label and is left alone: vda"
+        "another partition has the root's name and is left alone: vda"
     )
     assert "END" in console
+
+
+def test_a_partition_is_found_by_its_own_guid(machine: Machine, tmp_path: Path) -> None:
+    """What a boot loader passes on, so that it is a partition of the disk that it was loaded from."""
+    here = root(tmp_path / "here", "grep ' / ' /proc/mounts").read_bytes()
+    disk = partitions(
+        tmp_path / "disk", {f"part-{n}": b"junk" for n in range(5)} | {"A-root": here}
+    )
+    guid = uuid.uuid5(uuid.NAMESPACE_DNS, "A-root")
+    console = machine.boot(machine.initramfs(), f"root=PARTUUID={guid}", disk)
+    assert "/dev/vda6 / squashfs ro" in console
+    other = uuid.uuid5(uuid.NAMESPACE_DNS, "B-root")
+    console = machine.boot(machine.initramfs(), f"root=PARTUUID={other}", disk)
+    assert lines(console)[0] == f"the root's disk did not appear: PARTUUID={other}: ENOENT (2)"
 
 
 def test_a_root_in_memory_outlives_its_disk(machine: Machine, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from snakeroot import disk, grub
 
 from tests.packaging.snakeroot.fake_kernel import fake_kernel
-from toolbox.storage import bootstate, slot
+from toolbox.storage import bootstate, gpt, slot
 from toolbox.storage.bootstate import SPARE, STATE, Contents, State
 from toolbox.storage.device import SECTOR
 from toolbox.storage.gpt import MIB
@@ -160,7 +160,8 @@ def check(
         booted = bootstate.Booted(line[0])
         assert (booted.slot, booted.word) == (expected.slot, expected.word), said
         assert booted.failed == expected.failed
-        assert f"root=PARTLABEL={slot.ROOT_PARTITIONS[expected.slot]} " in line[0]
+        own = machine.table.named(slot.ROOT_PARTITIONS[expected.slot]).own
+        assert f" root=PARTUUID={gpt.guid_text(own)} " in line[0]
         assert line[0].endswith(" quiet a.b=c,d:1")
     machine.put(disk.STATE, STATE * SECTOR, expected.state)
     assert machine.path.read_bytes() == machine.bytes, "no other byte of the disk was written"
@@ -203,6 +204,6 @@ def test_the_same_by_uefi(machine: Machine, name: str, kinds: tuple[str, str]) -
 
 
 def test_every_word_of_the_template_is_filled_in() -> None:
-    text = grub.script({"state": 3, "A-boot": 4, "B-boot": 6})
+    text = grub.script({p.name: p.number for p in disk.partitions(LAYOUT)})
     assert "@" not in text
     assert text.count("attempt ") == len(bootstate.PASSES) + 1
