@@ -234,6 +234,9 @@ snapshot_record(int argc, char **argv)
         fail("_hashlib");
     snapshot_forget_digests(hashlib);
 
+    /* Importing the module signal has made Ctrl-C an exception, here.  Where the program starts it is not. */
+    _PyRuntime.signals.handlers[SIGINT].func = _PyRuntime.signals.default_handler;
+
     PyThreadState *thread = PyThreadState_Get();
     PyInterpreterState *interpreter = thread->interp;
     /* Frames that have returned: their words point anywhere. */

@@ -125,6 +125,8 @@ def start(*argv):
 
 def prepare():
     """Put off until they are asked for what a start seldom needs."""
+    time.__all__ = [name for name in dir(time) if not name.startswith("_")]
+    time.__dir__ = _restore.names_of_time
     for name in _restore.ZONE:
         delattr(time, name)
     time.__getattr__ = _restore.zone

@@ -58,3 +58,8 @@ def zone(name):
         raise AttributeError(f"module 'time' has no attribute {name!r}")
     time.tzset()
     return time.__dict__[name]
+
+
+def names_of_time():
+    """The module time's __dir__."""
+    return sorted({*time.__dict__, *ZONE})
