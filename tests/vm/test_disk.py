@@ -139,9 +139,10 @@ def bus_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     release = disk.Release(
         slot.boot_area(full.image.read_bytes(), packed, 1, words), squashfs.read_bytes()
     )
-    path = folder / "disk.img"
-    disk.raw(disk.make(release, disk.Layout(boot=64, root=16, perm=16, seed="bus")), path)
-    return path
+    for seed in ("disk", "other"):
+        layout = disk.Layout(boot=64, root=16, perm=16, seed=seed)
+        disk.raw(disk.make(release, layout), folder / f"{seed}.img")
+    return folder / "disk.img"
 
 
 def found(package: str) -> kernel.Kernel | None:
@@ -170,3 +171,23 @@ def test_one_image_boots_from_every_kind_of_disk(bus_disk: Path, bus: str, uefi:
     assert f"/dev/{names[bus]} / squashfs ro" in said, said
     assert " snakeroot.slot=a snakeroot.boot=committed " in said
     assert "END" in said
+
+
+@pytest.mark.parametrize("uefi", [False, True], ids=["bios", "uefi"])
+def test_disks_of_two_boxes_are_not_mixed(bus_disk: Path, uefi: bool) -> None:
+    """The other one is the first disk, with the same labels; the firmware boots the second."""
+    argv = [
+        *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-machine", "q35"),
+        *("-m", "384", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+        *("-drive", f"file={bus_disk.with_name('other.img')},format=raw,if=none,id=other"),
+        *("-device", "virtio-blk-pci,drive=other", "-snapshot"),
+        *("-drive", f"file={bus_disk},format=raw,if=none,id=disk", *BUSES["virtio"]),
+        *("-serial", "stdio"),
+    ]
+    if uefi:
+        argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE}"]
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=BOOT, check=True
+    )
+    said = done.stdout.decode(errors="replace").replace("\r", "")
+    assert "/dev/vdb5 / squashfs ro" in said, said
