@@ -18,7 +18,7 @@ from typing import BinaryIO
 from snakeroot import keys
 from snakeroot.config import Instance
 from snakeroot.host import BuildError, replace, step
-from toolbox.release import ReleaseError, channel, manifest, pack, signed
+from toolbox.release import ReleaseError, channel, manifest, own, pack, signed
 from toolbox.release.channel import Channel
 from toolbox.release.fetch import (
     Release,
@@ -29,6 +29,7 @@ from toolbox.release.fetch import (
     read_channel,
 )
 from toolbox.release.manifest import MAX_NUMBER, Blob, Manifest, Target
+from toolbox.release.own import Own
 from toolbox.release.sources import Source, is_url, open_source
 from toolbox.trust import minisign
 from toolbox.trust.minisign import PublicKey, SecretKey, SignatureError
@@ -101,6 +102,12 @@ def target(instance: Instance) -> Target:
     return found
 
 
+def own_files(instance: Instance, trusted: list[PublicKey]) -> dict[str, bytes]:
+    """The files by which a box knows what it is and whom it believes (toolbox/release/own.py)."""
+    settings = instance.settings.release
+    return own.encode(Own(target(instance), trusted, settings.url, settings.channel))
+
+
 def created(instance: Instance, inputs: Sequence[Path]) -> int:
     """When the newest input was changed, in Unix seconds; $SOURCE_DATE_EPOCH when it is set."""
     told = os.environ.get("SOURCE_DATE_EPOCH")
@@ -108,14 +115,14 @@ def created(instance: Instance, inputs: Sequence[Path]) -> int:
         if not (told.isascii() and told.isdecimal() and len(told) < 12):
             raise BuildError(f"SOURCE_DATE_EPOCH: '{told}' is no number of seconds")
         return int(told)
-    own = {instance.output.name, *_SECRETS}
+    ours = {instance.output.name, *_SECRETS}
     found = list(inputs)
     for place in (instance.path, *_elsewhere(instance)):
         found.append(place)
         for folder, folders, files in os.walk(place):
-            folders[:] = sorted(n for n in folders if n not in own and n != "__pycache__")
+            folders[:] = sorted(n for n in folders if n not in ours and n != "__pycache__")
             folders[:] = [n for n in folders if not n.startswith(".")]
-            found += [Path(folder, n) for n in files if n not in own and not n.startswith(".")]
+            found += [Path(folder, n) for n in files if n not in ours and not n.startswith(".")]
     return max((int(path.stat().st_mtime) for path in found if path.is_file()), default=0)
 
 
