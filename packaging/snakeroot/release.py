@@ -89,6 +89,19 @@ def plan(
     return made
 
 
+def image_plan(instance: Instance) -> Plan:
+    """The plan for what a disk image holds: without a version or $SOURCE_DATE_EPOCH it is version 0.
+
+    No file's time counts, so that the same inputs make the same image anywhere.
+    """
+    if os.environ.get("SOURCE_DATE_EPOCH") is not None:
+        return plan(instance, [])
+    settings = instance.settings.release
+    if not settings.version:
+        return Plan(target(instance), "0", 0)
+    return Plan(target(instance), settings.version, 0, settings.floor)
+
+
 def target(instance: Instance) -> Target:
     """For which boxes the instance's releases are."""
     settings = instance.settings
@@ -173,6 +186,17 @@ def write(
     except ReleaseError as error:
         raise BuildError(str(error)) from None
     return path
+
+
+def label(plan: Plan, parts: Mapping[str, BinaryIO], key: SecretKey) -> bytes:
+    """By which a slot with these parts says what it holds: head and index of the release that they are."""
+    try:
+        with open(os.devnull, "wb") as nowhere, step("chunks"):
+            packed = pack.write(parts, {n: _size(file) for n, file in parts.items()}, nowhere)
+        name = manifest.file_name(plan.target, plan.version)
+        return signed.seal(_manifest(plan, packed).encode(), key, plan.created, name) + packed.index
+    except ReleaseError as error:
+        raise BuildError(str(error)) from None
 
 
 def _manifest(plan: Plan, packed: pack.Packed) -> Manifest:
