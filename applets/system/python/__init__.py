@@ -268,6 +268,7 @@ def _is_importable(path: str) -> bool:
                 return False
     except OSError:  # also of pipes (/dev/stdin), which are read as programs
         return False
+    import importlib  # noqa: F401  # loads what the plain program puts off, zipimport with it
     from zipimport import ZipImportError, zipimporter
 
     try:
