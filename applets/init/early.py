@@ -217,13 +217,16 @@ def _grow_file_system(log: Log, device: str, path: str) -> None:
 
 
 def find_perm(log: Log, label: str = PERM_LABEL) -> str | None:
-    """The block device that bears the label, in its partition table or its ext4 file system."""
+    """The block device that bears the label, in its partition table or its ext4 file system.
+
+    The disk that the root is on comes first: another box's disk may be in the machine.
+    """
     from toolbox.linux import blockdev
 
     found: list[str] = []
 
     def look() -> None:
-        device = blockdev.find_by_label(label)
+        device = blockdev.find_beside(os.stat("/").st_dev, label) or blockdev.find_by_label(label)
         if device is not None:
             found.append(device)
 

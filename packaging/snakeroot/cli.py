@@ -120,9 +120,9 @@ def _write(arguments: argparse.Namespace) -> int:
 
 
 def _disk(instance: config.Instance) -> disk.Disk:
-    built = image.build(instance)
+    contents = releasing.labelled(instance, image.build(instance))
     with step("boot loader and disk"):
-        return disk.make(disk.release(built, 1), disk.layout(instance.settings.disk))
+        return disk.make(contents, disk.layout(instance.settings.disk))
 
 
 def _ssh(arguments: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from snakeroot.config import DiskSettings
 from snakeroot.host import BuildError, run
 from snakeroot.image import Image
 from snakeroot.kernel import CONSOLE
+from toolbox.release import slots
 from toolbox.storage import bootstate, gpt, slot
 from toolbox.storage.device import SECTOR
 from toolbox.storage.gpt import MIB
@@ -63,10 +64,14 @@ class Layout:
 
 @dataclass(frozen=True)
 class Release:
-    """What a slot gets: the boot area (toolbox/storage/slot.py) and the root, a squashfs."""
+    """What a slot gets: the boot area (toolbox/storage/slot.py) and the root, a squashfs.
+
+    label: by which the slot says what it holds (toolbox/release/slots.py); b"" for none
+    """
 
     boot: bytes
     root: bytes
+    label: bytes = b""
 
 
 def release(image: Image, number: int) -> Release:
@@ -160,10 +165,23 @@ def make(release: Release, layout: Layout) -> Disk:
                 f"make it larger: disk.{what} in snakeroot.toml",
             )
         pieces.append(Piece(place[name].first * SECTOR, data + bytes(-len(data) % SECTOR)))
+    if release.label:
+        pieces.append(_label(release, place[slot.BOOT_PARTITIONS[first]]))
     end = table.end()
     size = table.sectors * SECTOR
     pieces.append(Piece(size - len(end), end))
     return Disk(size, tuple(sorted(pieces, key=lambda piece: piece.offset)), table)
+
+
+def _label(release: Release, partition: gpt.Partition) -> Piece:
+    """The label, at the end of the boot partition."""
+    data, room = slots.encode_label(release.label), partition.sectors * SECTOR
+    if len(release.boot) + len(data) > room:
+        raise BuildError(
+            f"{partition.name} needs {-(-(len(release.boot) + len(data)) >> 20)} MiB and has {room >> 20}",
+            "make it larger: disk.boot in snakeroot.toml",
+        )
+    return Piece(partition.first * SECTOR + room - len(data), data)
 
 
 def partitions(layout: Layout) -> gpt.Table:

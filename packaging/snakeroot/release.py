@@ -18,7 +18,7 @@ from typing import BinaryIO
 from snakeroot import keys
 from snakeroot.config import Instance
 from snakeroot.host import BuildError, replace, step
-from toolbox.release import ReleaseError, channel, manifest, pack, signed
+from toolbox.release import ReleaseError, channel, manifest, own, pack, signed
 from toolbox.release.channel import Channel
 from toolbox.release.fetch import (
     Release,
@@ -29,6 +29,7 @@ from toolbox.release.fetch import (
     read_channel,
 )
 from toolbox.release.manifest import MAX_NUMBER, Blob, Manifest, Target
+from toolbox.release.own import Own
 from toolbox.release.sources import Source, is_url, open_source
 from toolbox.trust import minisign
 from toolbox.trust.minisign import PublicKey, SecretKey, SignatureError
@@ -88,6 +89,19 @@ def plan(
     return made
 
 
+def image_plan(instance: Instance) -> Plan:
+    """The plan for what a disk image holds: without a version or $SOURCE_DATE_EPOCH it is version 0.
+
+    No file's time counts, so that the same inputs make the same image anywhere.
+    """
+    if os.environ.get("SOURCE_DATE_EPOCH") is not None:
+        return plan(instance, [])
+    settings = instance.settings.release
+    if not settings.version:
+        return Plan(target(instance), "0", 0)
+    return Plan(target(instance), settings.version, 0, settings.floor)
+
+
 def target(instance: Instance) -> Target:
     """For which boxes the instance's releases are."""
     settings = instance.settings
@@ -101,6 +115,12 @@ def target(instance: Instance) -> Target:
     return found
 
 
+def own_files(instance: Instance, trusted: list[PublicKey]) -> dict[str, bytes]:
+    """The files by which a box knows what it is and whom it believes (toolbox/release/own.py)."""
+    settings = instance.settings.release
+    return own.encode(Own(target(instance), trusted, settings.url, settings.channel))
+
+
 def created(instance: Instance, inputs: Sequence[Path]) -> int:
     """When the newest input was changed, in Unix seconds; $SOURCE_DATE_EPOCH when it is set."""
     told = os.environ.get("SOURCE_DATE_EPOCH")
@@ -108,14 +128,14 @@ def created(instance: Instance, inputs: Sequence[Path]) -> int:
         if not (told.isascii() and told.isdecimal() and len(told) < 12):
             raise BuildError(f"SOURCE_DATE_EPOCH: '{told}' is no number of seconds")
         return int(told)
-    own = {instance.output.name, *_SECRETS}
+    ours = {instance.output.name, *_SECRETS}
     found = list(inputs)
     for place in (instance.path, *_elsewhere(instance)):
         found.append(place)
         for folder, folders, files in os.walk(place):
-            folders[:] = sorted(n for n in folders if n not in own and n != "__pycache__")
+            folders[:] = sorted(n for n in folders if n not in ours and n != "__pycache__")
             folders[:] = [n for n in folders if not n.startswith(".")]
-            found += [Path(folder, n) for n in files if n not in own and not n.startswith(".")]
+            found += [Path(folder, n) for n in files if n not in ours and not n.startswith(".")]
     return max((int(path.stat().st_mtime) for path in found if path.is_file()), default=0)
 
 
@@ -166,6 +186,17 @@ def write(
     except ReleaseError as error:
         raise BuildError(str(error)) from None
     return path
+
+
+def label(plan: Plan, parts: Mapping[str, BinaryIO], key: SecretKey) -> bytes:
+    """By which a slot with these parts says what it holds: head and index of the release that they are."""
+    try:
+        with open(os.devnull, "wb") as nowhere, step("chunks"):
+            packed = pack.write(parts, {n: _size(file) for n, file in parts.items()}, nowhere)
+        name = manifest.file_name(plan.target, plan.version)
+        return signed.seal(_manifest(plan, packed).encode(), key, plan.created, name) + packed.index
+    except ReleaseError as error:
+        raise BuildError(str(error)) from None
 
 
 def _manifest(plan: Plan, packed: pack.Packed) -> Manifest:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import io
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from snakeroot import config, disk, image, keys, release
 from snakeroot.config import Instance
@@ -61,6 +62,20 @@ def add_commands(commands: Any) -> None:
         look.set_defaults(run=run)
 
 
+def labelled(instance: Instance, built: image.Image) -> disk.Release:
+    """What the first slot of a disk gets; with a label when the instance has a key to sign it."""
+    plan = release.image_plan(instance)
+    contents = disk.release(built, plan.number)
+    if not keys.secret_path(instance.path, keys.CURRENT).exists():
+        return contents
+    label = release.label(plan, _parts(contents), keys.secret(instance.path))
+    return dataclasses.replace(contents, label=label)
+
+
+def _parts(contents: disk.Release) -> dict[str, BinaryIO]:
+    return {"boot": io.BytesIO(contents.boot), "root": io.BytesIO(contents.root)}
+
+
 def _keygen(arguments: argparse.Namespace) -> int:
     folder = config.load(arguments.folder).path
     make = keys.rotate if arguments.rotate else keys.create
@@ -83,8 +98,7 @@ def _release(arguments: argparse.Namespace) -> int:
     contents = disk.release(built, plan.number)
     name = arguments.channel or instance.settings.release.channel
     rollout = release.Rollout(name, arguments.percent, arguments.salt)
-    parts = {"boot": io.BytesIO(contents.boot), "root": io.BytesIO(contents.root)}
-    path = release.write(arguments.output, plan, parts, key, [rollout])
+    path = release.write(arguments.output, plan, _parts(contents), key, [rollout])
     print(path)
     print(arguments.output / channel.file_name(plan.target, name))
     return 0

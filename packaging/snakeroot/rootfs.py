@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import applets
-from snakeroot import packages, programs
+from snakeroot import keys as release_keys
+from snakeroot import packages, programs, release
 from snakeroot.config import Instance, Service, Settings
 from snakeroot.first_stage import RAM_DISK
 from snakeroot.kernel import CONSOLE, DISKS, VIRTUAL_MACHINE, Kernel
@@ -117,6 +118,9 @@ def _add_own(tree: Tree, instance: Instance, toolbox: Path) -> None:
         tree.file("etc/snakeroot/password", f"{settings.password}\n", 0o600)
     if keys := instance.keys():
         tree.file("etc/snakeroot/authorized_keys", "".join(f"{k}\n" for k in keys), 0o600)
+    if trusted := release_keys.public(instance.path):
+        for name, data in release.own_files(instance, trusted).items():
+            tree.file(f"etc/snakeroot/{name}", data)
     for name, service in settings.services.items():
         if service.python:
             tree.copy(

@@ -14,7 +14,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-NAMESPACES = "--user --map-root-user --mount --pid --net --ipc --uts --fork --kill-child".split()
+NAMESPACES = [
+    *("--user", "--map-root-user", "--mount", "--pid", "--net", "--ipc", "--uts"),
+    *("--fork", "--kill-child"),
+]
 
 #: $1 the program, $2 CPython's package `test`, $3 inside.py, $4 results, $5 BusyBox; the rest is the command.
 SETUP = r"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import subprocess
@@ -38,7 +39,14 @@ class DiskBox(Box):
     """A box that QEMU boots from its disk, as a machine does: the firmware finds the boot loader."""
 
     def __init__(
-        self, folder: Path, netns: str, image: Path, bus: str = "virtio", *, uefi: bool = False
+        self,
+        folder: Path,
+        netns: str,
+        image: Path,
+        bus: str = "virtio",
+        *,
+        uefi: bool = False,
+        reboots: bool = False,
     ) -> None:
         self.instance = config.load(folder)
         self.password = (folder / "first-password").read_text().strip()
@@ -50,7 +58,8 @@ class DiskBox(Box):
         argv = [
             *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max"),
             *("-machine", "q35", "-m", "512", "-smp", "2"),
-            *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+            *("-nodefaults", "-no-user-config", "-display", "none"),
+            *(() if reboots else ("-no-reboot",)),
             *("-netdev", f"user,id=net{forwards}", "-device", "virtio-net-pci,netdev=net,romfile="),
             *("-drive", f"file={image},format=raw,if=none,id=disk,discard=unmap", *BUSES[bus]),
             *("-serial", "stdio"),
@@ -120,6 +129,82 @@ def test_it_boots_to_the_page_and_keeps_what_was_written(
     subprocess.run(["/sbin/e2fsck", "-fn", where], capture_output=True, check=True)
 
 
+#: What an updater does, without the network: run in the box, with a release's two streams in /perm.
+INSTALL = """
+import hashlib, sys
+from toolbox.storage import bootstate, gpt
+from toolbox.storage.control import Grub
+from toolbox.storage.device import Disk
+from toolbox.storage.install import Contents, Installation
+from toolbox.storage.slot import Slot
+
+with Disk("/dev/vda", writable=True) as disk:
+    table = gpt.read(disk)
+    running = bootstate.Booted(open("/proc/cmdline").read()).slot
+    target = "b" if running == "a" else "a"
+    work = Installation(Grub(bootstate.find(disk, table)), Slot.of(disk, table, target), running)
+    streams = {name: open(f"/perm/{name}", "rb").read() for name in ("boot", "root")}
+    sizes = [Contents(len(s), hashlib.sha256(s).hexdigest()) for s in streams.values()]
+    work.begin(*sizes)
+    for name, data in streams.items():
+        for at in range(0, len(data), 100 << 10):
+            getattr(work, name).write(at, data[at : at + (100 << 10)])
+    work.finish(*sizes)
+    print("armed", bootstate.load(work.control.partition))
+"""
+
+COMMIT = """
+from toolbox.storage import bootstate, gpt
+from toolbox.storage.control import Grub
+from toolbox.storage.device import Disk
+
+with Disk("/dev/vda", writable=True) as disk:
+    control = Grub(bootstate.find(disk, gpt.read(disk)))
+    control.commit(bootstate.Booted(open("/proc/cmdline").read()).slot)
+    print(control.load())
+"""
+
+
+def test_another_release_on_trial_and_committed(
+    made: tuple[Path, disk.Disk], tmp_path: Path
+) -> None:
+    """On the real disk: installed, tried, not committed and so left again, tried again and kept."""
+    folder, whole = made
+    path = tmp_path / "disk.img"
+    disk.raw(whole, path)
+    os.truncate(path, 3 << 30)
+    (config.load(folder).output / "known_hosts").unlink(missing_ok=True)
+    built = image.build(config.load(folder))
+    second = disk.release(dataclasses.replace(built, arguments=("release=2",)), 2)
+
+    with booted(folder, path, reboots=True) as box:
+        box.ready()
+
+        def python(program: str) -> str:
+            result = box.ssh("python -", stdin=program.encode())
+            assert result.status == 0, result.err
+            return result.out
+
+        def reboot_into(words: str) -> None:
+            box.ssh("reboot")
+            box.wait(words, lambda: f" {words} " in box.ssh("cat /proc/cmdline").out)
+
+        for name, data in (("boot", second.boot), ("root", second.root)):
+            assert box.ssh(f"cat > /perm/{name}", stdin=data).status == 0
+        armed = "armed State('a', 'b', 1, [])\n"
+        assert python(INSTALL) == armed
+        reboot_into("snakeroot.slot=b snakeroot.boot=trial")
+        assert "release=2" in box.ssh("cat /proc/cmdline").out
+        assert re.search(r"^/dev/vda7 on / type squashfs", box.ssh("mount").out, re.M)
+        # Nobody committed it.
+        reboot_into("snakeroot.slot=a snakeroot.boot=committed")
+        assert python(INSTALL) == armed
+        reboot_into("snakeroot.slot=b snakeroot.boot=trial")
+        assert python(COMMIT) == "State('b', '', 0, [])\n"
+        reboot_into("snakeroot.slot=b snakeroot.boot=committed")
+        box.poweroff()
+
+
 #: A kernel with drivers for machines that are not virtual.
 FULL_KERNELS = ("linux-image-amd64", "linux-image-generic")
 
@@ -139,9 +224,10 @@ def bus_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     release = disk.Release(
         slot.boot_area(full.image.read_bytes(), packed, 1, words), squashfs.read_bytes()
     )
-    path = folder / "disk.img"
-    disk.raw(disk.make(release, disk.Layout(boot=64, root=16, perm=16, seed="bus")), path)
-    return path
+    for seed in ("disk", "other"):
+        layout = disk.Layout(boot=64, root=16, perm=16, seed=seed)
+        disk.raw(disk.make(release, layout), folder / f"{seed}.img")
+    return folder / "disk.img"
 
 
 def found(package: str) -> kernel.Kernel | None:
@@ -170,3 +256,23 @@ def test_one_image_boots_from_every_kind_of_disk(bus_disk: Path, bus: str, uefi:
     assert f"/dev/{names[bus]} / squashfs ro" in said, said
     assert " snakeroot.slot=a snakeroot.boot=committed " in said
     assert "END" in said
+
+
+@pytest.mark.parametrize("uefi", [False, True], ids=["bios", "uefi"])
+def test_disks_of_two_boxes_are_not_mixed(bus_disk: Path, uefi: bool) -> None:
+    """The other one is the first disk, with the same labels; the firmware boots the second."""
+    argv = [
+        *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-machine", "q35"),
+        *("-m", "384", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+        *("-drive", f"file={bus_disk.with_name('other.img')},format=raw,if=none,id=other"),
+        *("-device", "virtio-blk-pci,drive=other", "-snapshot"),
+        *("-drive", f"file={bus_disk},format=raw,if=none,id=disk", *BUSES["virtio"]),
+        *("-serial", "stdio"),
+    ]
+    if uefi:
+        argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE}"]
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=BOOT, check=True
+    )
+    said = done.stdout.decode(errors="replace").replace("\r", "")
+    assert "/dev/vdb5 / squashfs ro" in said, said

@@ -61,6 +61,19 @@ def find_by_partition_label(label: str) -> str | None:
     return next((f"/dev/{name}" for name in names() if partition_name(name) == label), None)
 
 
+def find_beside(device: int, label: str) -> str | None:
+    """The partition called `label` on the disk that `device` (st_dev of a mounted file) is a partition of."""
+    try:
+        place = os.path.realpath(f"{SYSFS}/../../dev/block/{os.major(device)}:{os.minor(device)}")
+        beside = os.listdir(os.path.dirname(place))
+    except OSError:
+        return None
+    if not os.path.exists(f"{place}/partition"):
+        return None
+    found = sorted(name for name in beside if partition_name(name) == label)
+    return f"/dev/{found[0]}" if found else None
+
+
 def find_by_partition_uuid(uuid: str) -> str | None:
     """The partition of this id (GPT), where the kernel says it (PARTUUID in uevent, since Linux 6.15)."""
     wanted = uuid.lower()

@@ -6,15 +6,22 @@ from toolbox.linux.syscall import syscall
 
 _MAGIC = (0xFEE1DEAD, 672274793)
 _RESTART = 0x01234567
+_RESTART_WITH = 0xA1B2C3D4
 _HALT = 0xCDEF0123
 _POWER_OFF = 0x4321FEDC
 _KEYS_ON = 0x89ABCDEF
 _KEYS_OFF = 0
 
 
-def restart() -> None:
-    """Reset the machine.  OSError (EPERM) without the right to."""
-    _reboot(_RESTART)
+def restart(argument: str = "") -> None:
+    """Reset the machine.  OSError (EPERM) without the right to.
+
+    argument: for the firmware, where it takes one ("0 tryboot" on a Raspberry Pi)
+    """
+    if argument:
+        syscall("reboot", *_MAGIC, _RESTART_WITH, argument)
+    else:
+        _reboot(_RESTART)
 
 
 def power_off() -> None:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     #: (part, offset, bytes) -> the bytes, or fewer; OSError when the disk says so.
     Reader = Callable[[str, int, int], bytes]
 
+#: Disks are written in sectors of so many bytes (toolbox/storage/device.py).
+SECTOR = 512
+
 #: Where a chunk came from.
 THERE, LOCAL, NETWORK = "there", "local", "network"
 
@@ -188,6 +191,8 @@ def check(release: Manifest, box: Box, *, downgrade: bool = False) -> None:
         )
     for name, room in box.room.items():
         size = release.parts[name].size
+        if size % SECTOR:
+            raise ReleaseError(f"{name} has {size} bytes, which are no whole sectors")
         if size > room:
             raise ReleaseError(f"{name} has {size} bytes, and the slot has room for {room}")
 

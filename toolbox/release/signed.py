@@ -71,7 +71,7 @@ def read_head(read: Callable[[int], bytes]) -> bytes:
 
 def split(data: bytes) -> tuple[bytes, bytes]:
     """The five lines, and what follows.  ReleaseError when there are none."""
-    end = -1
+    end = -1 if data.startswith(minisign.UNTRUSTED.encode()) else len(data)
     for _ in range(LINES):
         end = data.find(b"\n", end + 1)
         if end < 0:

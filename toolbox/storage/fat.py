@@ -67,7 +67,7 @@ class _Fat:
         self.table: int = reserved
         self.root_at: int = reserved + fats * per_fat
         self.root_sectors: int = -(-entries * _ENTRY // SECTOR)
-        self.data = self.root_at + self.root_sectors
+        self.data: int = self.root_at + self.root_sectors
         self.clusters: int = (total - self.data) // self.cluster
         if self.clusters <= 0:
             raise DamagedFat("no FAT: it has no room for files")

@@ -1,4 +1,4 @@
-"""python [-iuVIEsSBOqP] [-W FILTER] [-X OPTION] [-c CODE | -m MODULE | FILE | -] [ARG]...
+"""python [-iuVIEsSBOqPx] [-W FILTER] [-X OPTION] [-c CODE | -m MODULE | FILE | -] [ARG]...
 
 Run Python: a file, a module, code, standard input, or a prompt on a terminal.
 
@@ -8,13 +8,15 @@ Run Python: a file, a module, code, standard input, or a prompt on a terminal.
   -u         unbuffered output
   -q         no greeting
   -V         print the version of the language
-  -E         PYTHONPATH does not count
+  -E         PYTHONPATH and its like do not count
   -P         the script's folder, or the current one, is not searched for modules
   -I         both
   -O         the program's asserts are left out; -OO: its docstrings too
   -B         write no compiled modules
   -W FILTER  how to warn, as python3 has it
-  -X OPTION  ignored, as are -s -S -b -d -v -R
+  -X OPTION  dev, faulthandler, tracemalloc[=N], int_max_str_digits=N, pycache_prefix=DIR
+  -x         skip the program's first line
+  -s, -S, -b, -d, -v, -R change nothing but sys.flags
 
 In the frozen program this is a whole Python: the standard library and the libraries that the
 box uses are inside.  PYTHONPATH is obeyed.  From a checkout the host's own python3 takes over.
@@ -38,22 +40,23 @@ options = Options(__doc__, trouble=2, permute=False)
 
 #: Letters that are obeyed, and those that need nothing done: this interpreter is set up as they ask, or
 #: they would only change what it reports.
-FLAGS = frozenset("iuVIEPOBq")
-IGNORED = frozenset("sSbdvR")
+FLAGS = frozenset("iuVIEPOBqxsbdvh?")
+IGNORED = frozenset("SR")
 
 
 class CommandLine:
     """What the arguments say.  kind: "code", "module", "file", "stdin" or "" (a prompt or stdin).
 
-    flags: the letters given, as often as they were given.
+    flags: the letters given, as often as they were given; filters: of -W; extras: of -X.
     """
 
-    __slots__ = ("arguments", "filters", "flags", "kind", "what")
+    __slots__ = ("arguments", "extras", "filters", "flags", "kind", "what")
 
     def __init__(self, words: list[str]) -> None:
         self.kind = self.what = ""
         self.arguments: list[str] = []
         self.filters: list[str] = []
+        self.extras: list[str] = []
         self.flags = ""
         words = list(words)
         while words:
@@ -86,7 +89,9 @@ class CommandLine:
                     raise UsageError(f"option requires an argument -- {letter!r}")
                 if letter == "W":
                     self.filters.append(value)
-                elif letter in "cm":
+                elif letter == "X":
+                    self.extras.append(value)
+                else:
                     self.kind, self.what = ("code" if letter == "c" else "module"), value
                     return True
                 return False
@@ -103,8 +108,8 @@ class CommandLine:
 
 def main(argv: list[str]) -> int:
     """Run it and return its exit status as python3 does."""
-    if argv[1:] == ["--help"]:
-        options.standard(argv)
+    if argv[1:] in (["--help"], ["-h"], ["-?"]):
+        options.standard(["python", "--help"])
     if not getattr(sys, "frozen", False):
         os.execv(sys.executable, [sys.executable, *argv[1:]])
     line = CommandLine(argv[1:])
@@ -121,15 +126,12 @@ def run(line: CommandLine) -> int:
     import atexit
     import threading
 
-    _signals()
-    _streams(line.has("u") or bool(os.environ.get("PYTHONUNBUFFERED")))
-    _paths(line)
-    if line.has("B") or os.environ.get("PYTHONDONTWRITEBYTECODE"):
-        sys.dont_write_bytecode = True
-    if line.filters:
-        import warnings
+    from applets.system.python.settings import apply
 
-        warnings._processoptions(line.filters)  # type: ignore[attr-defined]
+    _signals()
+    apply(line)
+    _paths(line)
+    _site()
     try:
         status = _guarded(line)
         if line.has("i") and line.kind:
@@ -191,12 +193,12 @@ def _execute(line: CommandLine) -> int:
     if line.kind == "code":
         _run_as_main(line.what + "\n", "<string>", line)
         return 0
-    if line.kind == "file":
-        if os.path.isdir(line.what) or _is_zip(line.what):
-            import runpy
+    if line.kind == "archive":
+        import runpy
 
-            runpy.run_path(line.what, run_name="__main__")
-            return 0
+        runpy._run_module_as_main("__main__", False)  # type: ignore[attr-defined]
+        return 0
+    if line.kind == "file":
         source = _read(line.what)
         if source is None:
             return 2
@@ -213,7 +215,18 @@ def _run_as_main(source: str | bytes, name: str, line: CommandLine) -> None:
     """Compile and run a program; `name` is its path, or what is shown for it in angle brackets."""
     names = _main_names()
     if line.kind == "file":
-        names["__file__"] = name
+        from importlib.machinery import SourceFileLoader, SourcelessFileLoader
+
+        names.update(__file__=name, __cached__=None)
+        if name.endswith(".pyc"):
+            compiled = names["__loader__"] = SourcelessFileLoader("__main__", name)
+            exec(compiled.get_code("__main__"), names)  # type: ignore[arg-type]
+            return
+        names["__loader__"] = SourceFileLoader("__main__", name)
+        if line.has("x") and isinstance(source, bytes):
+            source = b"\n" + source.partition(b"\n")[2]
+    else:
+        names["__loader__"] = sys.__spec__.loader
     level = min(line.flags.count("O"), 2)
     exec(compile(source, name, "exec", dont_inherit=True, optimize=level), names)
 
@@ -243,12 +256,26 @@ def _read(path: str) -> bytes | None:
         return None
 
 
-def _is_zip(path: str) -> bool:
+def _is_importable(path: str) -> bool:
+    """Whether this is a folder, or an archive (with whatever before it), that has a __main__ to be run."""
+    if os.path.isdir(path):
+        return True
     try:
         with open(path, "rb") as file:
-            return file.read(4) == b"PK\x03\x04"
-    except OSError:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - 65557, 0))  # the archive's last record, with the longest comment
+            if b"PK\5\6" not in file.read():
+                return False
+    except OSError:  # also of pipes (/dev/stdin), which are read as programs
         return False
+    import importlib  # noqa: F401  # loads what the plain program puts off, zipimport with it
+    from zipimport import ZipImportError, zipimporter
+
+    try:
+        zipimporter(path)
+    except ZipImportError:
+        return False
+    return True
 
 
 def _prompt(line: CommandLine) -> int:
@@ -260,30 +287,26 @@ def _prompt(line: CommandLine) -> int:
 
 
 def _signals() -> None:
-    """Ctrl-C raises KeyboardInterrupt, a closed pipe is an exception: what a Python program expects."""
+    """Ctrl-C raises KeyboardInterrupt; a closed pipe, a file too large are errors: what a Python program expects."""
     import signal
 
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # nohup, a job of the background
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _streams(unbuffered: bool) -> None:
-    """-u: nothing of what is printed is held back, neither as text nor as bytes."""
-    if not unbuffered:
-        return
-    import io
+def _site() -> None:
+    """exit(), quit(), help() and their like, which the module site puts there."""
+    import site
 
-    for name, fd in (("stdout", 1), ("stderr", 2)):
-        old = getattr(sys, name)
-        if old is not None:
-            raw = io.FileIO(fd, "wb", closefd=False)
-            new = io.TextIOWrapper(raw, old.encoding, old.errors, write_through=True)
-            setattr(sys, name, new)
+    site.setquit()
+    site.setcopyright()
+    site.sethelper()
 
 
 def _paths(line: CommandLine) -> None:
-    """sys.argv and sys.path: the script's folder (or the current one), then PYTHONPATH."""
+    """sys.argv and sys.path: the script's folder (or itself, an archive; or the current one), then PYTHONPATH."""
     first = {"file": line.what, "code": "-c", "stdin": "-"}.get(line.kind, "")
     sys.argv[:] = [first, *line.arguments]
     own = "" if line.has("EI") else os.environ.get("PYTHONPATH", "")
@@ -291,7 +314,12 @@ def _paths(line: CommandLine) -> None:
     here = os.path.dirname(os.path.abspath(line.what)) if line.kind == "file" else ""
     if line.kind == "module":
         here = os.getcwd()
-    sys.path[:0] = paths if line.has("PI") else [here, *paths]
+    if line.kind == "file" and _is_importable(line.what):
+        line.kind, here = "archive", line.what
+    elif line.has("PI"):
+        sys.path[:0] = paths
+        return
+    sys.path[:0] = [here, *paths]
 
 
 def _end_by_interrupt() -> None:

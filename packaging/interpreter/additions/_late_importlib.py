@@ -26,11 +26,12 @@ def late():
     if there.__dict__ is not globals():
         return there
     bootstrap = sys.modules["_frozen_importlib"]
-    real = type(sys)(__name__)
+    real = type(sys)("_frozen_importlib_external")  # its classes' __module__
     real.__dict__.update(
         (name, globals()[name]) for name in ("__loader__", "__package__", "__spec__")
     )
     exec(_imp.get_frozen_object("importlib._bootstrap_external"), real.__dict__)
+    real.__name__ = __name__  # importlib may have changed it
     for name in ("_frozen_importlib_external", "importlib._bootstrap_external"):
         if name in sys.modules:
             sys.modules[name] = real

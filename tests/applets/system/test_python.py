@@ -64,9 +64,70 @@ def test_what_runs(run: Run, words: list[str], stdin: bytes, out: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "code", "out"),
+    [
+        ([], "f.ignore_environment, f.isolated, f.safe_path", "(0, 0, False)"),
+        (["-I"], "f.ignore_environment, f.isolated, f.safe_path", "(1, 1, True)"),
+        (["-E"], "f.ignore_environment, f.isolated", "(1, 0)"),
+        (["-OOqb"], "f.optimize, f.quiet, f.bytes_warning", "(2, 1, 1)"),
+        (["-Xdev"], "f.dev_mode, faulthandler.is_enabled()", "(True, True)"),
+        (["-X", "faulthandler"], "f.dev_mode, faulthandler.is_enabled()", "(False, True)"),
+        (["-Xtracemalloc=3"], "tracemalloc.get_traceback_limit()", "3"),
+        (["-Xint_max_str_digits=900"], "f.int_max_str_digits, len(str(9**900))", "(900, 859)"),
+        (["-Xpycache_prefix=/x"], "sys.pycache_prefix", "/x"),
+        (["-Xa", "-Xb=c=d"], "sys._xoptions", "{'a': True, 'b': 'c=d'}"),
+        (
+            ["-Wignore", "-Werror::UserWarning"],
+            "sys.warnoptions",
+            "['ignore', 'error::UserWarning']",
+        ),
+        ([], "__loader__.__name__, sorted({'exit', 'quit', 'help'} & {*dir(__builtins__)})", None),
+    ],
+)
+def test_what_its_options_set(run: Run, words: list[str], code: str, out: str | None) -> None:
+    code = f"import faulthandler, sys, tracemalloc; f = sys.flags; print(({code}))"
+    r = run("python", *words, "-c", code)
+    expected = out or "('BuiltinImporter', ['exit', 'help', 'quit'])"
+    assert (r.status, r.out.decode(), r.err) == (0, f"{expected}\n", b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code", "out"),
+    [
+        ("PYTHONOPTIMIZE", "2", "sys.flags.optimize", "2"),
+        ("PYTHONDEVMODE", "1", "sys.flags.dev_mode", "True"),
+        ("PYTHONSAFEPATH", "1", "'' in sys.path", "False"),
+        ("PYTHONINTMAXSTRDIGITS", "0", "sys.get_int_max_str_digits()", "0"),
+        ("PYTHONIOENCODING", "latin-1:replace", "sys.stdout.encoding, sys.stdout.errors", None),
+        ("PYTHONWARNINGS", "error,ignore::UserWarning", "len(sys.warnoptions)", "2"),
+    ],
+)
+def test_what_the_environment_sets(
+    run: Run, name: str, value: str, code: str, out: str | None
+) -> None:
+    """And -E forbids."""
+    words = ["-c", f"import sys; print(({code}))"]
+    told = run("python", *words, env={name: value})
+    expected = out or "('latin-1', 'replace')"
+    assert (told.status, told.out.decode().replace("iso8859-1", "latin-1")) == (0, f"{expected}\n")
+    deaf = run("python", "-E", *words, env={name: value})
+    assert deaf.status == 0 and deaf.out != told.out
+
+
+@pytest.mark.parametrize(
+    "words", [["-X", "int_max_str_digits=3", "-c", "1"], ["-X", "tracemalloc=no", "-c", "1"]]
+)
+def test_values_that_make_no_sense(run: Run, words: list[str]) -> None:
+    r = run("python", *words)
+    assert r.status and words[1].partition("=")[0].encode() in r.err
+    assert b"Traceback" not in r.err
+
+
+@pytest.mark.parametrize(
     ("code", "status", "err"),
     [
         ("raise SystemExit", 0, ""),
+        ("exit(7)", 7, ""),
         ("raise SystemExit(3)", 3, ""),
         ("raise SystemExit(256)", 0, ""),
         ("raise SystemExit('why')", 1, "why\n"),
@@ -112,6 +173,29 @@ def test_modules_packages_and_archives(run: Run, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "app.pyz", "w") as archive:
         archive.writestr("__main__.py", "print(__name__)\n")
     assert run("python", "app.pyz", cwd=tmp_path).out == b"__main__\n"
+    started = tmp_path / "started.pyz"
+    started.write_bytes(b"#!/usr/bin/env python3\n" + (tmp_path / "app.pyz").read_bytes())
+    assert run("python", "-I", started).out == b"__main__\n"
+
+
+def test_a_script_knows_its_loader_and_its_archive_is_searched(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "prog.py").write_text("print(type(__loader__).__name__, __spec__, __cached__)\n")
+    assert run("python", "prog.py", cwd=tmp_path).out == b"SourceFileLoader None None\n"
+    (tmp_path / "first.py").write_text("this is no Python\nprint(7)\n")
+    assert run("python", "-x", "first.py", cwd=tmp_path).out == b"7\n"
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir/__main__.py").write_text("import sys, near; print(sys.path[0], near.x)\n")
+    (tmp_path / "dir/near.py").write_text("x = 1\n")
+    assert run("python", "dir", cwd=tmp_path).out in (b"dir 1\n", f"{tmp_path}/dir 1\n".encode())
+
+
+def test_a_file_that_grows_over_its_limit_is_an_error(run: Run, tmp_path: Path) -> None:
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (9, 9))\n"
+        "try:\n open('f', 'wb', 0).write(b'x' * 9); open('f', 'ab', 0).write(b'y')\n"
+        "except OSError as e: print(e.strerror)"
+    )
+    assert run("python", "-c", code, cwd=tmp_path).out == b"File too large\n"
 
 
 @pytest.mark.parametrize(

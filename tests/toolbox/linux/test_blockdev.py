@@ -73,3 +73,26 @@ def test_what_is_not_there_is_not_found() -> None:
         blockdev.size("no-such-device")
     for name in blockdev.names():
         assert blockdev.size(name) >= 0
+
+
+def test_a_partition_beside_another(tmp_path, monkeypatch) -> None:
+    """Two disks with the same labels; the one that the root is on counts."""
+    block = tmp_path / "class" / "block"
+    numbers = tmp_path / "dev" / "block"
+    block.mkdir(parents=True)
+    numbers.mkdir(parents=True)
+    for major, disk in enumerate(("vda", "vdb"), 254):
+        for minor, name in enumerate(("", "A-root", "perm")):
+            place = tmp_path / "devices" / disk / (f"{disk}{minor}" if minor else "")
+            place.mkdir(parents=True)
+            (place / "uevent").write_text(f"PARTN={minor}\nPARTNAME={name}\n" if minor else "")
+            if minor:
+                (place / "partition").write_text(f"{minor}\n")
+            (block / place.name).symlink_to(place)
+            (numbers / f"{major}:{minor}").symlink_to(place)
+    monkeypatch.setattr(blockdev, "SYSFS", str(block))
+    assert blockdev.find_beside(os.makedev(255, 1), "perm") == "/dev/vdb2"
+    assert blockdev.find_beside(os.makedev(254, 1), "perm") == "/dev/vda2"
+    assert blockdev.find_beside(os.makedev(255, 1), "other") is None
+    assert blockdev.find_beside(os.makedev(255, 0), "perm") is None, "no partition"
+    assert blockdev.find_beside(os.makedev(7, 0), "perm") is None, "no such device"

@@ -116,11 +116,18 @@ def test_host_name() -> None:
 
 @pytest.mark.lab
 @pytest.mark.parametrize(
-    ("verb", "number"), [("restart", signal.SIGHUP), ("power_off", signal.SIGINT)]
+    ("call", "number"),
+    [
+        ("restart()", signal.SIGHUP),
+        ("restart('0 tryboot')", signal.SIGHUP),
+        ("power_off()", signal.SIGINT),
+    ],
 )
-def test_reboot_ends_only_its_namespace(verb, number) -> None:
+def test_reboot_ends_only_its_namespace(call, number) -> None:
     """In a namespace of processes reboot(2) kills that namespace's init, by a signal that says how."""
-    code = f"import os; os.getpid() == 1 or os._exit(9)\nfrom toolbox.linux import power; power.{verb}()"
+    code = (
+        f"import os; os.getpid() == 1 or os._exit(9)\nfrom toolbox.linux import power; power.{call}"
+    )
     uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
     done = unshared("--pid --fork", code)
     assert done.returncode in (-number, 128 + number), done.stderr

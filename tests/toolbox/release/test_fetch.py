@@ -363,7 +363,7 @@ HOSTILE_SERVERS = [
     (lambda h: h.reply(404, b"") or True, "404 Not Found"),
     (lambda h: h.reply(200, b"") or True, "does not begin with a signature"),
     (lambda h: h.reply(200, bytes(200_000)) or True, "does not begin with a signature"),
-    (lambda h: h.reply(200, b"\n" * 200_000) or True, "not a signature"),
+    (lambda h: h.reply(200, b"\n" * 200_000) or True, "does not begin with a signature"),
     (lambda h: h.reply(302, b"", {"Location": "ftp://x/y"}) or True, "no URL of http"),
     (lambda h: h.reply(302, b"", {"Location": "file:///etc/passwd"}) or True, "no URL of http"),
     (lambda h: h.reply(302, b"", {"Location": "http://["}) or True, "no URL"),
@@ -419,7 +419,7 @@ def bomb(index: bytes) -> bytes:
     ("data", "words"),
     [
         (b"", "does not begin with a signature"),
-        (release(NEW)[release(NEW).index(b"{") :], "not a signature"),
+        (release(NEW)[release(NEW).index(b"{") :], "does not begin with a signature"),
         (release(NEW)[:-1000], ""),
         (release(NEW, index=lambda i: i[:-40]), "do not add up"),
         (release(NEW, index=lambda i: i + i[-40:]), "wrong size"),

@@ -220,6 +220,7 @@ def test_versions_in_order(lower: str, higher: str) -> None:
 
 
 def opened(**changes: Any) -> Manifest:
+    changes.setdefault("contents", {"boot": b"x" * 512, "root": b"y" * 599_552})
     return parse_release(release(**changes), KEYS).manifest
 
 
@@ -229,14 +230,16 @@ def opened(**changes: Any) -> Manifest:
         (Box(Target("hello", "aarch64", "pc")), "for architecture x86_64"),
         (Box(Target("hello", "x86_64", "router")), "for board pc"),
         (Box(Target("other", "x86_64", "pc")), "for name hello"),
+        (Box(TARGET, room={"root": 1 << 20}), "no whole sectors"),
         (Box(TARGET, "1.3"), "older than 1.3"),
         (Box(TARGET, "1.3", "1.2.1"), "below 1.2.1"),
-        (Box(TARGET, "1.1", "1.0", {"root": 500_000}), "root has 600000 bytes"),
+        (Box(TARGET, "1.1", "1.0", {"root": 500_000}), "root has 599552 bytes"),
     ],
 )
 def test_a_release_for_another_box_is_refused(box: Box, words: str) -> None:
+    odd = {"boot": b"x", "root": b"x" * 513}
     with pytest.raises(ReleaseError, match=words):
-        check(opened(), box)
+        check(opened(contents=odd) if "sectors" in words else opened(), box)
 
 
 def test_a_downgrade_needs_a_word_and_stays_above_the_floor() -> None:

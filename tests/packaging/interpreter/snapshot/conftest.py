@@ -1,0 +1,79 @@
+"""The two programs of ./dev build: the one with the snapshot, and the plain one, which is the reference."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[4]
+
+#: What every run gets, unless a test is about the environment.
+ENVIRONMENT = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "TZ": "UTC"}
+
+
+def _kept(name: str, folder: Path) -> Path:
+    """A program under a name of our own, whatever ./dev build does meanwhile."""
+    made, kept = ROOT / "build" / name, folder / name
+    if not made.exists():
+        pytest.fail(f"{made} is not there: ./dev build makes it")
+    try:
+        os.link(made, kept)
+    except OSError:  # another file system
+        shutil.copy(made, kept)
+    return kept
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with both, `toolbox` and `toolbox-plain`, which everybody may enter."""
+    folder = tmp_path_factory.mktemp("programs")
+    for name in ("toolbox", "toolbox-plain"):
+        _kept(name, folder)
+    for parent in (folder, *folder.parents[:2]):
+        parent.chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def snapshot(programs: Path) -> Path:
+    return programs / "toolbox"
+
+
+@pytest.fixture(scope="session")
+def plain(programs: Path) -> Path:
+    return programs / "toolbox-plain"
+
+
+@pytest.fixture
+def run() -> Callable[..., str]:
+    """Run Python code in a program; its output.  A status that is not 0, or a message, fails the test."""
+
+    def call(
+        program: Path, code: str, *words: str, env: Mapping[str, str] = ENVIRONMENT, **more: Any
+    ) -> str:
+        more = {"stdin": subprocess.DEVNULL, "timeout": 120, "check": False} | more
+        done = subprocess.run(
+            [program, "-c", code, *words], env=env, capture_output=True, text=True, **more
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        return done.stdout
+
+    return call
+
+
+@pytest.fixture
+def both(snapshot: Path, plain: Path, run: Callable[..., str]) -> Callable[..., str]:
+    """Run code in both programs, which must print the same; what they print."""
+
+    def call(code: str, *words: str, **more: Any) -> str:
+        ours, theirs = run(snapshot, code, *words, **more), run(plain, code, *words, **more)
+        assert ours == theirs
+        return ours
+
+    return call

@@ -1,0 +1,166 @@
+"""Between releases and slots: pieces of any size onto a disk of sectors, and the label that a slot carries.
+
+The label is the head and the index of the release that a slot holds, at the end of its boot partition:
+
+    ... | label | zeros up to the last sector | "snakeroot label\\0" | length u32 | SHA-256[32] of the label
+
+With it a slot can say what it is, signed, and the next update knows which chunks are at hand.  A label that is
+torn is none; nothing but the size of a download depends on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+
+from toolbox.release import ReleaseError, signed
+from toolbox.release.fetch import THERE, Have, parse_release
+from toolbox.release.manifest import ENTRY, MOST_CHUNKS
+from toolbox.storage.device import SECTOR
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from toolbox.release.fetch import Piece, Reader, Release
+    from toolbox.storage.device import BlockDevice
+    from toolbox.trust.minisign import PublicKey
+
+_TRAILER = struct.Struct(">16sI32s")
+_MAGIC = b"snakeroot label\0"
+
+#: The longest label, in bytes.
+LONGEST_LABEL = signed.LONGEST + MOST_CHUNKS * ENTRY
+
+#: What is collected before it is written, in bytes.
+BUFFER = 1 << 18
+
+
+def reader(devices: Mapping[str, BlockDevice]) -> Reader:
+    """Reads parts (name -> device) at any offset; what lies beyond a device's end is missing."""
+
+    def read(part: str, offset: int, length: int) -> bytes:
+        device = devices[part]
+        start = offset // SECTOR * SECTOR
+        stop = min(-(-(offset + length) // SECTOR) * SECTOR, device.size)
+        if start >= stop:
+            return b""
+        return device.read(start, stop - start)[offset - start : offset - start + length]
+
+    return read
+
+
+class SlotWriter:
+    """Puts a release's pieces, which come in order, into a slot's devices, in whole sectors.
+
+    `put` each of them, then `close`.  Nothing is flushed.  OSError as the disk says.
+    written: bytes that were written so far
+    """
+
+    def __init__(self, devices: Mapping[str, BlockDevice]) -> None:
+        self.written = 0
+        self._devices = devices
+        self._read = reader(devices)
+        self._part = ""
+        self._start = 0
+        self._data = bytearray()
+        self._changed = False
+
+    def put(self, piece: Piece) -> None:
+        """Write a piece, unless it is there."""
+        if piece.part != self._part:
+            self.close()
+            self._part, self._start = piece.part, 0
+        if piece.origin == THERE:
+            self._pass(piece.offset, piece.offset + piece.length)
+        else:
+            self._data += piece.data
+            self._changed = True
+            if len(self._data) >= BUFFER:
+                self._write()
+
+    def close(self) -> None:
+        """Write what was collected; the last sector is filled with zeros."""
+        if self._changed:
+            self._data += bytes(-len(self._data) % SECTOR)
+            self._write()
+        self._data.clear()
+        self._changed = False
+
+    def _pass(self, offset: int, end: int) -> None:
+        """Leave [offset, end) as it is; its first and last sector may hold neighbours that are new."""
+        if self._changed:
+            rest = -len(self._data) % SECTOR
+            self._data += self._read(self._part, offset, min(rest, end - offset))
+            if rest > end - offset:
+                return
+            self._write()
+        self._start = end // SECTOR * SECTOR
+        self._data[:] = self._read(self._part, self._start, end - self._start)
+        self._changed = False
+
+    def _write(self) -> None:
+        """Write the whole sectors of what was collected, and keep the rest."""
+        size = len(self._data) // SECTOR * SECTOR
+        if size:
+            self._devices[self._part].write(self._start, bytes(self._data[:size]))
+            del self._data[:size]
+            self._start += size
+            self.written += size
+        self._changed = bool(self._data)
+
+
+def label(release: Release, index: bytes) -> bytes:
+    """The label of a release; index: its bytes."""
+    return release.head + index
+
+
+def label_room(size: int) -> int:
+    """Bytes at the end of the boot partition that a label of that many bytes takes."""
+    return -(-size // SECTOR) * SECTOR + SECTOR
+
+
+def encode_label(data: bytes) -> bytes:
+    """What the boot partition ends with."""
+    trailer = _TRAILER.pack(_MAGIC, len(data), hashlib.sha256(data).digest())
+    return data + bytes(-len(data) % SECTOR) + trailer.rjust(SECTOR, b"\0")
+
+
+def write_label(area: BlockDevice, data: bytes) -> None:
+    """Put a label at the end of a boot area.  Not flushed.  OSError as the disk says."""
+    end = encode_label(data)
+    area.write(area.size - len(end), end)
+
+
+def read_label(area: BlockDevice) -> bytes:
+    """The label at the end of a boot area; b"" when there is none.  OSError as the disk says."""
+    if area.size < 2 * SECTOR:
+        return b""
+    trailer = area.read(area.size - SECTOR, SECTOR)[-_TRAILER.size :]
+    magic, size, digest = _TRAILER.unpack(trailer)
+    if magic != _MAGIC or not 0 < size <= LONGEST_LABEL or label_room(size) > area.size:
+        return b""
+    room = label_room(size)
+    data = area.read(area.size - room, room - SECTOR)[:size]
+    return data if hashlib.sha256(data).digest() == digest else b""
+
+
+def parse_label(data: bytes, keys: Sequence[PublicKey]) -> Release:
+    """The release of a label.  ReleaseError when it is not signed by one of the keys."""
+    return parse_release(data, keys)
+
+
+def have(
+    devices: Mapping[str, BlockDevice], keys: Sequence[PublicKey], *, target: bool = False
+) -> Have | None:
+    """A slot's chunks, by its label; None when it has none, or one that is not signed by one of the keys.
+
+    devices: "boot" and "root"    target: whether it is the slot that is to be written
+    """
+    try:
+        data = read_label(devices["boot"])
+        release = parse_release(data, keys)
+        index = release.parse_index(data[len(release.head) :])
+    except (OSError, ReleaseError):
+        return None
+    return Have(index, reader(devices), target=target)
