@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from snakeroot import cpio
-from snakeroot.host import cache, replace, run
+from snakeroot.host import BuildError, cache, replace, run
 from snakeroot.tree import Tree
 
 SOURCES = Path(__file__).resolve().parent.parent / "boot"
-FILES = ("stage.c", "root.c", "report.c")
+FILES = ("stage.c", "find.c", "root.c", "report.c")
 
 #: The archive's last member: what is to be done with which module.
 LIST = "modules.list"
@@ -59,7 +59,11 @@ def program(compiler: str = "gcc") -> bytes:
     if not kept.exists():
         with tempfile.TemporaryDirectory() as scratch:
             made = Path(scratch, "stage")
-            run([compiler, *flags, "-o", made, *sources])
+            try:
+                run([compiler, *flags, "-o", made, *sources])
+            except BuildError as error:
+                cure = "the kernel's headers may be missing: apt-get install linux-libc-dev"
+                raise BuildError(str(error), error.hint or cure) from None
             replace(kept, made.read_bytes())
     return kept.read_bytes()
 

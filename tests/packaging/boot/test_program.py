@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from snakeroot import first_stage
+from snakeroot.host import BuildError
 
 
 def headers(elf: bytes) -> list[tuple[int, int]]:
@@ -79,6 +80,16 @@ def test_a_changed_source_is_compiled_again(
     with (sources / "stage.c").open("a") as file:
         file.write('const char mark[] __attribute__((used)) = "changed";\n')
     assert first_stage.program() != before
+
+
+def test_without_the_kernels_headers_the_cure_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAKEROOT_CACHE", str(tmp_path))
+    monkeypatch.setattr(first_stage, "FLAGS", (*first_stage.FLAGS, "-nostdinc"))
+    with pytest.raises(BuildError, match="ended with status 1") as caught:
+        first_stage.program()
+    assert "linux-libc-dev" in caught.value.hint
 
 
 def test_the_archive_ends_with_the_list_of_its_modules() -> None:
