@@ -321,6 +321,8 @@ def lines(described: Mapping[str, object]) -> list[str]:
     """What `show` found, for people; nothing of it can move the cursor."""
     found = []
     for name, value in described.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {one}" for key, one in value.items())
         text = str(value).splitlines() or [""]
         for number, line in enumerate(text):
             clean = "".join(c if c.isprintable() else "?" for c in line)

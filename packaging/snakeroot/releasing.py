@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from snakeroot import config, disk, image, keys, release
+from snakeroot import config, contents, disk, image, keys, release
 from snakeroot.config import Instance
 from snakeroot.host import BuildError
 from toolbox.release import channel
@@ -65,15 +65,15 @@ def add_commands(commands: Any) -> None:
 def labelled(instance: Instance, built: image.Image) -> disk.Release:
     """What the first slot of a disk gets; with a label when the instance has a key to sign it."""
     plan = release.image_plan(instance)
-    contents = disk.release(built, plan.number)
+    made = disk.release(built, plan.number)
     if not keys.secret_path(instance.path, keys.CURRENT).exists():
-        return contents
-    label = release.label(plan, _parts(contents), keys.secret(instance.path))
-    return dataclasses.replace(contents, label=label)
+        return made
+    label = release.label(plan, _parts(made), keys.secret(instance.path))
+    return dataclasses.replace(made, label=label)
 
 
-def _parts(contents: disk.Release) -> dict[str, BinaryIO]:
-    return {"boot": io.BytesIO(contents.boot), "root": io.BytesIO(contents.root)}
+def _parts(made: disk.Release) -> dict[str, BinaryIO]:
+    return {"boot": io.BytesIO(made.boot), "root": io.BytesIO(made.root)}
 
 
 def _keygen(arguments: argparse.Namespace) -> int:
@@ -95,10 +95,10 @@ def _release(arguments: argparse.Namespace) -> int:
     built = image.build(instance)
     inputs = [image.frozen_program(), built.kernel]
     plan = release.plan(instance, inputs, arguments.version, arguments.floor, arguments.notes)
-    contents = disk.release(built, plan.number)
+    made = disk.release(built, plan.number)
     name = arguments.channel or instance.settings.release.channel
     rollout = release.Rollout(name, arguments.percent, arguments.salt)
-    path = release.write(arguments.output, plan, _parts(contents), key, [rollout])
+    path = release.write(arguments.output, plan, _parts(made), key, [rollout])
     print(path)
     print(arguments.output / channel.file_name(plan.target, name))
     return 0
@@ -108,7 +108,8 @@ def _show(arguments: argparse.Namespace) -> int:
     instance = _instance(arguments.folder)
     trusted = release.trusted(instance, arguments.key)
     what = release.place(instance, arguments.what, trusted)
-    described = release.show(what, trusted)
+    look = contents.describe if contents.is_disk(what) else release.show
+    described = look(what, trusted)
     if arguments.json:
         print(json.dumps(described, indent=1))
     else:

@@ -14,12 +14,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from snakeroot import cli, config, keys, new, release, releasing
+from snakeroot import cli, config, disk, keys, new, release, releasing
 from snakeroot.host import BuildError
 
 from tests.toolbox.release.factory import noise, serve
-from toolbox.release import channel, signed
+from toolbox.release import channel, signed, slots
 from toolbox.release.manifest import Target
+from toolbox.storage import gpt, slot
+from toolbox.storage.device import Disk
 from toolbox.trust.minisign import SecretKey
 
 KEY = SecretKey(b"release!", bytes(range(32)))
@@ -171,8 +173,8 @@ def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     program.write_bytes(b"")
     monkeypatch.setattr(releasing.image, "frozen_program", lambda: program)
     monkeypatch.setattr(releasing.image, "build", lambda i: SimpleNamespace(kernel=program))
-    contents = SimpleNamespace(**PARTS)
-    monkeypatch.setattr(releasing.disk, "release", lambda image, number: contents)
+    made = disk.Release(**PARTS)
+    monkeypatch.setattr(releasing.disk, "release", lambda image, number: made)
 
 
 def call(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str, str]:
@@ -204,6 +206,33 @@ def test_from_release_to_latest(
     )
     head, _ = signed.split(path.read_bytes())
     assert b"News" in head
+
+
+@pytest.mark.usefixtures("built")
+def test_a_disk_says_what_its_slots_hold(
+    instance: config.Instance, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kernel = slot.boot_area(noise(5000), noise(3000), 1)
+    made = disk.Release(kernel, PARTS["root"])
+    label = release.label(
+        release.image_plan(instance), releasing._parts(made), keys.secret(instance.path)
+    )
+    layout = disk.Layout(boot=2, root=2, perm=16)
+    whole = disk.make(disk.Release(made.boot, made.root, label), layout)
+    disk.raw(whole, tmp_path / "image")
+    status, out, _ = call(capsys, "-C", instance.path, "show", "--json", tmp_path / "image")
+    assert status == 0
+    shown = json.loads(out)
+    assert (shown["committed"], shown["trial"], shown["b"]) == ("a", "", {"state": "empty"})
+    assert (shown["a"]["state"], shown["a"]["version"]) == ("good", "0")
+    assert "version 0" in call(capsys, "-C", instance.path, "show", tmp_path / "image")[1]
+    # The updater finds the slot's chunks at hand.
+    with Disk(str(tmp_path / "image")) as device:
+        found = slot.Slot.of(device, gpt.read(device), "a")
+        parts = {"boot": found.boot, "root": found.root}
+        have = slots.have(parts, keys.public(instance.path))
+        assert have is not None
+        assert all(c.matches(have.read(c.part, c.offset, c.length)) for c in have.index)
 
 
 @pytest.mark.usefixtures("built")
