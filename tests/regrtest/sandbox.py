@@ -30,7 +30,7 @@ root=$results/root
 mkdir -p "$root"
 mount -t tmpfs -o mode=755,size=3g root "$root"
 cd "$root"
-mkdir bin dev dev/pts dev/shm etc old proc results root suite suite/test sys tmp usr usr/bin usr/share var var/tmp
+mkdir bin lib dev dev/pts dev/shm etc old proc results root suite suite/test sys tmp usr usr/bin usr/share var var/tmp
 chmod 1777 tmp var/tmp dev/shm
 touch bin/busybox bin/python
 host "$busybox" bin/busybox
@@ -72,9 +72,9 @@ exec /bin/busybox chroot . /bin/busybox sh -c '
     exit $status' sh "$@"
 """
 
-#: The environment inside.
+#: The environment, outside (for the programs that make the sandbox) and inside.
 ENVIRONMENT = {
-    "PATH": "/bin:/usr/bin",
+    "PATH": "/bin:/usr/bin:/sbin:/usr/sbin",
     "HOME": "/root",
     "LANG": "C.UTF-8",
     "PYTHONPATH": "/suite",

@@ -116,7 +116,7 @@ def run(
         with (results / "output").open("wb") as output:
             process = subprocess.Popen(
                 command(program, tests, results, words),
-                env={**ENVIRONMENT, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+                env=ENVIRONMENT,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=output,
