@@ -9,8 +9,8 @@ import secrets
 import sys
 from pathlib import Path
 
-from snakeroot import config, disk, image, new, qcow2, qemu, releasing, remote, write
-from snakeroot.host import BuildError, step
+from snakeroot import config, disk, image, machine, new, qcow2, qemu, releasing, remote, write
+from snakeroot.host import BuildError, replace, step
 from toolbox.trust.password import hash_password
 
 
@@ -58,9 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     make_image = commands.add_parser("image", help="build, and make a disk image")
     make_image.add_argument(
         *("--format",),
-        choices=sorted(IMAGES),
+        choices=sorted([*IMAGES, "netboot"]),
         default="disk",
-        help="disk: byte by byte, with holes; qcow2: for QEMU, small",
+        help="disk: byte by byte, with holes; qcow2: for QEMU, small; netboot: an initramfs with the"
+        ' root in it, which must be "ram"',
     )
     make_image.add_argument("-o", dest="output", metavar="FILE", type=Path, required=True)
     make_image.set_defaults(run=_image)
@@ -99,7 +100,7 @@ def _build(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     instance = config.load(arguments.folder)
-    return qemu.boot(instance, image.build(instance))
+    return qemu.boot(instance, machine.prepare(instance, image.build(instance)))
 
 
 #: Format -> what writes it.
@@ -107,7 +108,13 @@ IMAGES = {"disk": disk.raw, "qcow2": qcow2.write}
 
 
 def _image(arguments: argparse.Namespace) -> int:
-    made = _disk(config.load(arguments.folder))
+    instance = config.load(arguments.folder)
+    if arguments.format == "netboot":
+        built, initramfs = image.netboot(instance)
+        replace(arguments.output, initramfs)
+        print(f"{built.kernel}\n{arguments.output}")
+        return 0
+    made = _disk(instance)
     with step(f"{arguments.format} image"):
         IMAGES[arguments.format](made, arguments.output)
     print(arguments.output)

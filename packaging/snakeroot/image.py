@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snakeroot import first_stage, kernel, rootfs, squashfs
-from snakeroot.config import Instance
+from snakeroot.config import FILE, Instance
 from snakeroot.host import BuildError, replace, step
 
 
@@ -57,6 +57,20 @@ def build(instance: Instance) -> Image:
     return Image(
         chosen.image, initramfs, root, tuple(settings.kernel.arguments), release=chosen.release
     )
+
+
+def netboot(instance: Instance) -> tuple[Image, bytes]:
+    """The image, and its initramfs with the root in it, for machines that boot without a disk.
+
+    The kernel needs no `root=` then.  BuildError unless the root is to be in memory.
+    """
+    if instance.settings.root != "ram":
+        raise BuildError(
+            "a boot from the network has its root in memory, and this box has it on a disk",
+            f'set root = "ram" in {instance.path / FILE}',
+        )
+    built = build(instance)
+    return built, first_stage.with_root(built.initramfs.read_bytes(), built.root.read_bytes())
 
 
 def frozen_program() -> Path:

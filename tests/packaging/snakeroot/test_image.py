@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from snakeroot import config, image, new, rootfs
+from snakeroot.cli import main
 from snakeroot.kernel import Kernel
 
 from tests.applets.modutils.kernel_tree import module
@@ -117,6 +118,23 @@ def test_settings_choose_the_drivers_and_the_place_of_the_root(
     assert b"ram" in archive and b"/modules/brd.ko" in archive
     assert b"/modules/virtio_blk.ko" in archive, "`snakeroot run` boots it, too"
     assert built.root.read_bytes()[20:22] == b"\5\0", "squashfs's number for lz4"
+
+
+def test_an_initramfs_with_the_root_in_it(
+    toolbox: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, output = instance(tmp_path / "box"), tmp_path / "out"
+    argv = ["-C", str(folder), "image", "--format", "netboot", "-o", str(output)]
+    assert main(argv) == 1
+    assert f'set root = "ram" in {folder}/snakeroot.toml' in capsys.readouterr().err
+    text = (folder / "snakeroot.toml").read_text()
+    (folder / "snakeroot.toml").write_text(f'root = "ram"\n{text}')
+    assert main(argv) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/vmlinuz\n{output}\n"
+    built = image.build(config.load(folder))
+    made = output.read_bytes()
+    assert made.startswith(built.initramfs.read_bytes())
+    assert built.root.read_bytes() in made
 
 
 def test_the_kernels_words() -> None:
