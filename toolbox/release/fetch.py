@@ -308,35 +308,37 @@ class Fetch:
                 continue
         return bytes(found)
 
-    def _collect(self) -> dict[int, tuple[int, str, int]]:
-        """The beginning of a digest -> which of `have`, part, offset: only of chunks that are wanted.
+    def _collect(self) -> dict[int, int]:
+        """The beginning of a wanted chunk's digest -> where it is at hand, as one number; 0: nowhere.
 
-        A beginning will do, since what is read is checked.
+        A beginning will do, since what is read is checked; and tuples would be three times as large.
         """
-        wanted = {_key(c) for c, kept in zip(self.index, self._kept, strict=True) if not kept}
-        table: dict[int, tuple[int, str, int]] = {}
+        table = {_key(c): 0 for c, kept in zip(self.index, self._kept, strict=True) if not kept}
         for which, have in enumerate(self.have):
             for chunk in have.index:
-                key = _key(chunk)
+                found = table.get(_key(chunk))
                 # A slot that stays is better than one that is being written over.
-                if key in wanted and (key not in table or self.have[table[key][0]].target):
-                    table[key] = which, chunk.part, chunk.offset
+                if found == 0 or (found and self.have[_unpacked(found)[0]].target):
+                    part = list(have.index.parts).index(chunk.part)
+                    table[_key(chunk)] = 1 + (which << 48 | part << 40 | chunk.offset)
         return table
 
     def _place(self, chunk: Chunk) -> tuple[int, str, int] | None:
-        """Where a chunk is at hand, when its turn comes."""
+        """Where a chunk is at hand, when its turn comes: which of `have`, part, offset."""
         found = self._table.get(_key(chunk))
-        if found is None:
+        if not found:
             return None
-        which, part, offset = found
+        which, number, offset = _unpacked(found)
         if self._damaged[which] >= MOST_DAMAGED:
             return None
-        if self.have[which].target:
+        have = self.have[which]
+        part = list(have.index.parts)[number]
+        if have.target:
             order = list(self.index.parts)
             before = order.index(part) if part in order else -1
             if (before, offset) < (order.index(chunk.part), chunk.offset):
                 return None
-        return found
+        return which, part, offset
 
     def _local(self, chunk: Chunk) -> bytes | None:
         """The chunk from a slot; None when it has to come from the source."""
@@ -352,7 +354,7 @@ class Fetch:
         if chunk.matches(data):
             return data
         self._damaged[which] += 1
-        del self._table[_key(chunk)]
+        self._table[_key(chunk)] = 0
         self._changed = True
         return None
 
@@ -388,6 +390,11 @@ class Fetch:
         except Interrupted:
             self._open = None
             raise
+
+
+def _unpacked(place: int) -> tuple[int, int, int]:
+    """Which slot, which of its parts, and the offset there."""
+    return (place - 1) >> 48, (place - 1) >> 40 & 0xFF, (place - 1) & (1 << 40) - 1
 
 
 def _key(chunk: Chunk) -> int:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 #: Fetches a release into nothing, with a slot at hand that has all chunks, though not what they should be, and
 #: one that has none; prints by how many bytes the process grew.
 PROBE = """
-import resource, sys
+import sys
 from toolbox.release.fetch import Fetch, Have, Retry, open_release
 from toolbox.release.slots import SlotWriter
 from toolbox.release.sources import FileSource
@@ -32,9 +32,14 @@ class Nothing(BlockDevice):
     def write(self, offset, data): pass
     def flush(self): pass
 
+def peak():
+    # Not getrusage: its maximum is inherited from the parent.
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) * 1024
+
 source = FileSource(sys.argv[1])
 release = open_release(source, [parse_public_key(sys.argv[2].encode())])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 index = release.load_index(source)
 other = release.load_index(source)
 writer = SlotWriter({"boot": Nothing(), "root": Nothing()})
@@ -43,12 +48,11 @@ fetch = Fetch(source, release, index, [Have(other, read), Have(other, read, targ
 for piece in fetch:
     writer.put(piece)
 writer.close()
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(sum(index.parts.values()), (after - before) * 1024)
+print(sum(index.parts.values()), peak() - before)
 """
 
 
-def test_the_largest_index_fits_into_32_megabytes(tmp_path: Path) -> None:
+def test_the_largest_index_fits_into_20_megabytes(tmp_path: Path) -> None:
     """As many chunks as there may be, all of them different; larger releases have larger chunks, not more."""
     index, stored, whole = io.BytesIO(), io.BytesIO(), hashlib.sha256()
     boot = bytes(4096)
@@ -81,4 +85,4 @@ def test_the_largest_index_fits_into_32_megabytes(tmp_path: Path) -> None:
     )
     total, grown = map(int, done.stdout.split())
     assert total > 500 << 20
-    assert grown < 32 << 20, grown
+    assert grown < 20 << 20, grown
