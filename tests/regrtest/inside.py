@@ -21,7 +21,7 @@ import types
 import unittest
 
 from test import support
-from test.support import import_helper
+from test.support import import_helper, script_helper
 
 #: regrtest's own kinds of tests that are run; off: network, gui, audio, cpu, largefile, walltime, urlfetch...
 RESOURCES = ("curses", "subprocess")
@@ -184,6 +184,8 @@ def main(output, name, *left_out):
     support.verbose = 0
     # Fresh imports would be from the standard library's files, of which there are none.
     import_helper.frozen_modules = lambda enabled=True: contextlib.nullcontext()
+    # Children find the package test by PYTHONPATH alone, so they are not started with -I or -E.
+    script_helper.__dict__["__cached_interp_requires_environment"] = True
     result = Outcomes(output)
     try:
         suite = load(name)
