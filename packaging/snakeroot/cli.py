@@ -100,7 +100,8 @@ def _build(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     instance = config.load(arguments.folder)
-    return qemu.boot(instance, machine.prepare(instance, image.build(instance)))
+    built = image.build(instance)
+    return qemu.boot(instance, lambda: machine.prepare(instance, built))
 
 
 #: Format -> what writes it.

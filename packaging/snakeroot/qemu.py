@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from snakeroot.config import Instance
@@ -85,12 +85,37 @@ def _processor(accel: str) -> str:
 
 
 def command(instance: Instance, image: Image, ports: dict[int, int]) -> list[str]:
-    """QEMU's command line; `ports` of 127.0.0.1 -> ports of the box.  The console is standard input/output."""
+    """QEMU's command line for the image alone: it gives the kernel and the initramfs itself, as netboot would.
+
+    `ports` of 127.0.0.1 -> ports of the box.  The console is standard input/output.
+    """
+    # The root's disk is the first one.
+    words = [f"console={CONSOLE}", "quiet", *image.command_line("/dev/vda")]
+    return [
+        *_machine(instance, ports),
+        *("-kernel", str(image.kernel), "-initrd", str(image.initramfs)),
+        *("-append", " ".join(words)),
+        *("-drive", f"file={image.root},format=raw,if=none,id=root,readonly=on"),
+        *("-device", "virtio-blk-pci,drive=root"),
+        *("-drive", f"file={perm_disk(instance)},format=raw,if=none,id=perm,discard=unmap"),
+        *("-device", "virtio-blk-pci,drive=perm"),
+    ]
+
+
+def disk_command(instance: Instance, disk: Path, ports: dict[int, int]) -> list[str]:
+    """QEMU's command line for a disk: the firmware finds the boot loader on it, as a device's does."""
+    return [
+        *_machine(instance, ports),
+        *("-drive", f"file={disk},format=raw,if=none,id=disk,discard=unmap"),
+        *("-device", "virtio-blk-pci,drive=disk,bootindex=1"),
+    ]
+
+
+def _machine(instance: Instance, ports: dict[int, int]) -> list[str]:
+    """The machine without its disks."""
     machine = instance.settings.machine
     accel = accelerator()
     forwards = "".join(f",hostfwd=tcp:127.0.0.1:{h}-:{g}" for h, g in sorted(ports.items()))
-    # The root's disk is the first one.
-    words = [f"console={CONSOLE}", "quiet", *image.command_line("/dev/vda")]
     return [
         program(),
         *("-accel", "tcg,thread=multi" if accel == "tcg" else accel),
@@ -98,19 +123,7 @@ def command(instance: Instance, image: Image, ports: dict[int, int]) -> list[str
         *(("-machine", "virt") if platform.machine() == "aarch64" else ()),
         *("-m", str(machine.memory), "-smp", str(machine.processors)),
         *("-nodefaults", "-no-user-config", "-display", "none"),
-        *(
-            "-kernel",
-            str(image.kernel),
-            "-initrd",
-            str(image.initramfs),
-            "-append",
-            " ".join(words),
-        ),
         *("-netdev", f"user,id=net{forwards}", "-device", "virtio-net-pci,netdev=net,romfile="),
-        *("-drive", f"file={image.root},format=raw,if=none,id=root,readonly=on"),
-        *("-device", "virtio-blk-pci,drive=root"),
-        *("-drive", f"file={perm_disk(instance)},format=raw,if=none,id=perm,discard=unmap"),
-        *("-device", "virtio-blk-pci,drive=perm"),
         # Ctrl-C is the guest's (signal=off); Ctrl-A X is the way out.
         *("-chardev", "stdio,id=console,mux=on,signal=off"),
         *("-serial", "chardev:console", "-mon", "chardev=console"),
@@ -155,18 +168,20 @@ def _free(port: int) -> bool:
     return True
 
 
-def boot(instance: Instance, image: Image) -> int:
+def boot(instance: Instance, prepare: Callable[[], Path]) -> int:
     """Run the box on this terminal until it powers off; returns QEMU's status.
+
+    prepare: makes its disk ready and says where it is; called when no other machine has it.
 
     Where it answers is printed when it does; `snakeroot ssh` finds the port in a file meanwhile.
     """
     with _alone(instance):
-        return _boot(instance, image)
+        return _boot(instance, prepare())
 
 
-def _boot(instance: Instance, image: Image) -> int:
+def _boot(instance: Instance, disk: Path) -> int:
     ports = forwarded(instance)
-    argv = command(instance, image, ports)
+    argv = disk_command(instance, disk, ports)
     if accelerator() == "tcg":
         print("  no working hardware accelerator: software emulation", file=sys.stderr)
     print("  way out: Ctrl-A X, or `poweroff` in the box", file=sys.stderr)
