@@ -44,6 +44,7 @@ def prepare(instance: Instance, image: Image) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             disk.raw(made, path)
             os.truncate(path, path.stat().st_size + MORE_BYTES)
+            (instance.output / "known_hosts").unlink(missing_ok=True)  # a new disk, a new host key
         replace(stamp, digest.encode())
     return path
 
