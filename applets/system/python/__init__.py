@@ -73,9 +73,9 @@ class CommandLine:
         self.arguments = words
 
     def _long(self, word: str) -> None:
-        if word != "--version":
+        if word not in ("--version", "--help"):
             raise UsageError(f"unrecognized option '{word}'")
-        self.flags += "V"
+        self.flags += word[2].upper()
 
     def _letters(self, letters: str, words: list[str]) -> bool:
         """Obey bundled letters; true when what to run has been named."""
@@ -108,11 +108,12 @@ class CommandLine:
 
 def main(argv: list[str]) -> int:
     """Run it and return its exit status as python3 does."""
-    if argv[1:] in (["--help"], ["-h"], ["-?"]):
-        options.standard(["python", "--help"])
+    options.standard([word for word in argv if word != "--version"])
     if not getattr(sys, "frozen", False):
         os.execv(sys.executable, [sys.executable, *argv[1:]])
     line = CommandLine(argv[1:])
+    if line.has("hH?"):
+        options.standard(["python", "--help"])
     if line.has("V"):
         from toolbox.streams import stdout
 
@@ -170,7 +171,7 @@ def _guarded(line: CommandLine) -> int:
         return _execute(line)
     except SystemExit as leave:
         if leave.code is None or isinstance(leave.code, int):
-            return (leave.code or 0) & 0xFF
+            return exit_status(leave.code or 0)
         print(leave.code, file=sys.stderr)
         return 1
     except BaseException as error:
@@ -181,6 +182,11 @@ def _guarded(line: CommandLine) -> int:
         sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
         sys.excepthook(type(error), error.with_traceback(trace), trace)
         return -1 if isinstance(error, KeyboardInterrupt) else 1
+
+
+def exit_status(code: int) -> int:
+    """The status of a process that ends by SystemExit(code): 255 when it is no C long, as python3's."""
+    return code & 0xFF if -(2**63) <= code < 2**63 else 255
 
 
 def _execute(line: CommandLine) -> int:

@@ -29,7 +29,9 @@ def interact(names: dict[str, Any], *, greet: bool = True) -> int:
         console.interact(banner=banner, exitmsg="")
     except SystemExit as leave:
         if leave.code is None or isinstance(leave.code, int):
-            return (leave.code or 0) & 0xFF
+            from applets.system.python import exit_status
+
+            return exit_status(leave.code or 0)
         print(leave.code, file=sys.stderr)
         return 1
     return 0

@@ -36,7 +36,7 @@ def apply(line: CommandLine) -> None:
     if line.has("B") or own.get("PYTHONDONTWRITEBYTECODE"):
         sys.dont_write_bytecode = True
     prefix = extra("pycache_prefix") or own.get("PYTHONPYCACHEPREFIX")
-    if isinstance(prefix, str):
+    if isinstance(prefix, str) and prefix:
         sys.pycache_prefix = prefix
     _digits(own)
     _warnings(line, own, dev)

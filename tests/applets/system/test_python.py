@@ -130,6 +130,7 @@ def test_values_that_make_no_sense(run: Run, words: list[str]) -> None:
         ("exit(7)", 7, ""),
         ("raise SystemExit(3)", 3, ""),
         ("raise SystemExit(256)", 0, ""),
+        ("raise SystemExit(2**64)", 255, ""),
         ("raise SystemExit('why')", 1, "why\n"),
         ("import sys; sys.exit(True)", 1, ""),
         ("import os; os._exit(4)", 4, ""),
