@@ -47,6 +47,7 @@ class DiskBox(Box):
         *,
         uefi: bool = False,
         reboots: bool = False,
+        drive: tuple[str, ...] = (),
     ) -> None:
         self.instance = config.load(folder)
         self.password = (folder / "first-password").read_text().strip()
@@ -61,8 +62,8 @@ class DiskBox(Box):
             *("-nodefaults", "-no-user-config", "-display", "none"),
             *(() if reboots else ("-no-reboot",)),
             *("-netdev", f"user,id=net{forwards}", "-device", "virtio-net-pci,netdev=net,romfile="),
-            *("-drive", f"file={image},format=raw,if=none,id=disk,discard=unmap", *BUSES[bus]),
-            *("-serial", "stdio"),
+            *(drive or ("-drive", f"file={image},format=raw,if=none,id=disk,discard=unmap")),
+            *(*BUSES[bus], "-serial", "stdio"),
         ]
         if uefi:
             argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE}"]
