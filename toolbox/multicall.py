@@ -34,12 +34,22 @@ def main(argv: list[str]) -> int:
         name = PROGRAM
     if name != PROGRAM:
         return call(argv)
+    if _is_script(argv):
+        return call(["python", *argv[1:]])
     if len(argv) > 1 and not argv[1].startswith("-"):
         return call(argv[1:])
     if len(argv) > 1 and argv[1][1:2] not in ("", "-") and getattr(sys, "frozen", False):
         # The frozen program is sys.executable: programs start it again with -c CODE, -m MODULE.
         return call(["python", *argv[1:]])
     return _run("toolbox.listing", PROGRAM, [PROGRAM, *argv[1:]])
+
+
+def _is_script(argv: list[str]) -> bool:
+    """Whether the first argument is a Python program: the frozen one is sys.executable, which runs such."""
+    if len(argv) < 2 or not getattr(sys, "frozen", False):
+        return False
+    word = argv[1]
+    return ("/" in word or word.endswith((".py", ".pyz"))) and find(applet_name(word)) is None
 
 
 def console() -> int:

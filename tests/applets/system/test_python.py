@@ -179,6 +179,34 @@ def test_modules_packages_and_archives(run: Run, tmp_path: Path) -> None:
     assert run("python", "-I", started).out == b"__main__\n"
 
 
+#: A pool of processes for each way to start them; the program starts itself with a script, too.
+PROCESSES = """
+import multiprocessing, subprocess, sys
+
+def double(number):
+    return number * 2
+
+if __name__ == "__main__" and sys.argv[1:] == ["again"]:
+    print("again")
+elif __name__ == "__main__":
+    for method in multiprocessing.get_all_start_methods():
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            print(method, pool.map(double, [1, 2]), flush=True)
+    subprocess.run([sys.executable, *sys.argv, "again"])
+"""
+
+
+@pytest.mark.parametrize("name", ["./prog.py", "prog.py", "./prog"])
+def test_it_starts_itself(run: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(PROCESSES)
+    r = run("python", name, cwd=tmp_path)
+    assert r.out.decode().splitlines() == [
+        *(f"{method} [2, 4]" for method in ("fork", "spawn", "forkserver")),
+        "again",
+    ]
+    assert (r.status, r.err) == (0, b"")
+
+
 def test_a_script_knows_its_loader_and_its_archive_is_searched(run: Run, tmp_path: Path) -> None:
     (tmp_path / "prog.py").write_text("print(type(__loader__).__name__, __spec__, __cached__)\n")
     assert run("python", "prog.py", cwd=tmp_path).out == b"SourceFileLoader None None\n"
