@@ -13,6 +13,7 @@ FAMILIES = {
     "httpd": "httpd",
     "breakglass": "breakglass",
     "sh": "sh",
+    "update": "update",
     "coreutils": "basename cat chmod chown cp cut date df dirname du echo env false head id ln ls"
     " mkdir mknod mv nproc printf pwd readlink realpath rm rmdir seq sleep sort stat sync tail tee"
     " test touch tr true tty uname uniq wc whoami yes",

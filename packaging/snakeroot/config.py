@@ -16,13 +16,14 @@ FILE = "snakeroot.toml"
 
 #: RFC 1123 2.1, one label.
 HOSTNAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
+WINDOW = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)")
 SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 
 #: Folders that something is mounted over at run time: what the image has there would not be seen.
 COVERED = ("dev", "perm", "proc", "root", "run", "sys", "tmp")
 
 #: The box's own services: a service of the user's must not take their names.
-OWN = ("init", "kernel", "dhcp", "ntp", "randomd", "httpd", "breakglass", "console")
+OWN = ("init", "kernel", "dhcp", "ntp", "randomd", "httpd", "breakglass", "console", "update")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,25 @@ class ReleaseSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UpdateSettings:
+    """[update]: when a release that was just installed is healthy, and whether the box looks for new ones."""
+
+    check: str = setting("", help="a shell command that must succeed in a healthy box")
+    healthy_after: float = setting(
+        3.0, help="seconds for which all must have been well before a release is kept"
+    )
+    healthy_within: float = setting(
+        60.0, help="seconds after which a release that is not healthy is left"
+    )
+    poll: float = setting(
+        0.0, help="seconds between two looks for a new release, about; 0: the box never looks"
+    )
+    window: str = setting(
+        "", help='when (UTC) the box may install what it found: "02:00-04:30"; by default always'
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Machine:
     """[machine]: the virtual machine that `snakeroot run` makes."""
 
@@ -134,6 +154,9 @@ class Settings:
     kernel: KernelSettings = setting(KernelSettings(), help="which kernel")
     disk: DiskSettings = setting(DiskSettings(), help="the box's disk")
     release: ReleaseSettings = setting(ReleaseSettings(), help="releases of what the box runs")
+    update: UpdateSettings = setting(
+        UpdateSettings(), help="what a box does with new releases by itself"
+    )
     machine: Machine = setting(Machine(), help="the virtual machine of `snakeroot run`")
 
 
@@ -197,6 +220,10 @@ def _problems(instance: Instance) -> list[tuple[tuple[str, ...], str]]:
     for name, least in (("boot", 1), ("root", 1), ("perm", 16)):
         if not least <= (size := getattr(settings.disk, name)) <= 1 << 20:
             found.append((("disk", name), f"{size} MiB: must be {least} to {1 << 20}"))
+    if settings.update.window and not WINDOW.fullmatch(settings.update.window):
+        found.append(
+            (("update", "window"), f"'{settings.update.window}' is no window: 02:00-04:30")
+        )
     taken: dict[int, str] = {settings.machine.page_port: "machine.page_port"}
     for name, service in settings.services.items():
         keys = ("services", name)

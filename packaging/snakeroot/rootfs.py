@@ -156,6 +156,8 @@ def services(instance: Instance) -> dict[str, Any]:
             "directory": "/root",
         },
     }
+    if release_keys.public(instance.path):
+        box["update"] = {"command": _update(settings), "ready": "notify", "provides": ["committed"]}
     users = {name: _service(name, service) for name, service in settings.services.items()}
     return {
         "hostname": settings.hostname,
@@ -166,6 +168,18 @@ def services(instance: Instance) -> dict[str, Any]:
         },
         "services": {**box, **users},
     }
+
+
+def _update(settings: Settings) -> list[str]:
+    """The updater, for a box that takes releases."""
+    update = settings.update
+    return [
+        *("/bin/update", "--daemon"),
+        *(f"--after={update.healthy_after:g}", f"--within={update.healthy_within:g}"),
+        *((f"--check={update.check}",) if update.check else ()),
+        *((f"--poll={update.poll:g}",) if update.poll else ()),
+        *((f"--window={update.window}",) if update.window else ()),
+    ]
 
 
 def _service(name: str, service: Service) -> dict[str, Any]:

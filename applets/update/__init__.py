@@ -1,0 +1,150 @@
+"""update [show] [--json]
+update check
+update apply [--downgrade] [--no-reboot] [VERSION|FILE|URL]
+update set-default SLOT
+update rollback|commit [--no-reboot]
+update --daemon [--check=COMMAND] [--after=SECONDS] [--within=SECONDS] [--poll=SECONDS] [--window=HH:MM-HH:MM]
+
+Show which release runs, and put another one into the slot that does not. The box then restarts
+into it on trial: it is kept when it is healthy, and left when it is not.
+
+show         the slot that runs, its version, and how the last update ended and why
+check        status 0 when a newer release is there, 1 when none is, 2 when nobody can tell
+apply        install a release: a version, a file (-: standard input), a URL of either a release
+             or a folder of them; by default the latest of the box's channel
+set-default  boot slot a or b from now on, without a trial
+rollback     leave the release that runs: go back to the other one
+commit       keep the release that runs, which else does so itself when it is healthy
+
+      --json             show: as JSON
+      --downgrade        apply: take an older version, too
+      --no-reboot        leave it to somebody else to restart the box
+      --daemon           commit what is healthy, restart what is not, and look for new releases
+      --check=COMMAND    a shell command that must succeed in a healthy box
+      --after=SECONDS    how long all must have been well before it is committed (3)
+      --within=SECONDS   how long that may take before the box goes back (60)
+      --poll=SECONDS     how often to look for a release, about; 0: never (0)
+      --window=HH:MM-HH:MM  when (UTC) a release may be installed that was looked for
+
+A file /perm/snakeroot/hold keeps the daemon from installing anything.
+"""
+
+from __future__ import annotations
+
+from toolbox.errors import Fatal, UsageError
+from toolbox.options import Options
+from toolbox.streams import stdout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from toolbox.options import Values
+
+options = Options(__doc__)
+
+#: Runs for long, as a daemon; holds locks.
+alters_process = True
+
+
+def main(argv: list[str]) -> int:
+    """Do what the word says."""
+    opt, words = options.parse(argv)
+    if opt.daemon:
+        if words:
+            raise UsageError(f"extra operand {words[0]!r}")
+        from applets.update.daemon import run
+
+        return run(opt)
+    verb, operands = (words[0], words[1:]) if words else ("show", [])
+    known: dict[str, Callable[..., int]] = {
+        "show": _show,
+        "check": _check,
+        "apply": _apply,
+        "set-default": _set_default,
+        "rollback": _roll_back,
+        "commit": _commit,
+    }
+    if verb not in known:
+        raise UsageError(f"unknown command {verb!r}; known: {', '.join(known)}")
+    if len(operands) != (verb == "set-default") and not (verb == "apply" and len(operands) <= 1):
+        raise UsageError(f"extra operand {operands[0]!r}" if operands else "missing slot: a or b")
+    try:
+        return known[verb](opt, *operands)
+    except ValueError as error:
+        raise Fatal(str(error), 2 if verb == "check" else 1) from None
+
+
+def _show(opt: Values) -> int:
+    from applets.update import work
+
+    described = work.describe()
+    if opt.json:
+        import json
+
+        text = json.dumps(described, indent=1) + "\n"
+    else:
+        text = "".join(f"{line}\n" for line in work.lines(described))
+    stdout().write(text.encode("utf-8", "backslashreplace"))
+    return 0
+
+
+def _check(opt: Values) -> int:
+    from applets.update import work
+
+    version = work.newer()
+    stdout().write(f"{version}\n".encode() if version else b"")
+    return 0 if version else 1
+
+
+def _apply(opt: Values, what: str = "") -> int:
+    from applets.update import work
+    from toolbox.storage.update import RunsAlready
+
+    try:
+        version, slot = work.apply(what, downgrade=opt.downgrade)
+    except RunsAlready as error:
+        stdout().write(f"{error}: nothing to do\n".encode())
+        return 0
+    end = "" if opt.no_reboot else "; restarting into it"
+    stdout().write(f"version {version} is in slot {slot}{end}\n".encode())
+    _restart(opt)
+    return 0
+
+
+def _set_default(opt: Values, slot: str) -> int:
+    from applets.update import work
+    from toolbox.storage.bootstate import SLOTS
+
+    if slot not in SLOTS:
+        raise UsageError(f"{slot!r} is no slot: a or b")
+    with work.opened(writable=True) as updates:
+        updates.set_default(slot)
+    return 0
+
+
+def _roll_back(opt: Values) -> int:
+    from applets.update import work
+
+    with work.opened(writable=True) as updates:
+        slot = updates.roll_back("somebody at the box went back", work.unready())
+    stdout().write(f"slot {slot} is booted next\n".encode())
+    _restart(opt)
+    return 0
+
+
+def _commit(opt: Values) -> int:
+    from applets.update import work
+
+    with work.opened(writable=True) as updates:
+        updates.commit()
+    return 0
+
+
+def _restart(opt: Values) -> None:
+    """Through init, which stops the services in their order first."""
+    from toolbox import control
+
+    stdout().flush()
+    if not opt.no_reboot:
+        control.request("power", action="reboot")

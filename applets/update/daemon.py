@@ -1,0 +1,166 @@
+"""The service `update`: what is healthy is committed, what is not is left, and new releases are looked for.
+
+It is ready (READY=1) when the release that runs is committed; init restarts a box on trial in which that
+does not happen in time (applets/init/health.py), whatever happens to this program.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+
+from applets.update import work
+from applets.update.health import Health, check, troubles
+from toolbox import control
+from toolbox.errors import Fatal, UsageError, say
+from toolbox.notify import notify
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from toolbox.options import Values
+
+#: Its own name among the services.
+NAME = "update"
+
+#: As long as this file exists nothing is installed that nobody asked for.
+HOLD = "/perm/snakeroot/hold"
+
+#: Seconds: all has to be well for so long; in this time; between two looks at the services.
+AFTER, WITHIN, PACE = 3.0, 60.0, 0.5
+
+#: Seconds after the start until a release is looked for, at least.
+FIRST_POLL = 60.0
+
+
+def run(opt: Values) -> int:
+    """Never ends by itself."""
+    after = AFTER if opt.after is None else opt.after
+    within = WITHIN if opt.within is None else opt.within
+    window = parse_window(opt.window or "")
+    try:
+        settle(after, within, opt.check or "")
+    except ValueError as error:
+        say(f"update: {error}")
+        notify("READY=1", f"STATUS={error}")
+    poll = opt.poll or 0.0
+    if not poll or (box := work.own_or_none()) is None or not box.url:
+        while True:
+            time.sleep(86400)
+    time.sleep(FIRST_POLL + random.random() * min(poll, 600.0))
+    while True:
+        look(window)
+        time.sleep(poll * (0.5 + random.random()))  # a thousand boxes don't ask at once
+
+
+def settle(after: float, within: float, command: str) -> None:
+    """After the boot: see how the last trial ended, and commit this one when it is healthy, or leave it.
+
+    ValueError when the box has no slots.
+    """
+    with work.opened(writable=True) as updates:
+        if last := updates.settle():
+            why = f": {last['reason']}" if last["reason"] else ""
+            say(f"update: version {last['version']} in slot {last['slot']} {last['outcome']}{why}")
+        trial = updates.on_trial
+        described = updates.describe()
+        excused = {NAME, *updates.record.unready}
+        if trial:
+            updates.record.explain("its services were starting...")
+    if described["state"] in ("committed", "armed"):
+        notify("READY=1", f"STATUS=slot {described['slot']}, {described['version']}")
+        return
+    word = described["state"]
+    say(f"update: slot {described['slot']} runs, {word}: it is committed when it is healthy")
+    health = Health(after, within, time.monotonic())
+    while (well := health.look(_trouble(excused, command), time.monotonic())) is None:
+        notify(f"STATUS={health.trouble}")
+        if trial:
+            with work.opened(writable=True) as updates:
+                updates.record.explain(f"{health.trouble}...")
+        time.sleep(PACE)
+    with work.opened(writable=True) as updates:
+        if well:
+            updates.commit()
+            say(f"update: slot {described['slot']} is healthy: committed")
+        elif trial:
+            updates.record.explain(f"not healthy within {within:g} s: {health.trouble}")
+    if well:
+        notify("READY=1", f"STATUS=slot {described['slot']}, {described['version']}")
+    elif trial:
+        say(f"update: not healthy within {within:g} s: {health.trouble}: going back")
+        control.request("power", action="reboot")
+    else:
+        say(f"update: not healthy: {health.trouble}; there is no other release to go to")
+        notify("READY=1", f"STATUS={health.trouble}")
+
+
+def _trouble(excused: set[str], command: str) -> str:
+    try:
+        services = control.request("list")["services"]
+    except Fatal as error:
+        return str(error)
+    found = troubles(services, excused)
+    if found:
+        return "; ".join(found)
+    return check(command) if command else ""
+
+
+# -- looking for releases ----------------------------------------------------------------------------------
+
+
+def look(window: tuple[int, int] | None) -> None:
+    """Install the channel's latest release if it is new and this is the time for it."""
+    if os.path.exists(HOLD) or not within(window, time.gmtime()):
+        return
+    try:
+        box = work.own_or_none()
+        if box is None or not (version := work.newer()):
+            return
+        place, found = work.latest(box)
+        if not found.includes(identity()):
+            return
+        last = work.describe()["last"]
+        if last and last["version"] == version and last.get("outcome") == "failed":
+            return  # it was tried once, and that is enough
+        installed, slot = work.apply(place)
+        say(f"update: version {installed} is in slot {slot}; restarting into it")
+        control.request("power", action="reboot")
+    except (ValueError, OSError, Fatal) as error:
+        say(f"update: {error}")
+
+
+def identity() -> str:
+    """What tells this box from others in a staged rollout, and stays."""
+    for path in ("/sys/class/dmi/id/product_uuid", "/sys/class/net/eth0/address"):
+        try:
+            with open(path) as file:
+                if text := file.read().strip():
+                    return f"{os.uname().nodename} {text}"
+        except OSError:
+            continue
+    return os.uname().nodename
+
+
+def parse_window(text: str) -> tuple[int, int] | None:
+    """Minutes of the day from and to; None for any time.  UsageError for what is no window."""
+    if not text:
+        return None
+    minutes = []
+    for word in text.split("-"):
+        hours, colon, rest = word.partition(":")
+        if not (colon and hours.isdecimal() and rest.isdecimal()):
+            raise UsageError(f"invalid window: {text!r} (02:00-04:30)")
+        minutes.append(int(hours) * 60 + int(rest))
+    if len(minutes) != 2 or not all(0 <= minute <= 24 * 60 for minute in minutes):
+        raise UsageError(f"invalid window: {text!r} (02:00-04:30)")
+    return minutes[0], minutes[1]
+
+
+def within(window: tuple[int, int] | None, now: time.struct_time) -> bool:
+    """Whether a time lies in a window, which may go past midnight."""
+    if window is None:
+        return True
+    start, end = window
+    minute = now.tm_hour * 60 + now.tm_min
+    return start <= minute < end if start <= end else minute >= start or minute < end
