@@ -307,6 +307,11 @@ class HTTPSource(Source):
         except TimeoutError:
             raise self._fail(f"has sent nothing for {self.silence:g} seconds") from None
         except (OSError, HTTPException, ValueError) as error:
+            if words := getattr(error, "verify_message", ""):
+                self.close()
+                raise ReleaseError(
+                    f"{self.name}: the certificate does not count: {words}"
+                ) from None
             failure = self._fail(f"cannot be asked: {_reason(error)}")
         if kept:
             return self._request(url, headers)  # it had closed the connection meanwhile

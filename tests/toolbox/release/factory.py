@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import random
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -74,8 +75,8 @@ class Server:
 
 
 @contextmanager
-def serve() -> Iterator[Server]:
-    """A server on a port of 127.0.0.1."""
+def serve(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    """A server on a port of 127.0.0.1, of HTTP or of HTTPS."""
     state = Server()
 
     class Handler(BaseHTTPRequestHandler):
@@ -122,7 +123,9 @@ def serve() -> Iterator[Server]:
             pass  # a client that goes away
 
     server = Quiet(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    state.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:

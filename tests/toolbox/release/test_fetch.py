@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.applets.networking.test_wget import certificate
 from tests.toolbox.release.factory import (
     CREATED,
     KEY,
@@ -149,6 +150,19 @@ def test_redirections_are_followed_once(server: Server) -> None:
     server.answer = move
     assert collect(start(HTTPSource(server.url + PATH), [have(OLD)])) == NEW
     assert [path for path, _ in server.log].count(PATH) == 1
+
+
+def test_over_tls_from_a_server_that_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve(certificate(tmp_path, "127.0.0.1")) as server:
+        server.files[PATH] = release(NEW)
+        waits = Waits()
+        with pytest.raises(ReleaseError, match="certificate does not count: self"):
+            open_release(HTTPSource(server.url + PATH), KEYS, waits.retry)
+        assert waits.slept == [], "it will be the same the next time"
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        assert collect(start(HTTPSource(server.url + PATH), [have(OLD)])) == NEW
 
 
 # -- what is at hand ---------------------------------------------------------------------------------------
