@@ -21,6 +21,7 @@ if __name__ == "__main__":
     sys.path[:0] = [str(ROOT), str(ROOT / "packaging")]
 
 from interpreter import stages  # noqa: E402
+from interpreter.workshop import BuildError  # noqa: E402
 
 from tests.regrtest import table, verdicts  # noqa: E402
 
@@ -33,7 +34,7 @@ def suite() -> Path:
     log = ROOT / "build/log/sources.log"
     folder = stages.cpython(stages.openssl(log), log).folder / "source/Lib/test"
     if not folder.exists():
-        raise stages.BuildError(f"{folder} is not there: ./dev build makes it")
+        raise BuildError(f"{folder} is not there: ./dev build makes it")
     return folder
 
 

@@ -11,14 +11,12 @@ no outcome in common.
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
-import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Container, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,40 +102,61 @@ def read(text: str) -> Verdict:
     return verdict
 
 
-def run(
-    program: Path, tests: Path, module: str, without: Iterable[str] = (), limit: float = LIMIT
-) -> Verdict:
-    """Run one module of `tests` (CPython's Lib/test) in a sandbox; what takes longer than `limit` seconds is killed."""
-    with tempfile.TemporaryDirectory(prefix="regrtest-") as folder:
-        results = Path(folder)
+class Run:
+    """A module of `tests` (CPython's Lib/test) that runs in a sandbox; a context manager, whose end kills it."""
+
+    def __init__(
+        self, program: Path, tests: Path, module: str, without: Iterable[str] = ()
+    ) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="regrtest-")
+        self._results = Path(self._folder.name)
         words = ["/bin/python", "/suite/inside.py", "/results/outcomes", module, *without]
-        started = time.monotonic()
-        late = False
-        with (results / "output").open("wb") as output:
-            process = subprocess.Popen(
-                command(program, tests, results, words),
+        self._started = time.monotonic()
+        with (self._results / "output").open("wb") as output:
+            self._process = subprocess.Popen(
+                command(program, tests, self._results, words),
                 env=ENVIRONMENT,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
             )
-            try:
-                process.wait(limit)
-            except subprocess.TimeoutExpired:
-                late = True
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-        outcomes = results / "outcomes"
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._folder.cleanup()
+
+    def verdict(self, limit: float) -> Verdict:
+        """Wait for the end; what is not over `limit` seconds after its start is killed."""
+        late = False
+        try:
+            self._process.wait(max(self._started + limit - time.monotonic(), 0))
+        except subprocess.TimeoutExpired:
+            late = True
+            self._process.kill()
+            self._process.wait()
+        outcomes = self._results / "outcomes"
         verdict = read(outcomes.read_text() if outcomes.exists() else "")
-        verdict.seconds = time.monotonic() - started
-        verdict.output = (results / "output").read_bytes()[-6000:].decode(errors="replace")
-    if late:
-        for test, outcome in verdict.outcomes.items():
-            if outcome == "crashed":
-                verdict.outcomes[test] = "hung"
-    return verdict
+        verdict.seconds = time.monotonic() - self._started
+        output = (self._results / "output").read_bytes()
+        verdict.output = output[-6000:].decode(errors="replace")
+        if late:
+            for test, outcome in verdict.outcomes.items():
+                if outcome == "crashed":
+                    verdict.outcomes[test] = "hung"
+        return verdict
+
+
+def run(
+    program: Path, tests: Path, module: str, without: Iterable[str] = (), limit: float = LIMIT
+) -> Verdict:
+    """Run one module, and wait for its verdict."""
+    with Run(program, tests, module, without) as running:
+        return running.verdict(limit)
 
 
 def differences(
@@ -162,7 +181,7 @@ def compare(
     programs: tuple[Path, Path],
     tests: Path,
     module: str,
-    without: Iterable[str] = (),
+    without: Collection[str] = (),
     expected: Container[str] = (),
     limit: float = LIMIT,
 ) -> Comparison:
@@ -171,13 +190,12 @@ def compare(
     `without`: tests that are not run, by the start of their ids.  `expected`: tests that may differ.
     """
     runs: tuple[list[Verdict], list[Verdict]] = ([], [])
-    left_out = list(without)
-    with ThreadPoolExecutor(2) as pool:
-        while True:
-            found = pool.map(lambda p: run(p, tests, module, left_out, limit), programs)
-            for verdicts, verdict in zip(runs, found, strict=True):
-                verdicts.append(verdict)
-            differ, unsteady = differences(*runs)
-            differ = [one for one in differ if one.test not in expected]
-            if not differ or len(runs[0]) == RUNS:
-                return Comparison(module, differ, unsteady, runs[0][-1], runs[1][-1])
+    while True:
+        with contextlib.ExitStack() as stack:
+            both = [stack.enter_context(Run(p, tests, module, without)) for p in programs]
+            for verdicts, running in zip(runs, both, strict=True):
+                verdicts.append(running.verdict(limit))
+        differ, unsteady = differences(*runs)
+        differ = [one for one in differ if one.test not in expected]
+        if not differ or len(runs[0]) == RUNS:
+            return Comparison(module, differ, unsteady, runs[0][-1], runs[1][-1])
