@@ -3,7 +3,7 @@ update check
 update apply [--downgrade] [--no-reboot] [VERSION|FILE|URL]
 update set-default SLOT
 update rollback|commit [--no-reboot]
-update --daemon [--check=COMMAND] [--after=SECONDS] [--within=SECONDS] [--poll=SECONDS] [--window=HH:MM-HH:MM]
+update --daemon [--check=COMMAND] [--after=S] [--within=S] [--poll=S] [--window=HH:MM-HH:MM]
 
 Show which release runs, and put another one into the slot that does not. The box then restarts
 into it on trial: it is kept when it is healthy, and left when it is not.

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-OWN = {"dhcp", "ntp", "randomd", "httpd", "breakglass", "console"}
+OWN = {"dhcp", "ntp", "randomd", "httpd", "breakglass", "console", "update"}
 
 
 def test_the_page_asks_for_the_password_and_then_shows_the_box(box: Any) -> None:

@@ -40,7 +40,7 @@ def test_init_finds_nothing_wrong_with_the_services(instance: config.Instance) -
     assert read.problems == []
     assert [s.problem for s in read.services.values()] == [""] * len(read.services)
     assert set(read.services) == {
-        *("dhcp", "ntp", "randomd", "httpd", "breakglass", "console", "hello", "tool")
+        *("dhcp", "ntp", "randomd", "httpd", "breakglass", "console", "update", "hello", "tool")
     }
     assert read.services["tool"].command == ["/lib/snakeroot/tool/tool", "-v"]
     assert read.services["hello"].user == "hello"
