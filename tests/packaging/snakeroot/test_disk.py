@@ -52,8 +52,13 @@ def test_same_inputs_same_bytes(
     folder.mkdir()
     monkeypatch.chdir(folder)
     for name, value in {
-        "TZ": "Pacific/Kiritimati", "HOME": str(folder), "USER": "other", "LOGNAME": "other",
-        "TMPDIR": str(folder), "LC_ALL": "C.UTF-8", "MKE2FS_SYNC": "1",
+        "TZ": "Pacific/Kiritimati",
+        "HOME": str(folder),
+        "USER": "other",
+        "LOGNAME": "other",
+        "TMPDIR": str(folder),
+        "LC_ALL": "C.UTF-8",
+        "MKE2FS_SYNC": "1",
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("tempfile.tempdir", str(folder))
