@@ -1,0 +1,213 @@
+"""Recording: the same inputs give the same bytes, and what must not be in an image makes the build fail, by name.
+
+The recorder is linked once, from what the cache has; each test records with it in a folder of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from interpreter import link, snapshot, stages
+from interpreter.snapshot import audit, heat
+from interpreter.workshop import BuildError
+
+#: What the recorder writes that goes into the program.
+PARTS = ("data", "heap", "arena", "starts", "dropped")
+
+
+@pytest.fixture(scope="module")
+def linker(tmp_path_factory: pytest.TempPathFactory) -> link.Linker:
+    """With all stages from the cache; ./dev build fills it."""
+    folder = tmp_path_factory.mktemp("linker")
+    log = folder / "log"
+    ssl = stages.openssl(log)
+    python = stages.cpython(ssl, log)
+    code = stages.libraries(log)
+    native = stages.cryptography(ssl, python, code, log)
+    if not all(stage.complete for stage in (ssl, python, code, native)):
+        pytest.fail("a stage is not in the cache: ./dev build makes it")
+    link.freeze(python, code, folder / "frozen", log)
+    return link.Linker(ssl, python, native, folder / "frozen", log)
+
+
+@pytest.fixture(scope="module")
+def recorder(linker: link.Linker, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The recorder, as it is linked for the first recording."""
+    folder = tmp_path_factory.mktemp("recorder")
+    heat.write_lists([], None, folder)
+    linker.recorder(folder / "recorder", folder)
+    return folder / "recorder"
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in PARTS}
+
+
+#: Records in a process of its own, whose surroundings can be strange.
+RECORD = """
+import sys
+from pathlib import Path
+from interpreter import snapshot
+from interpreter.snapshot import audit, heat
+recorder, target, log = map(Path, sys.argv[1:])
+made = snapshot._record(recorder, heat.NO_PLAN, target, log)
+audit.check(recorder, made)
+"""
+
+
+def test_same_bytes(recorder: Path, tmp_path: Path) -> None:
+    """In two folders, with two environments, umasks, standard inputs, descriptors, users' limits, ignored signals."""
+    strange = tmp_path / "a-folder-with-a-much-longer-name-than-the-other-one" / "ä b"
+    strange.mkdir(parents=True)
+    here = tmp_path / "x"
+    here.mkdir()
+    path = os.pathsep.join([str(Path(snapshot.__file__).parents[2])])
+    words = [sys.executable, "-c", RECORD, recorder]
+    clean = {"PATH": os.environ["PATH"], "PYTHONPATH": path}
+    dirty = {
+        **clean,
+        "TZ": "Asia/Tokyo",
+        "LANG": "de_DE.UTF-8",
+        "PYTHONHASHSEED": "7",
+        "HOME": "/x",
+        "PWD": "/",
+    }
+    subprocess.run(
+        [*words, here / "made", tmp_path / "log"], env=clean, stdin=subprocess.DEVNULL, check=True
+    )
+    other, terminal = os.openpty()
+    script = 'umask 077; ulimit -n 512; trap "" HUP USR1; exec "$@" 7</dev/null 9</dev/zero'
+    subprocess.run(
+        ["bash", "-c", script, "bash", *words, strange / "made", tmp_path / "log2"],
+        env=dirty,
+        stdin=terminal,
+        cwd="/",
+        check=True,
+    )
+    os.close(other)
+    os.close(terminal)
+    assert digests(here / "made") == digests(strange / "made")
+
+
+@pytest.fixture(scope="module")
+def two_builds(linker: link.Linker, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The whole program, with its plan, twice."""
+    made = []
+    for _ in range(2):
+        folder = tmp_path_factory.mktemp("build")
+        snapshot.record(linker.recorder, folder / "toolbox", folder / "log")
+        made.append(folder / "toolbox")
+    return made
+
+
+def test_two_builds_are_the_same_program(two_builds: list[Path]) -> None:
+    one, other = (hashlib.sha256(path.read_bytes()).hexdigest() for path in two_builds)
+    assert one == other
+
+
+#: What a module does -> what the build says about it, beside the module's name.
+FOREIGN = {
+    "open file": ("held = open('/dev/null')", "an open file"),
+    "socket": ("import socket; held = socket.socket()", "a socket"),
+    "selector": ("import selectors; held = selectors.DefaultSelector()", "a selector"),
+    "lock": ("import _thread; held = _thread.allocate_lock(); held.acquire()", "a lock that is held"),
+    "lock of threading": ("import threading; held = threading.RLock(); held.acquire()", "a lock that is held"),
+    "context": ("import ssl; held = ssl.create_default_context()", "a context of OpenSSL"),
+    "digest": ("import hashlib; held = hashlib.sha256(b'x')", "a digest of OpenSSL"),
+    "time": ("import time; held = time.time()", "the time"),
+    "time, deep": ("import time; held = [{'a': (time.time_ns(),)}]", "the time"),
+    "monotonic time": ("import time; held = time.monotonic()", "the time"),
+    "local time": ("import time; held = time.localtime()", "a time"),
+    "process": ("import os; held = os.getpid()", "a process's number"),
+    "parent": ("import os; held = {'parent': os.getppid()}", "a process's number"),
+    "thread": ("import threading; held = threading.get_ident()", "a thread's number"),
+    "user": ("import os; held = os.getuid()", "a user's number"),
+    "directory": ("import os; held = os.getcwd()", "the working directory"),
+    "path": ("import os; held = os.path.abspath('x')", "the working directory"),
+    "host": ("import socket; held = socket.gethostname()", "the host's name"),
+    "system": ("import os; held = os.uname().release", "the host's name"),
+    "random bytes": ("import os; held = os.urandom(16)", "random bytes"),
+    "token": ("import secrets; held = secrets.token_hex(16)", "random bytes"),
+    "uuid": ("import uuid; held = uuid.uuid4()", "random bytes"),
+    "generator": ("import random; held = random.Random()", "a generator of random numbers"),
+    "terminal": ("import shutil; held = shutil.get_terminal_size()", "the terminal's size"),
+    "status": ("import os; held = os.stat('/')", "a file's status"),
+    "environment": ("import os; held = os.environ.get('FOREIGN')", "reads the environment (FOREIGN)"),
+    "event loop": ("import asyncio; held = asyncio.new_event_loop()", "an event loop"),
+    "in a closure": ("import os\ndef f():\n    n = os.getpid()\n    return lambda: n\nheld = f()", "a process's number"),
+    "in a default": ("import os\ndef held(n=os.getpid()): pass", "a process's number"),
+    "in an object": ("import os\nclass K:\n    __slots__ = ('n',)\nheld = K(); held.n = os.getpid()", "a process's number"),
+    "multiprocessing": ("import multiprocessing as held", "must not be in the image"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the recorder's Python, to be changed."""
+    folder = tmp_path / "scripts"
+    folder.mkdir()
+    for name in snapshot.SCRIPTS:
+        shutil.copy(snapshot.HERE / name, folder)
+    # A tenth of the modules is enough to find one more.
+    with (folder / "contents.py").open("a") as file:
+        file.write("\nLIBRARIES = []\n")
+    monkeypatch.setattr(snapshot, "HERE", folder)
+    yield folder
+
+
+#: A module that is not frozen: made in memory, on its way through import like any other.
+FINDER = '''
+import sys
+class Foreign:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "foreign_module":
+            import importlib.util
+            return importlib.util.spec_from_loader(name, Foreign)
+    @staticmethod
+    def create_module(spec): return None
+    @staticmethod
+    def exec_module(module): exec({text!r}, vars(module))
+sys.meta_path.append(Foreign)
+STANDARD = [*STANDARD, "foreign_module"]
+'''  # fmt: skip
+
+
+def record(recorder: Path, scripts: Path, text: str) -> None:
+    with (scripts / "contents.py").open("a") as file:
+        file.write(FINDER.format(text=text))
+    made = snapshot._record(recorder, heat.NO_PLAN, scripts / "made", scripts / "log")
+    audit.check(recorder, made)
+
+
+def test_harmless_module(recorder: Path, scripts: Path) -> None:
+    """What the tests below add beside the foreign object is none itself."""
+    record(recorder, scripts, "import os, time; held = {'a': [1.5, 'text', b'bytes']}")
+    assert (scripts / "made/heap").stat().st_size
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_foreign_object_fails_the_build(recorder: Path, scripts: Path, kind: str) -> None:
+    text, message = FOREIGN[kind]
+    with pytest.raises(BuildError) as caught:
+        record(recorder, scripts, text)
+    line = next((line for line in str(caught.value).splitlines() if message in line), "")
+    assert message in line, str(caught.value)
+    assert "multiprocessing" in line or "foreign_module" in line, line
+
+
+def test_dangling_pointer_fails_the_build(recorder: Path, scripts: Path) -> None:
+    """An object of a class of ours that holds an address of the C library's heap, which OpenSSL has asked for."""
+    text = (
+        "from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey as K\n"
+        "held = K.from_private_bytes(b'x' * 32)"
+    )
+    with pytest.raises(BuildError, match=r"memory that no restored process has:\n.*\[heap\]"):
+        record(recorder, scripts, text)
