@@ -32,6 +32,9 @@ MORE_RESOURCES = {"test_socketserver": ["network"]}  # it means the loopback dev
 #: The extension modules of CPython's own tests, in whose place there are stand-ins.
 STAND_INS = ("_testcapi", "_testinternalcapi", "_testlimitedcapi", "_testmultiphase")
 
+#: Modules that hang when a stand-in skips a part of what they have begun.
+WITHOUT_STAND_INS = ("test_interpreters",)
+
 
 class Outcomes(unittest.TestResult):
     """Writes outcomes to a file.  A test with several parts (subTest) has its worst part's."""
@@ -164,12 +167,13 @@ def without(suite, left_out):
 
 def load(name):
     """The tests of a module, with stand-ins for what it may import; without where it would rather have nothing."""
-    sys.modules.update((missing, StandIn(missing)) for missing in STAND_INS)
+    if name not in WITHOUT_STAND_INS:
+        sys.modules.update((missing, StandIn(missing)) for missing in STAND_INS)
     try:
         module = importlib.import_module(f"test.{name}")
     except unittest.SkipTest:
         for missing in STAND_INS:
-            del sys.modules[missing]
+            sys.modules.pop(missing, None)
         module = importlib.import_module(f"test.{name}")
     return unittest.defaultTestLoader.loadTestsFromModule(module)
 

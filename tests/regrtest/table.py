@@ -31,7 +31,7 @@ modulefinder monitoring multibytecodec multiprocessing_main_handling named_expre
 numeric_tower opcache opcodes openpty operator optparse ordered_dict os pathlib patma pdb peepholer
 pep646_syntax pickle picklebuffer pickletools pkg pkgutil platform plistlib poll popen poplib
 positional_only_arg posix posixpath pow pprint print profile property pstats pty pulldom pwd
-py_compile pyclbr pydoc pyexpat pyrepl queue quopri raise random range re reprlib resource
+py_compile pyclbr pydoc pyexpat queue quopri raise random range re reprlib resource
 richcmp rlcompleter robotparser runpy sax sched scope script_helper secrets select selectors set
 setcomps shelve shlex shutil signal slice smtplib socket socketserver sort source_encoding sqlite3
 ssl stat statistics str strftime string string_literals stringprep strptime strtod struct structseq
@@ -95,7 +95,7 @@ LEFT_OUT = {
         _locale c_locale_coercion
     """.split(),
     "CPython's own prompt: the program has another": """
-        repl
+        pyrepl repl
     """.split(),
     "tests of the test runner itself": """
         regrtest
@@ -107,6 +107,11 @@ TESTS_LEFT_OUT = {
     "cmd_line_script": {
         "test.test_cmd_line_script.CmdLineTest.test_repl": "wait for CPython's own prompt",
     },
+    "interpreters": {
+        "test.test_interpreters.test_api.LowLevelTests.test_exec": (
+            "hangs where a subinterpreter does not find the package test"
+        ),
+    },
 }
 
 #: Tests whose outcomes differ, and must, for what a snapshot is.
@@ -116,6 +121,13 @@ BY_DESIGN = {
     ),
     "test.test_logging.FormatterTest.test_relativeCreated_has_higher_precision": (
         "puts another clock in place before it imports logging"
+    ),
+    **dict.fromkeys(
+        (
+            "test.test_threading.ThreadTests.test_main_thread_after_fork_from_dummy_thread",
+            "test.test_threading.ThreadTests.test_main_thread_after_fork_from_foreign_thread",
+        ),
+        "want the former main thread's object to be gone; objects of the image never go",
     ),
     **dict.fromkeys(
         (

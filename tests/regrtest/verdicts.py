@@ -66,10 +66,11 @@ class Difference:
 
 @dataclass
 class Comparison:
-    """What two programs made of a module: tests that differ, tests that are unsteady, last verdicts."""
+    """What two programs made of a module: tests that differ, that differ as expected, that are unsteady; verdicts."""
 
     module: str
     differences: list[Difference]
+    expected: list[Difference]
     unsteady: list[Difference]
     reference: Verdict
     other: Verdict
@@ -195,7 +196,8 @@ def compare(
             both = [stack.enter_context(Run(p, tests, module, without)) for p in programs]
             for verdicts, running in zip(runs, both, strict=True):
                 verdicts.append(running.verdict(limit))
-        differ, unsteady = differences(*runs)
-        differ = [one for one in differ if one.test not in expected]
+        found, unsteady = differences(*runs)
+        known = [one for one in found if one.test in expected]
+        differ = [one for one in found if one.test not in expected]
         if not differ or len(runs[0]) == RUNS:
-            return Comparison(module, differ, unsteady, runs[0][-1], runs[1][-1])
+            return Comparison(module, differ, known, unsteady, runs[0][-1], runs[1][-1])
