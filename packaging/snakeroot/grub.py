@@ -16,6 +16,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from platform import machine
 
 from snakeroot import packages
 from snakeroot.host import BuildError, run
@@ -33,6 +34,9 @@ PLATFORMS = {
     BIOS: ("grub-pc-bin", ("biosdisk",)),
     UEFI: ("grub-efi-amd64-bin", ("efi_gop",)),
 }
+
+#: The machines that such a disk boots.
+PROCESSORS = ("x86_64", "amd64")
 
 #: memdisk, tar and normal read the script; the others are its commands, and how it reads the disk.
 MODULES = (
@@ -119,6 +123,8 @@ def _yes(flag: bool) -> str:
 
 def program(platform: str, text: str) -> bytes:
     """GRUB for a platform (BIOS: its core; UEFI: a PE program) with this script in it."""
+    if machine() not in PROCESSORS:
+        raise BuildError(f"no boot loader is known for a disk of a {machine()}")
     package, modules = PLATFORMS[platform]
     folder = packages.unpacked(package) / "usr/lib/grub" / platform
     archive = io.BytesIO()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from snakeroot import config, disk, first_stage, image, kernel, new, rootfs
+from snakeroot import cli, config, disk, first_stage, image, kernel, new, rootfs
 from snakeroot.host import BuildError
 
 from tests.packaging.boot.machine import root
@@ -102,7 +102,7 @@ def test_it_boots_to_the_page_and_keeps_what_was_written(
 ) -> None:
     folder, whole = made
     path = tmp_path / "disk.img"
-    disk.raw(whole, path)
+    assert cli.main(["-C", str(folder), "image", "--format", "disk", "-o", str(path)]) == 0
     (config.load(folder).output / "known_hosts").unlink(missing_ok=True)  # a new disk, a new key
     with booted(folder, path, uefi=uefi) as box:
         box.ready()

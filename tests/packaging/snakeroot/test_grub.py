@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from snakeroot import disk, grub
+from snakeroot.host import BuildError
 
 from tests.packaging.snakeroot.fake_kernel import fake_kernel
 from toolbox.storage import bootstate, gpt, slot
@@ -207,3 +208,9 @@ def test_every_word_of_the_template_is_filled_in() -> None:
     text = grub.script({p.name: p.number for p in disk.partitions(LAYOUT)})
     assert "@" not in text
     assert text.count("attempt ") == len(bootstate.PASSES) + 1
+
+
+def test_a_machine_without_such_a_boot_loader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grub, "machine", lambda: "riscv64")
+    with pytest.raises(BuildError, match="no boot loader is known for a disk of a riscv64"):
+        grub.program(grub.BIOS, "")
