@@ -50,10 +50,15 @@ def one(programs: tuple[Path, Path], tests: Path, module: str) -> verdicts.Compa
 
 
 def report(found: verdicts.Comparison) -> str:
-    """What there is to say of the differences: each test's outcomes, then the ends of both outputs; "" if none."""
-    if not found.differences:
+    """What is wrong: tests that differ with their outcomes, no end in either program, ends of outputs; "" if nothing."""
+    endless = verdicts.END in found.reference.outcomes
+    if not found.differences and not endless:
         return ""
     lines = [f"{found.module}: {len(found.differences)} tests differ (plain / snapshot)"]
+    if endless:
+        lines.append(
+            "  It came to no end in the plain program, so that not all of its tests were compared."
+        )
     for one in found.differences:
         why = [run.reasons.get(one.test, "") for run in (found.reference, found.other)]
         lines.append(f"  {one.test}: {', '.join(one.reference)} / {', '.join(one.other)}")

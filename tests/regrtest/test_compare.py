@@ -186,6 +186,18 @@ def test_the_status_and_the_list_of_what_fails(
     assert "Differences: test_colorsys" in capsys.readouterr().out
 
 
+def test_what_cannot_be_compared_is_an_error(
+    suite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two programs that do not even start are alike, but nothing has been compared."""
+    program = tmp_path / "program"
+    program.write_text("#!/bin/busybox sh\necho cannot start; exit 1\n")
+    program.chmod(0o755)
+    assert compare.compare_all((program, program), suite, ["colorsys"]) == 1
+    out = capsys.readouterr().out
+    assert "no end" in out and "cannot start" in out
+
+
 def test_what_runs_in_the_sandbox_cannot_do_harm(
     programs: tuple[Path, Path], suite: Path, tmp_path: Path
 ) -> None:
