@@ -29,7 +29,7 @@ def main(argv: list[str]) -> int:
     if not getattr(sys, "frozen", False):
         _default_signals()
     name = applet_name(argv[0] if argv else PROGRAM)
-    if name != PROGRAM and find(name) is None and len(argv) > 1:
+    if find(name) is None and (len(argv) > 1 or name.startswith(PROGRAM)):
         # A copy of the program under any other name (toolbox-plain, a download) is the program.
         name = PROGRAM
     if name != PROGRAM:

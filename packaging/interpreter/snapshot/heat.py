@@ -27,6 +27,9 @@ HEAP = 0x40000000
 #: A plan for the first recording: nothing is known.
 NO_PLAN = b"0 0 0 0 0\n"
 
+#: The beginnings of the box's daemons.
+REHEARSAL = Path(__file__).with_name("rehearsal.py")
+
 #: The starts that are watched, as words after the program's name.  The first one is what every start does.
 STARTS = (
     ("true",),
@@ -34,6 +37,8 @@ STARTS = (
     ("ls", "-l", "."),
     ("sh", "-c", "for i in 1 2; do echo $i; done"),
     ("-c", "import asyncio, ssl, http.server, json"),
+    ("-c", REHEARSAL.read_text()),
+    *((daemon, "--help") for daemon in ("init", "dhcp", "ntp", "randomd", "httpd", "breakglass")),
 )
 
 #: For the C library: a processor as the architecture's first ones were, wherever this runs.
@@ -42,7 +47,7 @@ OLD_PROCESSOR = (
     "-SSE4_1,-SSE4_2,-SSSE3,-AVX,-AVX2,-AVX512F,-BMI1,-BMI2,-LZCNT,-MOVBE,-ERMS,-FSRM"
 )
 
-ACCESS = re.compile(rb"^(?:I | ([LSM]))\s+([0-9a-f]+),(\d+)$", re.MULTILINE)
+ACCESS = re.compile(rb"(?:I | ([LSM]))\s+([0-9a-f]+),(\d+)$")
 
 #: The lists of sections for the linker: file -> types of symbols (nm(1)), inputs, prefixes of their sections' names.
 #: Of data only that inside the image.
@@ -76,10 +81,12 @@ def accesses(program: Path, words: tuple[str, ...], scratch: Path, log: Path) ->
         *(f"--log-file={trace}", str(program), *words),
     ]
     run(argv, log=log, cwd=folder)
-    return {
-        Access(int(address, 16), int(size), kind in (b"S", b"M"))
-        for kind, address, size in set(ACCESS.findall(trace.read_bytes()))
-    }
+    lines: set[bytes] = set()  # of many millions few are different
+    with trace.open("rb") as file:
+        while block := file.readlines(1 << 24):
+            lines.update(block)
+    found = filter(None, map(ACCESS.match, lines))
+    return {Access(int(one[2], 16), int(one[3]), one[1] in (b"S", b"M")) for one in found}
 
 
 def watch(program: Path, scratch: Path, log: Path) -> list[set[Access]]:
@@ -135,7 +142,9 @@ def write_lists(seen: Iterable[set[Access]], recorder: Path | None, folder: Path
             for place in sorted(places):
                 _, kind, symbol = symbols[place]
                 for name, (kinds, _, _) in LISTS.items():
-                    if kind in kinds:
+                    if (
+                        kind in kinds and symbol != "frozen_code"
+                    ):  # megabytes, of which few are read
                         found[name][symbol.removesuffix(".cold")] = None
     for name, (_, inputs, prefixes) in LISTS.items():
         lines = (
