@@ -24,6 +24,7 @@ box uses are inside.  PYTHONPATH is obeyed.  From a checkout the host's own pyth
 
 from __future__ import annotations
 
+import _sitebuiltins
 import os
 import sys
 
@@ -303,12 +304,13 @@ def _signals() -> None:
 
 
 def _site() -> None:
-    """exit(), quit(), help() and their like, which the module site puts there."""
-    import site
+    """exit(), quit(), help(): what the module site puts there; it would look for an installation, too."""
+    import builtins
 
-    site.setquit()
-    site.setcopyright()
-    site.sethelper()
+    for name in ("exit", "quit"):
+        setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D"))
+    builtins.help = _sitebuiltins._Helper()
+    builtins.copyright = _sitebuiltins._Printer("copyright", sys.copyright)
 
 
 def _paths(line: CommandLine) -> None:
