@@ -19,7 +19,7 @@ from toolbox.net.http import REASONS, http_date
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from applets.httpd.message import Handler
 
@@ -111,7 +111,7 @@ class Connection:
                 self.framing.receive_data(data)
             elif isinstance(event, h11.Request):
                 self.method = event.method.decode("ascii")
-                return Request(event, self.peer, self._read_body)
+                return Request(event, self.peer, self._read_body, self._pieces)
             else:
                 return None
 
@@ -127,26 +127,31 @@ class Connection:
 
     def _read_body(self, most: int) -> bytes:
         """The request's body; BodyTooLarge beyond `most` bytes, TooSlow when it does not come."""
+        parts, size = [], 0
+        for piece in self._pieces(time.monotonic() + BODY_TIME):
+            parts.append(piece)
+            size += len(piece)
+            if size > most:
+                raise BodyTooLarge(f"the body is longer than {most} bytes")
+        return b"".join(parts)
+
+    def _pieces(self, deadline: float | None = None) -> Iterator[bytes]:
+        """The request's body as it comes.  TooSlow after the deadline, or when there is none, after a silence."""
         if self.framing.they_are_waiting_for_100_continue:
             self._send_event(
                 h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
             )
-        deadline = time.monotonic() + BODY_TIME
-        parts, size = [], 0
         while True:
             event = self.framing.next_event()
             if event is h11.NEED_DATA:
-                data = self._receive(deadline)
+                data = self._receive(deadline or time.monotonic() + BODY_TIME)
                 if not data:
                     raise Gone
                 self.framing.receive_data(data)
             elif isinstance(event, h11.Data):
-                parts.append(bytes(event.data))
-                size += len(event.data)
-                if size > most:
-                    raise BodyTooLarge(f"the body is longer than {most} bytes")
+                yield bytes(event.data)
             elif isinstance(event, h11.EndOfMessage):
-                return b"".join(parts)
+                return
             else:
                 raise Gone
 

@@ -25,17 +25,25 @@ class Request:
     headers    names in small letters; of repeated ones the values joined by commas
     peer       the address that it came from, in numbers
     read_body  reads the body, at most so many bytes (ProtocolError with .status 413 beyond)
+    pieces     instead: the body as it comes, of any length
     """
 
-    __slots__ = ("headers", "method", "names", "peer", "query", "read_body", "slash", "target")
+    __slots__ = (
+        *("headers", "method", "names", "peer", "pieces", "query", "read_body", "slash", "target"),
+    )
 
     def __init__(
-        self, event: h11.Request, peer: str, read_body: Callable[[int], bytes] | None = None
+        self,
+        event: h11.Request,
+        peer: str,
+        read_body: Callable[[int], bytes] | None = None,
+        pieces: Callable[[], Iterator[bytes]] | None = None,
     ) -> None:
         self.method = event.method.decode("ascii")
         self.target = event.target.decode("ascii")
         self.peer = peer
         self.read_body = read_body or (lambda most: b"")
+        self.pieces = pieces or (lambda: iter(()))
         self.headers: dict[str, str] = {}
         hosts = 0
         for raw_name, raw_value in event.headers:

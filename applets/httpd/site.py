@@ -4,6 +4,8 @@ GET  /                        the box (HTML, or JSON by Accept)      GET /events
 GET  /services/NAME           one service                            GET .../events, .../log its changes, its log
 POST /services/NAME/ACTION    start, stop, restart                   GET /log                everybody's log
 POST /login /logout /power
+GET  /update                  as `update show --json`                 PUT /update    a release is its body
+POST /update                  url=PLACE: a release is fetched from there
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import json
 import threading
 import time
 
-from applets.httpd import page
+from applets.httpd import page, push
 from applets.httpd.assets import CSS, JS, SVG
 from applets.httpd.guard import Denied
 from applets.httpd.message import Response, plain, redirect
@@ -109,6 +111,10 @@ class Site:
             return _unauthorized(self.guard.problem() or "The password is needed.")
         if request.method == "POST":
             return self._act(request, session)
+        if request.method == "PUT" and request.names == [b"update"]:
+            if not self.guard.may_act(request, session, ""):
+                return plain(403, "a release is pushed with the password, not from a page")
+            return push.install(request)
         if request.method not in ("GET", "HEAD"):
             return plain(405, headers=[("Allow", "GET, HEAD, POST")])
         return self._show(request, session)
@@ -127,6 +133,8 @@ class Site:
                 return _html(page.overview(self._described(), session.csrf))
             case ["events"]:
                 return self._stream(request, session, lambda box: page.fragments(box, session.csrf))
+            case ["update"]:
+                return push.show()
             case ["services"]:
                 return _json(self._described()["services"]) if wants_json else redirect("/", 301)
             case ["services", name]:
@@ -214,6 +222,8 @@ class Site:
                 return response
             case ["services", name, "start" | "stop" | "restart" as action]:
                 return self._order(request, form, action, names=[name])
+            case ["update"] if form.get("url"):
+                return push.fetch(request, form["url"])
             case ["power"] if form.get("action") in ("reboot", "poweroff", "halt"):
                 return self._order(request, form, "power", action=form["action"])
         return plain(404)

@@ -12,7 +12,7 @@ import signal
 import time
 
 from applets.init import config as configuration
-from applets.init import groups
+from applets.init import groups, health
 from applets.init.console import Console, say_on_standard_error
 from applets.init.shutdown import Ending
 from applets.init.spawn import PATH
@@ -158,6 +158,7 @@ def supervise(box: Supervisor, where: str, config: Config, control_path: str) ->
         _attempt_socket(box, "notification socket", lambda: box.receive_notifications(notify_path))
         if where == MACHINE:
             box.read_kernel_log()
+            _attempt_socket(box, "health", lambda: health.begin(box, config.trial))
         _open_groups(box, where, config)
         if not box.services:
             box.add_services(config)

@@ -4,7 +4,8 @@ An unknown key, a wrong type or a wrong value is a problem that names the servic
 service alone is left out (it is listed as failed, with the reason).  A file that is no JSON gives a box
 without services but with a control socket.  `load` and `parse` never raise for what the file holds.
 
-{"hostname": NAME, "modules": [NAME or PATH...], "sysctl": {NAME: VALUE}, "services": {NAME: SERVICE}}
+{"hostname": NAME, "modules": [NAME or PATH...], "sysctl": {NAME: VALUE}, "services": {NAME: SERVICE},
+ "trial": seconds in which a release on trial must be committed (applets/init/health.py)}
 
 SERVICE, all keys but `command` optional:
     command          program and arguments; a program without a slash is looked for in PATH
@@ -98,6 +99,7 @@ class Config:
         self.hostname: str | None = None
         self.modules: list[str] = []
         self.sysctl: dict[str, str] = {}
+        self.trial = 90.0
         self.problems: list[str] = []
 
 
@@ -155,8 +157,10 @@ def parse(data: bytes) -> Config:
                 config.modules = _strings(value)
             elif key == "sysctl":
                 config.sysctl = _sysctl(value)
+            elif key == "trial":
+                config.trial = _seconds(value)
             else:
-                known = ("services", "hostname", "modules", "sysctl")
+                known = ("services", "hostname", "modules", "sysctl", "trial")
                 raise Problem(f"unknown key{_near(key, known)}")
         except Problem as problem:
             config.problems.append(f"{key!r}: {problem}")

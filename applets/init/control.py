@@ -34,6 +34,8 @@ MAX_WAITING = 1 << 22
 MAX_CLIENTS = 64
 #: Seconds that a client may take between connecting or an answer and its next request.
 SILENCE = 30.0
+#: Seconds that the end of the machine may be put off.
+LONGEST_DELAY = 60
 #: Seconds after which it is seen whether a client that sends nothing more is still there.
 GONE = 5.0
 
@@ -357,11 +359,18 @@ def _change(client: Client, asked: dict[str, Any]) -> None:
 
 
 def _power(client: Client, asked: dict[str, Any]) -> None:
-    action = asked.get("action")
+    """reboot, poweroff, halt; after "after" seconds, so that who asks can finish what it is doing."""
+    action, after = asked.get("action"), asked.get("after", 0)
     if action not in ("reboot", "poweroff", "halt"):
         raise Refused('"action" is reboot, poweroff or halt')
+    if not _is_number(after) or after > LONGEST_DELAY:
+        raise Refused(f'"after" is a number of seconds up to {LONGEST_DELAY}')
     client.send({"ok": True})
-    client.server.box.leave(action)
+    loop, leave = client.server.loop, client.server.box.leave
+    if after:
+        loop.at(loop.clock() + after, lambda: leave(action))
+    else:
+        leave(action)
 
 
 def _logs(client: Client, asked: dict[str, Any]) -> None:
@@ -375,17 +384,20 @@ def _logs(client: Client, asked: dict[str, Any]) -> None:
     if lines is not None:
         place = max(place, box.logs.tail(lines, names))
     follow = asked.get("follow") is True
-    end = box.logs.seq
+    end, epoch = box.logs.seq, box.epoch()
 
     def more() -> bytes | None:
-        nonlocal place
+        nonlocal place, epoch
         found = box.logs.read(place, names)
         if not found or (not follow and found[0].seq > end):
             return b"" if follow else None
-        if not follow:
+        if follow:
+            epoch = box.epoch()  # the clock may be set while somebody listens
+        else:
+            # Its reader sorts by time: with an epoch of each line's own it would mix up the lines.
             found = [line for line in found if line.seq <= end]
         place = found[-1].seq
-        return b"".join(encode(box.log_line(line)) for line in found)
+        return b"".join(encode(box.log_line(line, epoch)) for line in found)
 
     client.more = more
     client.pump()

@@ -186,17 +186,17 @@ class Supervisor:
             "ready": service.ready,
             "pid": service.pid,
             "restarts": service.restarts,
-            "since": round(self._wall(service.since), 3),
+            "since": round(self.epoch() + service.since, 3),
             "status": status,
             "exit": service.exit,
             "command": service.config.command,
         }
 
-    def log_line(self, line: Line) -> dict[str, Any]:
-        """A line as the control protocol shows it."""
+    def log_line(self, line: Line, epoch: float) -> dict[str, Any]:
+        """A line as the control protocol shows it; `epoch` as of `epoch()`, one for all lines of an answer."""
         return {
             "seq": line.seq,
-            "time": round(self._wall(line.time), 6),
+            "time": round(epoch + line.time, 6),
             "service": line.service,
             "text": readable(line.text),
         }
@@ -487,8 +487,13 @@ class Supervisor:
 
     # -- odds and ends --------------------------------------------------------------------------
 
-    def _wall(self, monotonic: float) -> float:
-        return self.clocks.time() - self.clocks.monotonic() + monotonic
+    def epoch(self) -> float:
+        """The wall time at which the monotonic clock was 0: Unix seconds.
+
+        Each reading of the two clocks gives a slightly different one; times that will be compared need
+        the same.
+        """
+        return self.clocks.time() - self.clocks.monotonic()
 
     def _report(self, what: str, error: BaseException) -> None:
         import traceback

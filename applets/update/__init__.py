@@ -147,4 +147,5 @@ def _restart(opt: Values) -> None:
 
     stdout().flush()
     if not opt.no_reboot:
-        control.request("power", action="reboot")
+        # After a moment: whoever brought the release is to hear of it.
+        control.request("power", action="reboot", after=1)

@@ -32,6 +32,9 @@ FOLDERS = {
     "root": 0o700,
 }
 
+#: The kernel's own watchdog.
+WATCHDOG = "softdog"
+
 #: IANA's names that getservbyname(3) and getprotobyname(3) of ordinary programs ask for.
 SERVICES = {
     "ftp": 21,
@@ -95,7 +98,10 @@ def _add_base(tree: Tree, toolbox: Path) -> None:
 def _add_modules(tree: Tree, kernel: Kernel, wanted: list[str], early: Mapping[str, bytes]) -> None:
     """The kernel's modules that the box needs, and the list of those that init loads."""
     folder = f"lib/modules/{kernel.release}"
-    loaded = kernel.modules((*VIRTUAL_MACHINE, *wanted))
+    has_watchdog = WATCHDOG in kernel.module_files()
+    # The last one: it is for machines on which nothing else is a watchdog.
+    last = (WATCHDOG,) if has_watchdog else ()
+    loaded = kernel.modules((*VIRTUAL_MACHINE, *wanted, *last))
     # All of them are there to be looked at and to be depended on, as modprobe does.
     for name, data in {**early, **loaded}.items():
         tree.file(f"{folder}/{name}", data)
@@ -161,6 +167,8 @@ def services(instance: Instance) -> dict[str, Any]:
     users = {name: _service(name, service) for name, service in settings.services.items()}
     return {
         "hostname": settings.hostname,
+        # The updater itself says no in time; init does when that says nothing.
+        "trial": settings.update.healthy_within + 30,
         "sysctl": {
             # Services run as users of their own, and yet may serve on port 80.
             "net.ipv4.ip_unprivileged_port_start": "0",

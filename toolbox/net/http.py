@@ -39,6 +39,7 @@ REASONS = {
     414: "URI Too Long",
     416: "Range Not Satisfiable",
     421: "Misdirected Request",
+    422: "Unprocessable Content",
     429: "Too Many Requests",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",

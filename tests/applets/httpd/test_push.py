@@ -1,0 +1,117 @@
+"""Releases by HTTP, with a stand-in for the program `update`.
+
+Breaks when a release is taken without the password or from a page, its bytes change on the way, the page's
+memory grows with it, or what the updater says is lost.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.applets.httpd.fake_init import FakeInit
+from tests.daemon import Daemon
+
+PASSWORD = "correct horse"
+BASIC = "Basic " + base64.b64encode(f"any:{PASSWORD}".encode()).decode()
+
+#: Says what it was given; refuses a release that begins with "bad" before it has read the rest.
+UPDATE = """#!/bin/sh
+case "$1 $2" in
+"show --json") echo '{"slot": "a"}' ;;
+"apply -")
+  head -c 3 > first
+  if [ "$(cat first)" = bad ]; then echo "trying" ; echo "update: it is bad" >&2; exit 1; fi
+  (cat first; cat) | sha256sum ;;
+*) echo "$@" ;;
+esac
+"""
+
+
+@pytest.fixture
+def page(tmp_path: Path, toolbox_argv: list[str], toolbox_env: dict[str, str]) -> Iterator[Daemon]:
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "update"
+    program.write_text(UPDATE)
+    program.chmod(0o755)
+    hashed = subprocess.run(
+        [*toolbox_argv, "httpd", "-m", PASSWORD], env=toolbox_env, capture_output=True, check=True
+    )
+    (tmp_path / "password").write_bytes(hashed.stdout)
+    init = FakeInit(str(tmp_path / "init.sock"))
+    env = {
+        **toolbox_env,
+        "SNAKEROOT_CONTROL": init.path,
+        "PATH": f"{tmp_path}/bin:{toolbox_env['PATH']}",
+    }
+    words = ["httpd", "--box", "-p", "127.0.0.1:0", f"--password-file={tmp_path}/password"]
+    daemon = Daemon([*toolbox_argv, *words], env, cwd=tmp_path)
+    yield daemon
+    assert daemon.stop() == 0
+    init.close()
+
+
+def curl(page: Daemon, *words: str, login: bool = True) -> tuple[str, str]:
+    """The status and what was answered."""
+    user = ("-u", f"box:{PASSWORD}") if login else ()
+    done = subprocess.run(
+        [
+            *("curl", "-s", "-m", "60", "-w", "\n%{http_code}", *user, *words),
+            f"http://127.0.0.1:{page.port}/update",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    text, _, status = done.stdout.rpartition("\n")
+    return status, text
+
+
+def resident(page: Daemon) -> int:
+    """The most memory that the page ever had, in KiB."""
+    for line in Path(f"/proc/{page.process.pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1])
+    raise AssertionError("no VmHWM")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_the_body_reaches_the_updater_whole(page: Daemon, tmp_path: Path, chunked: bool) -> None:
+    data = hashlib.shake_128(b"release").digest(48 << 20)
+    (tmp_path / "release").write_bytes(data)
+    words = ("-H", "Transfer-Encoding: chunked") if chunked else ()
+    assert curl(page, "-T", str(tmp_path / "release"), login=False)[0] == "401"
+    assert curl(page)[0] == "200"  # checking the password takes memory, once
+    before = resident(page)
+    status, said = curl(page, "-T", str(tmp_path / "release"), *words)
+    assert (status, said) == ("200", f"{hashlib.sha256(data).hexdigest()}  -\n")
+    assert resident(page) - before < 8 << 10
+
+
+def test_a_refusal_is_one_line_and_comes_at_once(page: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "release").write_bytes(b"bad" + bytes(16 << 20))
+    assert curl(page, "-T", str(tmp_path / "release")) == ("422", "update: it is bad\n")
+
+
+def test_an_upload_that_breaks_off_is_no_release(page: Daemon) -> None:
+    head = f"PUT /update HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {BASIC}\r\n"
+    with socket.create_connection(("127.0.0.1", page.port)) as sock:
+        sock.sendall(f"{head}Content-Length: 1000\r\n\r\nabcdef".encode())
+        sock.shutdown(socket.SHUT_WR)
+        assert sock.recv(1000) == b""
+    assert curl(page) == ("200", '{"slot": "a"}\n')
+
+
+def test_a_page_elsewhere_cannot_push(page: Daemon) -> None:
+    assert curl(page, "-X", "PUT", "-d", "x", "-H", "Origin: http://evil.example")[0] == "403"
+
+
+def test_a_place_is_fetched_from(page: Daemon) -> None:
+    assert curl(page, "-d", "url=http://host/folder") == ("200", "apply http://host/folder\n")
+    assert curl(page, "-d", "url=--help")[0] == "422"

@@ -1,0 +1,102 @@
+"""Updates of a real box: pushed, tried, committed by itself; and one that is never ready is left by itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from snakeroot import config, disk, image, keys, new, release, releasing
+
+from tests.vm.test_disk import DiskBox, booted
+from toolbox.release.manifest import file_name
+
+
+def make(folder: Path, version: str) -> bytes:
+    """The file of a release of the instance as it is now."""
+    instance = config.load(folder)
+    built = image.build(instance)
+    plan = release.plan(instance, [built.kernel], version)
+    made = disk.release(built, plan.number)
+    parts = {"boot": io.BytesIO(made.boot), "root": io.BytesIO(made.root)}
+    releases = folder.parent / "releases"
+    release.write(releases, plan, parts, keys.secret(folder))
+    return (releases / file_name(plan.target, version)).read_bytes()
+
+
+def shown(box: DiskBox) -> dict[str, Any]:
+    """`update show --json`; empty while the box does not answer."""
+    answer = box.ssh("update show --json")
+    return json.loads(answer.out) if answer.status == 0 else {}
+
+
+def becomes(box: DiskBox, slot: str, version: str) -> dict[str, Any]:
+    """Wait until a version is committed in a slot, and return what is shown then."""
+
+    def there() -> dict[str, Any]:
+        found = shown(box)
+        last = found.get("last") or {}
+        arrived = (found.get("slot"), found.get("state")) == (slot, "committed") and last
+        return found if arrived else {}
+
+    found = box.wait(f"version {version} in slot {slot} is committed", there)
+    assert found["version"] == version
+    return dict(found)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An instance, and the image of its disk."""
+    folder = tmp_path / "hello"
+    new.create(folder)
+    instance = config.load(folder)
+    made = releasing.labelled(instance, image.build(instance))
+    path = tmp_path / "disk.img"
+    disk.raw(disk.make(made, disk.layout(instance.settings.disk)), path)
+    os.truncate(path, path.stat().st_size + (100 << 20))
+    return folder
+
+
+def test_kept_when_healthy_and_left_when_not(folder: Path) -> None:
+    program = folder / "hello" / "hello.py"
+    settings = folder / "snakeroot.toml"
+    with booted(folder, folder.parent / "disk.img", reboots=True) as box:
+        box.ready()
+        before = shown(box)
+        assert before["slot"] == "a"
+        assert before["version"] == "0"
+        assert before["state"] == "committed"
+        assert before["last"] is None
+        assert box.ssh("update check").status == 2  # it knows no place of releases
+
+        program.write_text(program.read_text().replace("<h1>", "<h1>2: "))
+        data = make(folder, "2")
+        pushed = box.ssh("update apply -", stdin=data)
+        assert pushed.status == 0, pushed.err
+        assert pushed.out == "version 2 is in slot b; restarting into it\n"
+        found = becomes(box, "b", "2")
+        assert found["last"]["outcome"] == "committed"
+        assert found["slots"]["a"] == {"state": "good", "version": "0"}
+
+        text = settings.read_text().replace(
+            "[services.hello]", '[services.hello]\nready = "notify"'
+        )
+        settings.write_text(text + "\n[update]\nhealthy_within = 8.0\n")
+        data = make(folder, "3")
+        pushed = box.ssh("update apply -", stdin=data)
+        assert pushed.status == 0, pushed.err
+        box.wait("the box restarts", lambda: box.console().count("snakeroot: slot a, trial") or 1)
+        found = box.wait(
+            "version 3 was left",
+            lambda: (f := shown(box)) and f["last"]["version"] == "3" and f,
+            120,
+        )
+        assert found["slot"] == "b"
+        assert found["version"] == "2"
+        assert found["last"]["outcome"] == "failed"
+        assert found["last"]["reason"] == "not healthy within 8 s: hello is starting"
+        assert found["slots"]["a"] == {"state": "bad", "version": "3"}
+        box.poweroff()
