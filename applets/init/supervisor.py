@@ -193,7 +193,7 @@ class Supervisor:
         }
 
     def log_line(self, line: Line, epoch: float) -> dict[str, Any]:
-        """A line as the control protocol shows it; `epoch` as of `epoch()`, one for all lines of an answer."""
+        """A line as the control protocol shows it; all lines of an answer with one `epoch()`."""
         return {
             "seq": line.seq,
             "time": round(epoch + line.time, 6),
@@ -490,8 +490,7 @@ class Supervisor:
     def epoch(self) -> float:
         """The wall time at which the monotonic clock was 0: Unix seconds.
 
-        Each reading of the two clocks gives a slightly different one; times that will be compared need
-        the same.
+        Two calls differ by microseconds or more: times that will be compared need the same one.
         """
         return self.clocks.time() - self.clocks.monotonic()
 

@@ -3,6 +3,7 @@ client raises, blocks, or grows memory without bound."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import socket
@@ -104,6 +105,38 @@ def test_what_is_no_request_is_refused(box: Box, data: bytes, message: str) -> N
     answers = box.ask(data)
     assert message in answers[-1]["error"]
     assert box.ask(b'{"verb":"list"}\n')[0]["ok"]
+
+
+def test_the_lines_of_an_answer_sort_by_time_as_they_were_said(box: Box) -> None:
+    """Also when the two clocks are never read at quite the same moment: `logs` sorts by time."""
+    for text in (b"1", b"2", b"3"):
+        box.box.logs.add("b", text, box.now)
+    clocks, late = box.box.clocks, itertools.count()
+    steady = clocks.time
+    # Every reading is a little earlier than the one before: a busy machine held us up in between.
+    clocks.time = lambda: steady() - next(late) / 1000
+    try:
+        lines = box.ask(b'{"verb":"logs","services":["b"]}\n')
+    finally:
+        clocks.time = steady
+    assert next(late) > 0
+    assert [line["text"] for line in sorted(lines, key=lambda line: line["time"])] == list("123")
+
+
+def test_a_follower_sees_that_the_clock_was_set(box: Box) -> None:
+    clocks = box.box.clocks
+    steady = clocks.time
+    with box.connect() as client, client.makefile("rb") as lines:
+        try:
+            client.sendall(b'{"verb":"logs","services":["a"],"lines":0,"follow":true}\n')
+            box.turn()
+            clocks.time = lambda: steady() + 3600
+            box.box.logs.add("a", b"later", box.now)
+            box.turn()
+            assert json.loads(lines.readline())["time"] == steady() + 3600
+        finally:
+            clocks.time = steady
+    box.turn()
 
 
 verbs = st.sampled_from([*(v for v in control.VERBS if v != "power"), "", "x"])
