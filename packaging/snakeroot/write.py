@@ -13,7 +13,7 @@ from snakeroot.host import BuildError, step
 from toolbox.linux import blockdev
 from toolbox.linux.mount import mounts
 from toolbox.sizes import human
-from toolbox.storage import device, gpt
+from toolbox.storage import device, gpt, slot
 from toolbox.storage.device import SECTOR
 
 PIECE = 1 << 20
@@ -54,6 +54,10 @@ def copy(disk: Disk, target: device.BlockDevice) -> None:
     target.write(0, bytes(len(begin.data)))
     # A copy of an older table at the end would be found when the first one is missing.
     target.write(target.size - PIECE, bytes(PIECE))
+    for partition in disk.table:
+        if partition.kind == slot.BOOT_TYPE:  # which may end with the label of an older release
+            area = partition.on(target)
+            area.write(area.size - slot.BLOCK, bytes(slot.BLOCK))
     target.flush()
     for piece in pieces:
         for at in range(0, len(piece.data), PIECE):

@@ -16,6 +16,7 @@ from snakeroot.host import BuildError
 
 from tests.toolbox.storage.crash import Recorder
 from tests.toolbox.storage.memory import Memory
+from toolbox.release import slots
 from toolbox.storage import gpt, slot
 from toolbox.storage.device import SECTOR, Disk
 
@@ -96,12 +97,16 @@ def test_nothing_of_what_was_there_matters(whole: disk.Disk, tmp_path: Path) -> 
     """A used disk, larger than the image: what counts is the image's, and no old table is left."""
     target = Memory(whole.size + 9 * MB)
     target.bytes[:] = b"\xa5" * target.size
+    slots.write_label(whole.table.named("B-boot").on(target), b"an older release")
     write.copy(whole, target)
     table = gpt.read(target)
     assert [p.name for p in table][-1] == "perm"
     for piece in whole.pieces:
         assert target.read(piece.offset, len(piece.data)) == piece.data
     assert not any(target.read(target.size - MB, MB))
+    second = slot.Slot.of(target, table, "b")
+    assert slot.inspect(second.boot) is None
+    assert slots.read_label(second.boot) == b""
     perm = tmp_path / "perm"
     part = table.named("perm").on(target)
     perm.write_bytes(part.read(0, part.size))
