@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def apply(line: CommandLine) -> None:
     """Set the interpreter up as the command line and the environment say."""
-    own = {} if line.has("EI") else os.environ
+    own = {} if line.has("EI") else variables()
     sys._xoptions.clear()
     for text in line.extras:
         name, equals, value = text.partition("=")
@@ -47,6 +47,17 @@ def apply(line: CommandLine) -> None:
         if sys.stderr is not None:
             faulthandler.enable()
     _tracemalloc(own)
+
+
+def variables() -> dict[str, str]:
+    """The variables of the environment that are Python's."""
+    # Past os.environ's own methods, which decode each name and value: most starts have none of these.
+    raw: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
+    return {
+        os.fsdecode(name): os.fsdecode(value)
+        for name, value in raw.items()
+        if name.startswith(b"PYTHON")
+    }
 
 
 def extra(name: str) -> str | bool | None:
