@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from interpreter import link, stages
+from interpreter.snapshot import heat
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -77,3 +79,27 @@ def both(snapshot: Path, plain: Path, run: Callable[..., str]) -> Callable[..., 
         return ours
 
     return call
+
+
+@pytest.fixture(scope="session")
+def linker(tmp_path_factory: pytest.TempPathFactory) -> link.Linker:
+    """With all stages from the cache; ./dev build fills it."""
+    folder = tmp_path_factory.mktemp("linker")
+    log = folder / "log"
+    ssl = stages.openssl(log)
+    python = stages.cpython(ssl, log)
+    code = stages.libraries(log)
+    native = stages.cryptography(ssl, python, code, log)
+    if not all(stage.complete for stage in (ssl, python, code, native)):
+        pytest.fail("a stage is not in the cache: ./dev build makes it")
+    link.freeze(python, code, folder / "frozen", log)
+    return link.Linker(ssl, python, native, folder / "frozen", log)
+
+
+@pytest.fixture(scope="session")
+def recorder(linker: link.Linker, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The recorder, as it is linked for the first recording."""
+    folder = tmp_path_factory.mktemp("recorder")
+    heat.write_lists([], None, folder)
+    linker.recorder(folder / "recorder", folder)
+    return folder / "recorder"

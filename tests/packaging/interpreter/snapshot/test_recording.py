@@ -14,36 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from interpreter import link, snapshot, stages
+from interpreter import link, snapshot
 from interpreter.snapshot import audit, heat
 from interpreter.workshop import BuildError
 
 #: What the recorder writes that goes into the program.
 PARTS = ("data", "heap", "arena", "starts", "dropped")
-
-
-@pytest.fixture(scope="module")
-def linker(tmp_path_factory: pytest.TempPathFactory) -> link.Linker:
-    """With all stages from the cache; ./dev build fills it."""
-    folder = tmp_path_factory.mktemp("linker")
-    log = folder / "log"
-    ssl = stages.openssl(log)
-    python = stages.cpython(ssl, log)
-    code = stages.libraries(log)
-    native = stages.cryptography(ssl, python, code, log)
-    if not all(stage.complete for stage in (ssl, python, code, native)):
-        pytest.fail("a stage is not in the cache: ./dev build makes it")
-    link.freeze(python, code, folder / "frozen", log)
-    return link.Linker(ssl, python, native, folder / "frozen", log)
-
-
-@pytest.fixture(scope="module")
-def recorder(linker: link.Linker, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The recorder, as it is linked for the first recording."""
-    folder = tmp_path_factory.mktemp("recorder")
-    heat.write_lists([], None, folder)
-    linker.recorder(folder / "recorder", folder)
-    return folder / "recorder"
 
 
 def digests(folder: Path) -> dict[str, str]:
