@@ -9,7 +9,19 @@ import secrets
 import sys
 from pathlib import Path
 
-from snakeroot import config, disk, image, machine, new, qcow2, qemu, releasing, remote, write
+from snakeroot import (
+    config,
+    disk,
+    image,
+    machine,
+    new,
+    qcow2,
+    qemu,
+    releasing,
+    remote,
+    update,
+    write,
+)
 from snakeroot.host import BuildError, replace, step
 from toolbox.trust.password import hash_password
 
@@ -72,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     to_disk.add_argument("--yes", action="store_true", help="don't ask")
     to_disk.set_defaults(run=_write)
     releasing.add_commands(commands)
+    update.add_commands(commands)
     shell = commands.add_parser(
         "ssh", help="a shell in the running box, or one command: ssh -- ls -l"
     )

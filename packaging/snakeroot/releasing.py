@@ -91,17 +91,31 @@ def _release(arguments: argparse.Namespace) -> int:
     if not 0 <= arguments.percent <= 100:
         raise BuildError(f"--percent {arguments.percent}: must be 0 to 100")
     instance = config.load(arguments.folder)
-    key = keys.secret(instance.path, arguments.key)
-    built = image.build(instance)
-    inputs = [image.frozen_program(), built.kernel]
-    plan = release.plan(instance, inputs, arguments.version, arguments.floor, arguments.notes)
-    made = disk.release(built, plan.number)
     name = arguments.channel or instance.settings.release.channel
     rollout = release.Rollout(name, arguments.percent, arguments.salt)
-    path = release.write(arguments.output, plan, _parts(made), key, [rollout])
-    print(path)
-    print(arguments.output / channel.file_name(plan.target, name))
+    texts = arguments.version, arguments.floor, arguments.notes
+    print(make(instance, arguments.output, texts, arguments.key, rollout))
+    print(arguments.output / channel.file_name(release.target(instance), name))
     return 0
+
+
+def make(
+    instance: Instance,
+    output: Path,
+    texts: tuple[str, str, str] = ("", "", ""),
+    key: Path | None = None,
+    rollout: release.Rollout | None = None,
+) -> Path:
+    """Build, and put a signed release into the folder `output`; returns its file.
+
+    texts: version, floor and notes, where they are not as snakeroot.toml has them
+    """
+    secret = keys.secret(instance.path, key)
+    built = image.build(instance)
+    plan = release.plan(instance, [image.frozen_program(), built.kernel], *texts)
+    made = disk.release(built, plan.number)
+    rollout = rollout or release.Rollout(instance.settings.release.channel)
+    return release.write(output, plan, _parts(made), secret, [rollout])
 
 
 def _show(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,149 @@
+"""`snakeroot update`: a release into the running box by SSH, with the box's own commands.
+
+update apply -          the release is standard input       update apply URL    the box fetches it
+update show --json      what became of it
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from snakeroot import config, release, releasing, remote
+from snakeroot.config import Instance
+from snakeroot.host import BuildError, step
+from toolbox.release import ReleaseError
+from toolbox.release.fetch import locate, open_release
+from toolbox.release.manifest import SUFFIX
+from toolbox.release.sources import is_url, open_source
+
+#: Seconds: for the box to install, to be healthy in, for a look at it, between two looks.
+INSTALL, HEALTHY, LOOK, PACE = 900.0, 300.0, 15.0, 0.5
+
+#: Where the release goes that is made when none is named.
+RELEASES = "releases"
+
+
+def add_commands(commands: Any) -> None:
+    """Declare the commands; `commands` is what argparse's add_subparsers returned."""
+    update = commands.add_parser(
+        "update", help="build a release (or take one), and put it into the running box"
+    )
+    update.add_argument(
+        *("what",), metavar="FOLDER|FILE|URL", nargs="?", default="", help="by default: build one"
+    )
+    update.set_defaults(run=_update)
+    for name, words, text in (
+        ("logs", ["logs"], "the running box's logs: logs -- -f hello"),
+        ("ps", ["service"], "the running box's services"),
+    ):
+        look = commands.add_parser(name, help=text)
+        look.add_argument("words", nargs="*", metavar="WORD", help="passed on")
+        look.set_defaults(run=_on_box, command=words)
+
+
+def _update(arguments: argparse.Namespace) -> int:
+    instance = config.load(arguments.folder)
+    what = arguments.what or str(releasing.make(instance, instance.output / RELEASES))
+    found = update(instance, what)
+    print(f"version {found['version']} runs in slot {found['slot']}")
+    return 0
+
+
+def _on_box(arguments: argparse.Namespace) -> int:
+    words = [shlex.quote(word) for word in (*arguments.command, *arguments.words)]
+    return subprocess.run(remote.ssh(config.load(arguments.folder), words), check=False).returncode
+
+
+def update(
+    instance: Instance, what: str, clock: Callable[[], float] = time.monotonic
+) -> dict[str, Any]:
+    """Install the release of a folder, file or URL on the running box, and wait until it is committed.
+
+    Returns what the box then says of itself (`update show --json`).  BuildError says why it did not come
+    to that.
+    """
+    version, place = _find(instance, what)
+    former = _show(instance).get("last")
+    with step(f"installing {version}"):
+        _install(instance, place)
+    with step("until it is healthy"):
+        return _healthy(instance, version, former, clock)
+
+
+def _find(instance: Instance, what: str) -> tuple[str, str]:
+    """The version, and the file or URL, of a release, or of the latest one in a folder."""
+    trusted = release.trusted(instance, [])
+    try:
+        if Path(what).is_dir() or (is_url(what) and not what.endswith(SUFFIX)):
+            name = instance.settings.release.channel
+            what, _ = locate(what, release.target(instance), trusted, name=name)
+        source = open_source(what)
+        try:
+            return open_release(source, trusted).manifest.version, what
+        finally:
+            source.close()
+    except ReleaseError as error:
+        raise BuildError(str(error)) from None
+
+
+def _install(instance: Instance, place: str) -> None:
+    """Have the box install it; it restarts then, unless it runs that release already."""
+    pushed = not is_url(place)
+    argv = remote.ssh(instance, ["update", "apply", "-" if pushed else shlex.quote(place)])
+    try:
+        with Path(place if pushed else "/dev/null").open("rb") as file:
+            done = subprocess.run(
+                argv, stdin=file, capture_output=True, text=True, timeout=INSTALL, check=False
+            )
+    except subprocess.TimeoutExpired:
+        raise BuildError(f"the box has not installed it after {INSTALL:g} s") from None
+    if done.returncode:
+        said = done.stderr.strip().rpartition("\n")[2] or f"status {done.returncode}"
+        raise BuildError(f"the box did not take it: {said}")
+    print(f"  {done.stdout.strip()}", file=sys.stderr)
+
+
+def _show(instance: Instance) -> dict[str, Any]:
+    """What runs; empty while the box does not answer."""
+    try:
+        done = subprocess.run(
+            remote.ssh(instance, ["update", "show", "--json"]),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=LOOK,
+            check=False,
+        )
+        found = json.loads(done.stdout) if done.returncode == 0 else {}
+    except (subprocess.TimeoutExpired, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _healthy(
+    instance: Instance, version: str, former: object, clock: Callable[[], float]
+) -> dict[str, Any]:
+    """Wait until the version is committed.  former: how the last try before this one had ended."""
+    until = clock() + HEALTHY
+    found: dict[str, Any] = {}
+    while clock() < until:
+        found = _show(instance)
+        last = found.get("last") or {}
+        if last == former:
+            last = {}
+        if found.get("version") == version and found.get("state") == "committed":
+            return found
+        if last.get("version") == version and last.get("outcome") in ("failed", "not installed"):
+            raise BuildError(
+                f"the box went back to version {found.get('version')}: {last.get('reason')}"
+            )
+        time.sleep(PACE)
+    state = found.get("state", "it does not answer")
+    raise BuildError(f"version {version} is not committed after {HEALTHY:g} s: {state}")
