@@ -62,6 +62,7 @@ class Box:
             "memory": self.memory(),
             "disks": self.disks(),
             "addresses": self.addresses(),
+            "update": self.update(),
             "services": services,
             "problem": problem,
         }
@@ -112,6 +113,24 @@ class Box:
             "name": fields.get("NAME", ""),
             "version": fields.get("VERSION", fields.get("VERSION_ID", "")),
             "image": fields.get("IMAGE_VERSION", ""),
+        }
+
+    def update(self) -> dict[str, Any]:
+        """slot that runs ("" where there are none), whether on trial, last try, progress of the next."""
+        from toolbox.storage import update_record
+        from toolbox.storage.bootstate import Booted
+
+        booted = Booted(self._text("proc/cmdline"))
+        record, lock, progress = (
+            os.path.join(self.root, path.lstrip("/"))
+            for path in (update_record.PATH, update_record.LOCK, update_record.PROGRESS)
+        )
+        kept = update_record.Record(record)
+        return {
+            "slot": booted.slot,
+            "trial": booted.word == "trial" and kept.trial is not None,
+            "last": kept.last,
+            "progress": update_record.progress(progress, lock),
         }
 
     def uptime(self) -> float:

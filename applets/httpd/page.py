@@ -281,6 +281,8 @@ def _tiles(box: dict[str, Any]) -> str:
         ),
         _meter_tile("Memory", memory["used"], memory["total"]),
     ]
+    if update := _update(box.get("update") or {}):
+        tiles.append(update)
     for disk in box["disks"]:
         note = " (read-only)" if disk["read_only"] else ""
         tiles.append(_meter_tile(f"Disk {disk['path']}{note}", disk["used"], disk["size"]))
@@ -293,6 +295,23 @@ def _tiles(box: dict[str, Any]) -> str:
             f'<section class="tile wide"><h3>{escape(interface)}</h3><ul>{listed}</ul></section>'
         )
     return "".join(tiles)
+
+
+def _update(update: dict[str, Any]) -> str:
+    """Which release runs; the one that is being installed, or how the last try ended."""
+    if not update.get("slot"):
+        return ""
+    value, note = f"slot {update['slot']}", ""
+    if progress := update.get("progress"):
+        total = _number(progress.get("total")) or 1.0
+        share = _number(progress.get("done")) / total
+        note = f"{progress.get('version')} is being installed: {share:.0%}"
+    elif update.get("trial"):
+        note = "on trial"
+    elif last := update.get("last"):
+        why = f": {last.get('reason')}" if last.get("reason") else ""
+        note = f"{last.get('version')} {last.get('outcome')}{why}"
+    return _tile("Release", value, note)
 
 
 def _tile(label: str, value: str, note: str = "") -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
 import os
 import time
 
 from toolbox.errors import Fatal
 from toolbox.release import ReleaseError, fetch, manifest, own
 from toolbox.release.sources import PipeSource, is_url, open_source
+from toolbox.storage import update_record
 from toolbox.storage.device import Disk
 from toolbox.storage.update import Updates, find_disk
 from toolbox.storage.update_record import Record
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from toolbox.release.sources import Source
 
 COMMAND_LINE = "/proc/cmdline"
-
-#: One at a time changes slots; how far it is.
-LOCK, PROGRESS = "/run/update.lock", "/run/update.progress"
 
 #: Seconds between two notes of how far it is.
 PACE = 0.5
@@ -59,23 +55,10 @@ def opened(*, writable: bool = False) -> Iterator[Updates]:
     words = command_line()
     path = find_disk(words)
     with contextlib.ExitStack() as stack:
-        if writable:
-            stack.enter_context(_locked())
+        if writable and not stack.enter_context(update_record.locked()):
+            raise Fatal("another update is under way: see 'update show'")
         disk = stack.enter_context(Disk(path, writable=writable))
         yield Updates(disk, words, Record(), own_or_none())
-
-
-@contextlib.contextmanager
-def _locked() -> Iterator[None]:
-    fd = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Fatal("another update is under way: see 'update show'") from None
-        yield
-    finally:
-        os.close(fd)
 
 
 # -- showing -----------------------------------------------------------------------------------------------
@@ -85,24 +68,10 @@ def describe() -> dict[str, Any]:
     """slot, version, state, last, slots, and progress while something is being installed."""
     with opened() as updates:
         described = updates.describe()
-    described["progress"] = _progress()
+    described["progress"] = update_record.progress()
     if described["progress"]:
         described["state"] = "installing"
     return described
-
-
-def _progress() -> dict[str, Any] | None:
-    """How far an installation is, as long as somebody holds the lock."""
-    try:
-        with open(PROGRESS, "rb") as file:
-            found = json.loads(file.read(4096))
-        with open(LOCK, "rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return found if isinstance(found, dict) else None
-    except (OSError, ValueError):
-        pass
-    return None
 
 
 def lines(described: dict[str, Any]) -> list[str]:
@@ -193,7 +162,7 @@ def apply(what: str, *, downgrade: bool = False) -> tuple[str, str]:
             now = time.monotonic()
             if now - noted >= PACE:
                 noted = now
-                _note({"version": version, "done": done, "total": total})
+                update_record.note_progress(version, done, total)
 
         try:
             installed = updates.install(
@@ -202,14 +171,8 @@ def apply(what: str, *, downgrade: bool = False) -> tuple[str, str]:
         finally:
             source.close()
             with contextlib.suppress(OSError):
-                os.unlink(PROGRESS)
+                os.unlink(update_record.PROGRESS)
         return installed.version, updates.other
-
-
-def _note(progress: dict[str, Any]) -> None:
-    with open(f"{PROGRESS}.new", "w") as file:
-        json.dump(progress, file)
-    os.rename(f"{PROGRESS}.new", PROGRESS)
 
 
 def unready() -> list[str]:

@@ -6,16 +6,21 @@ explanation, never a boot.  It is replaced as a whole, and flushed.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
 #: Where it lies on a box.
 PATH = "/perm/snakeroot/update.json"
+
+#: Held by who changes slots; how far that is.
+LOCK, PROGRESS = "/run/update.lock", "/run/update.progress"
 
 #: How a try ended.
 COMMITTED, FAILED, NOT_INSTALLED = "committed", "failed", "not installed"
@@ -104,6 +109,45 @@ class Record:
         }
         self.floor = floor or self.floor
         self.save()
+
+
+# -- while something is being installed --------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def locked(path: str = LOCK) -> Iterator[bool]:
+    """Only one program at a time changes slots; False when another does."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(fd)
+
+
+def note_progress(version: str, done: int, total: int, path: str = PROGRESS) -> None:
+    """How far an installation is, in bytes, for others to see.  OSError as the file system says."""
+    with open(f"{path}.new", "w") as file:
+        json.dump({"version": version, "done": done, "total": total}, file)
+    os.rename(f"{path}.new", path)
+
+
+def progress(path: str = PROGRESS, lock: str = LOCK) -> dict[str, Any] | None:
+    """version, done and total of the installation that is under way; None when none is."""
+    try:
+        with open(path, "rb") as file:
+            found = json.loads(file.read(4096))
+        with open(lock, "rb") as held:
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return found if isinstance(found, dict) else None
+    except (OSError, ValueError):
+        pass
+    return None
 
 
 def _entry(value: Any) -> dict[str, Any] | None:
