@@ -7,6 +7,7 @@ pytest --toolbox=build/toolbox -m blackbox     the same tests in the frozen prog
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -28,6 +29,16 @@ class Result(NamedTuple):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--toolbox", metavar="PATH", help="test this program instead of the checkout")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let what the tests start obey Ctrl-C, also when a shell started us as a background job.
+
+    Such a shell ignores SIGINT for us, and execve(2) would hand that down; it does not hand down a
+    handler.  One that does nothing leaves us as deaf as we were meant to be.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda number, frame: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
