@@ -69,3 +69,29 @@ def test_a_new_instance_is_good_and_its_secrets_fit(instance: config.Instance) -
 def test_a_new_instance_never_overwrites(instance: config.Instance) -> None:
     with pytest.raises(config.SettingError.__base__, match="is there already"):  # type: ignore[arg-type]
         new.create(instance.path)
+
+
+def test_the_updater_is_told_what_the_settings_say(instance: config.Instance) -> None:
+    path = instance.path / "snakeroot.toml"
+    text = path.read_text()
+    path.write_text(
+        f'{text}\n[update]\ncheck = "test -e /perm/x"\nhealthy_within = 8\npoll = 3600.0\n'
+        'window = "22:00-02:00"\n'
+    )
+    services = rootfs.services(config.load(instance.path))
+    assert services["trial"] == 38.0
+    assert services["services"]["update"]["command"] == [
+        *("/bin/update", "--daemon", "--after=3", "--within=8"),
+        *("--check=test -e /perm/x", "--poll=3600", "--window=22:00-02:00"),
+    ]
+    assert parse(json.dumps(services).encode()).trial == 38.0
+    path.write_text(f'{text}\n[update]\nwindow = "22-2"\n')
+    with pytest.raises(config.SettingError, match="'22-2' is no window"):
+        config.load(instance.path)
+
+
+def test_a_box_without_a_key_takes_no_releases(instance: config.Instance) -> None:
+    for public in instance.path.glob("*.pub"):
+        if "release" in public.name or "next" in public.name:
+            public.unlink()
+    assert "update" not in rootfs.services(instance)["services"]
