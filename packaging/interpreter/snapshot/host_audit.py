@@ -44,6 +44,7 @@ KINDS = {
     ("pwd", "struct_passwd"): "a user",
     ("grp", "struct_group"): "a group",
     ("builtins", "coroutine"): "a coroutine that is running",
+    ("random", "SystemRandom"): "",  # has no state
     ("random", "Random"): "a generator of random numbers",
     ("asyncio.unix_events", "_UnixSelectorEventLoop"): "an event loop",
 }
@@ -102,7 +103,11 @@ def wrong(one):
         return "the time" if abs(one - SECONDS) <= 1 else ""
     if kind.__name__ in ("lock", "RLock") and kind.__module__ == "_thread":
         return "a lock that is held" if repr(one).startswith("<locked") else ""
-    return KINDS.get((kind.__module__, kind.__name__), "")
+    for base in kind.__mro__:
+        what = KINDS.get((base.__module__, base.__name__))
+        if what is not None:
+            return what
+    return ""
 
 
 def wrong_number(one):

@@ -248,8 +248,11 @@ snapshot_realloc(void *block, size_t size)
     if (!inside(block))
         return realloc(block, size);
     size_t old = size_of(block);
-    if (size <= old && (size > old / 2 || old <= 4 * GRANULE))
+    if (size <= old && (size > old / 2 || old <= 4 * GRANULE)) {
+        if (snapshot_phase == RECORDING)
+            memset((char *)block + size, 0, old - size); /* nor of what was cut off */
         return block;
+    }
     void *copy = snapshot_malloc(size);
     if (copy == NULL)
         return size <= old ? block : NULL;
