@@ -6,6 +6,7 @@ import io
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +76,17 @@ def test_kept_when_healthy_and_left_when_not(folder: Path) -> None:
         assert before["version"] == "0"
         assert before["state"] == "committed"
         assert before["last"] is None
+        assert "/dev/watchdog" in box.ssh("ls -l /proc/1/fd").out
         assert box.ssh("update check").status == 2  # it knows no place of releases
 
         program.write_text(program.read_text().replace("<h1>", "<h1>2: "))
-        data = make(folder, "2")
-        pushed = box.ssh("update apply -", stdin=data)
-        assert pushed.status == 0, pushed.err
-        assert pushed.out == "version 2 is in slot b; restarting into it\n"
+        make(folder, "2")
+        snakeroot = Path(sys.executable).with_name("snakeroot")
+        words = [snakeroot, "-C", folder, "update", folder.parent / "releases"]
+        done = box.run([str(word) for word in words], seconds=200)
+        assert done.status == 0, done.err
+        assert done.out == "version 2 runs in slot b\n"
+        assert "version 2 is in slot b; restarting into it" in done.err
         found = becomes(box, "b", "2")
         assert found["last"]["outcome"] == "committed"
         assert found["slots"]["a"] == {"state": "good", "version": "0"}
