@@ -23,7 +23,7 @@ def compile_driver(target: Path, *options: str) -> Path:
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_random_work_with_address_sanitizer(tmp_path: Path, seed: int) -> None:
     options = (
-        "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer".split()
+        ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
     )
     driver = compile_driver(tmp_path / "driver", *options)
     env = {**os.environ, "ASAN_OPTIONS": "allocator_may_return_null=1:detect_leaks=0"}

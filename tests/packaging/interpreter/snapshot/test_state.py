@@ -123,12 +123,7 @@ known["ssl"] = plain([ssl.OPENSSL_VERSION, ssl.get_default_verify_paths()])
 print(json.dumps(known))
 """
 
-MODULES = """
-sys builtins os posix time signal locale _locale threading _thread codecs encodings warnings _warnings gc io _io errno
-socket select ssl struct math random string re subprocess selectors asyncio.base_events asyncio.events logging tempfile
-pickle copyreg sysconfig platform shutil stat zlib hashlib atexit faulthandler fcntl resource mimetypes zoneinfo decimal
-concurrent.futures.thread importlib._bootstrap importlib importlib.machinery ctypes platform traceback contextvars
-""".split()
+MODULES = ["sys", "builtins", "os", "posix", "time", "signal", "locale", "_locale", "threading", "_thread", "codecs", "encodings", "warnings", "_warnings", "gc", "io", "_io", "errno", "socket", "select", "ssl", "struct", "math", "random", "string", "re", "subprocess", "selectors", "asyncio.base_events", "asyncio.events", "logging", "tempfile", "pickle", "copyreg", "sysconfig", "platform", "shutil", "stat", "zlib", "hashlib", "atexit", "faulthandler", "fcntl", "resource", "mimetypes", "zoneinfo", "decimal", "concurrent.futures.thread", "importlib._bootstrap", "importlib", "importlib.machinery", "ctypes", "platform", "traceback", "contextvars"]
 
 
 def dump(program: Path) -> dict[str, object]:

@@ -203,10 +203,10 @@ def test_terminal_prints_lines_at_once(snapshot: Path) -> None:
         )
         assert process.stdin is not None and process.stderr is not None
         assert process.stderr.readline() == b"err\n"
+        os.set_blocking(other, False)
         if terminal:
             assert os.read(other, 100) == b"line\r\n"
         else:
-            os.set_blocking(other, False)
             with pytest.raises(BlockingIOError):
                 os.read(other, 100)
         process.communicate(b"\n", timeout=60)
