@@ -22,9 +22,11 @@ def compile_driver(target: Path, *options: str) -> Path:
 
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_random_work_with_address_sanitizer(tmp_path: Path, seed: int) -> None:
-    options = (
-        ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
-    )
+    options = [
+        "-fsanitize=address,undefined",
+        "-fno-sanitize-recover=all",
+        "-fno-omit-frame-pointer",
+    ]
     driver = compile_driver(tmp_path / "driver", *options)
     env = {**os.environ, "ASAN_OPTIONS": "allocator_may_return_null=1:detect_leaks=0"}
     done = subprocess.run([driver, str(seed), "20000"], env=env, capture_output=True, timeout=120)

@@ -249,3 +249,16 @@ sys.stdin.close()
 print(sys.stdin.closed, sys.__stdin__.closed)
 """
     both(code)
+
+
+def test_seeking_in_input_from_an_offset(snapshot: Path, plain: Path, tmp_path: Path) -> None:
+    """A reader counts from where its descriptor was, when it looks for a place in its buffer."""
+    code = "import sys; b = sys.stdin.buffer; print(b.readline(), b.seek(10), b.read(2), b.tell(), b.seek(-1, 1), b.read())"
+    (tmp_path / "in").write_bytes(b"skipped\nabcdef\nrest\n")
+    found = set()
+    for program in (snapshot, plain):
+        with open(tmp_path / "in", "rb") as file:
+            os.lseek(file.fileno(), 8, os.SEEK_SET)
+            argv = [program, "-c", code]
+            found.add(subprocess.run(argv, stdin=file, capture_output=True, env=ENVIRONMENT).stdout)
+    assert found == {b"b'abcdef\\n' 10 b'cd' 12 11 b'def\\nrest\\n'\n"}
