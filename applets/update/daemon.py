@@ -15,6 +15,7 @@ from applets.update.health import Health, check, troubles
 from toolbox import control
 from toolbox.errors import Fatal, UsageError, say
 from toolbox.notify import notify
+from toolbox.storage.update_record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,8 +77,7 @@ def settle(after: float, within: float, command: str) -> None:
     while (well := health.look(_trouble(excused, command), time.monotonic())) is None:
         notify(f"STATUS={health.trouble}")
         if trial:
-            with work.opened(writable=True) as updates:
-                updates.record.explain(f"{health.trouble}...")
+            Record().explain(f"{health.trouble}...")
         time.sleep(PACE)
     with work.opened(writable=True) as updates:
         if well:
