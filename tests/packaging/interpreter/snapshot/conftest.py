@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,14 @@ def _kept(name: str, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with both, `toolbox` and `toolbox-plain`, which everybody may enter."""
-    folder = tmp_path_factory.mktemp("programs")
-    for name in ("toolbox", "toolbox-plain"):
-        _kept(name, folder)
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)
-    return folder
+def programs() -> Iterator[Path]:
+    """A folder with both, `toolbox` and `toolbox-plain`, which everybody may enter (pytest's own nobody may)."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for program in ("toolbox", "toolbox-plain"):
+            _kept(program, folder)
+        yield folder
 
 
 @pytest.fixture(scope="session")

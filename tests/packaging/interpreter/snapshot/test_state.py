@@ -37,6 +37,8 @@ EXCEPTIONS = {
     "threading._active": "keys are addresses",
     "threading.get_ident()": "an address",
     "threading.get_native_id()": "the process's",
+    "time.__all__": "without it `import *` would not ask __getattr__",
+    "time.__dir__": "names what __getattr__ knows",
     "time.__getattr__": "answers the first question for the time zone, whose attributes are compared",
 }
 
@@ -220,7 +222,8 @@ import sys
 for name in sys.argv[1:]:
     there = {}
     exec(f"from {name} import *", there)
-    print(name, sorted(there.keys() - {"__builtins__"}))
-    print(name, sorted(set(dir(sys.modules[name])) - {"__all__", "__dir__", "__getattr__"}))
+    print(name, sorted(n for n in there.keys() - {"__builtins__"} if f"{name}.{n}" not in sys.modules))
+    print(name, sorted(n for n in set(dir(sys.modules[name])) - {"__all__", "__dir__", "__getattr__"}
+        if f"{name}.{n}" not in sys.modules))
 """
     both(code, "time", "os", "signal", "random", "threading", "logging", "sysconfig", "zoneinfo")
