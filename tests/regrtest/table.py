@@ -116,6 +116,10 @@ TESTS_LEFT_OUT = {
 
 #: Tests whose outcomes differ, and must, for what a snapshot is.
 BY_DESIGN = {
+    "test.test_importlib.test_util.IncompatibleExtensionModuleRestrictionsTests"
+    ".test_complete_multi_phase_init_module": (
+        "imports in another interpreter, where the image's modules are not (snapshot/README.md, Hazards)"
+    ),
     "test.test_array.MiscTest.test_does_not_crash_on_broken_imports": (
         "wants the module array not to have been imported yet"
     ),
