@@ -23,6 +23,7 @@ FAMILIES = {
     "modutils": "depmod insmod lsmod modprobe rmmod",
     "networking": "hostname ip nslookup ping wget",
     "console_tools": "clear reset",
+    "miscutils": "time",
     "debianutils": "which",
     "system": "help logs poweroff python service",
 }

@@ -1,0 +1,1 @@
+"""Applets of the family miscutils; the table is in applets/__init__.py."""
