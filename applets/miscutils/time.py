@@ -1,6 +1,6 @@
 """time [-p] COMMAND [ARG]...
 
-Run COMMAND and say on standard error how long it took, in all and of the processor.
+Run COMMAND and say how long it took, on standard error.
 
   -p, --portability   as POSIX wants it: seconds only
 """
