@@ -53,9 +53,9 @@ def test_a_root_in_memory_needs_no_disk_any_more(
         pulled = one.ssh("echo 1 > /sys/block/vda/device/../remove; ls /sys/block | grep vda")
         assert pulled.out == "", pulled.err
         assert one.ssh("echo 3 > /proc/sys/vm/drop_caches").status == 0
-        assert one.ssh("cat /bin/toolbox | wc -c; python -c 'import sqlite3'; echo whole").out.endswith(
-            "whole\n"
-        )
+        assert one.ssh(
+            "cat /bin/toolbox | wc -c; python -c 'import sqlite3'; echo whole"
+        ).out.endswith("whole\n")
         assert one.ssh("service restart hello").status == 0
         one.wait("hello runs", lambda: one.services()["hello"]["state"] == "running")
         one.poweroff()
