@@ -18,12 +18,11 @@ import marshal
 import os
 import sys
 
-#: Of the standard library: its tests, what needs Tk, what installs into a file system, a prompt that we have a better
-#: one for; of the libraries, the part of cffi that compiles.
+#: Of the standard library: its tests, what needs Tk, and what installs into a file system; of the libraries, the part of
+#: cffi that compiles.
 LEFT_OUT = frozenset(
     [
         "__phello__",
-        "_pyrepl",
         "cffi",
         "ensurepip",
         "idlelib",
