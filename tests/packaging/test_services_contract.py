@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
+from pathlib import Path
 
-from snakeroot import rootfs
-from snakeroot.config import Service, Settings
+import pytest
+from snakeroot import keys, rootfs
+from snakeroot.config import Instance, Service, Settings
 
 from applets.init.config import parse
 
 
-def test_init_takes_every_service_that_the_builder_writes() -> None:
+@pytest.mark.parametrize("updates", [False, True])
+def test_init_takes_every_service_that_the_builder_writes(tmp_path: Path, updates: bool) -> None:
+    """The updater is one of them in boxes that have a release key."""
+    if updates:
+        keys.create(tmp_path)
     web = Service(
         python="./web",
         arguments=["-v"],
@@ -25,8 +30,9 @@ def test_init_takes_every_service_that_the_builder_writes() -> None:
         cgroup={"memory.max": "64M"},
     )
     settings = Settings(hostname="box", services={"web": web, "db": Service(binary="db")})
-    written = rootfs.services(SimpleNamespace(settings=settings))  # type: ignore[arg-type]
+    written = rootfs.services(Instance(tmp_path, settings))
     config = parse(json.dumps(written).encode())
     assert config.problems == []
     assert set(config.services) >= {"web", "db", "dhcp", "ntp", "httpd", "breakglass", "console"}
+    assert ("update" in config.services) is updates
     assert config.hostname == "box"
