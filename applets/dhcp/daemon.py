@@ -233,9 +233,10 @@ class Daemon:
         shown = f"{lease.address}/{lease.prefix}"
         how = "kept" if same else "got"
         length = "for ever" if lease.seconds == math.inf else f"for {int(lease.seconds)} s"
-        say(f"dhcp: {port.name}: {how} {shown} from {lease.server} {length}")
         self.records.store(port.name, lease, time.time())
         port.remembered = self.records.remember(port.name, lease.address)
+        # Not earlier: whoever reads this line finds address, route, name servers and records.
+        say(f"dhcp: {port.name}: {how} {shown} from {lease.server} {length}")
         if lease.hostname:
             try:
                 name = lease.hostname.partition(".")[0]
@@ -248,7 +249,6 @@ class Daemon:
         notify("READY=1", f"STATUS={self._status()}")
 
     def _lost(self, port: Port, event: Lost) -> None:
-        say(f"dhcp: {port.name}: withdrew {event.lease.address}: {event.reason}")
         self.records.remove(port.name)
         self._close(port, "arp")
         port.probe_at = math.inf
@@ -256,6 +256,8 @@ class Daemon:
             self.interfaces.withdraw(port.link, event.lease, port.metric)
         except OSError as error:
             say(f"dhcp: {port.name}: cannot withdraw {event.lease.address}: {describe(error)}")
+        else:
+            say(f"dhcp: {port.name}: withdrew {event.lease.address}: {event.reason}")
         notify(f"STATUS={self._status()}")
 
     def _status(self) -> str:

@@ -13,7 +13,7 @@ SERVICE, all keys but `command` optional:
     directory        working directory (/)
     user, group      name or number (root)
     wait_for         services that must be ready, conditions that must hold
-    provides         conditions that hold from the first time it is ready
+    provides         conditions that hold from the first time it is ready; who provides "network" is stopped last
     idle             seconds for which it lets the others start first, as long as one of them is starting (0)
     restart          "always", "on-failure" (not after exit 0), "never"
     ready            "start": as soon as the program runs; "notify": when it says READY=1 (sd_notify(3));
@@ -238,6 +238,22 @@ def dependencies(config: Config, name: str) -> list[str]:
             found.append(wanted)
         found += providers.get(wanted, [])
     return [other for other in dict.fromkeys(found) if other in config.services]
+
+
+def stopped_before(config: Config, name: str) -> list[str]:
+    """The services that a shutdown stops before `name`: those that wait for it, directly.
+
+    Before one that provides the network it stops all that it does not need itself, so that whoever is
+    connected is told of the end while there still is an address to tell it from.
+    """
+    others = [other for other in config.services if name in dependencies(config, other)]
+    if "network" in config.services[name].provides:
+        needed = {name}
+        while more := {d for n in needed for d in dependencies(config, n)} - needed:
+            needed |= more
+        providers = provided(config)["network"]
+        others += [o for o in config.services if o not in needed and o not in providers]
+    return list(dict.fromkeys(others))
 
 
 def _check_dependencies(config: Config) -> None:

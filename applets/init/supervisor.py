@@ -107,7 +107,7 @@ class Supervisor:
         self.config = configuration.Config()
         self.services: dict[str, Service] = {}
         self.units: dict[str, Unit] = {}
-        self.dependents: dict[str, list[str]] = {}
+        self.stopped_before: dict[str, list[str]] = {}
         self.providers: dict[str, list[str]] = {}
         self.conditions: set[str] = set()
         self.begun = clocks.monotonic()
@@ -133,8 +133,7 @@ class Supervisor:
         for name, entry in config.services.items():
             self.services[name] = Service(entry, Restart(self.clocks.random), now)
             self.units[name] = Unit()
-            for other in configuration.dependencies(config, name):
-                self.dependents.setdefault(other, []).append(name)
+            self.stopped_before[name] = configuration.stopped_before(config, name)
         for problem in config.problems:
             self.log(problem)
         for name, service in self.services.items():
@@ -288,9 +287,9 @@ class Supervisor:
         return self.services[name].pid is not None and self.units[name].kills < KILLS
 
     def _stop_next(self, now: float) -> None:
-        """In a shutdown: stop what nothing that runs depends on."""
+        """In a shutdown: stop those before whom nobody is left to stop."""
         for name, service in self.services.items():
-            if not any(self._remains(other) for other in self.dependents.get(name, ())):
+            if not any(self._remains(other) for other in self.stopped_before[name]):
                 self._act(name, service.stop(now))
             else:
                 service.wanted = False

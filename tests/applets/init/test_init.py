@@ -356,6 +356,8 @@ def test_services_stop_in_reverse_order_and_stubborn_ones_are_killed(init: Init)
 
     init.start(
         {
+            "net": {**entry("net", "driver"), "provides": ["network"]},
+            "driver": entry("driver"),
             "base": entry("base"),
             "middle": entry("middle", "base"),
             "top": entry("top", "middle"),
@@ -366,10 +368,10 @@ def test_services_stop_in_reverse_order_and_stubborn_ones_are_killed(init: Init)
             },
         }
     )
-    for name in ("base", "middle", "top", "stubborn"):
+    for name in ("net", "driver", "base", "middle", "top", "stubborn"):
         init.until(lambda n=name: init.logged(n) == ["up"], f"{name} up")
     assert init.end() == 0
-    assert order.read_text().split() == ["top", "middle", "base"]
+    assert order.read_text().split() == ["top", "middle", "base", "net", "driver"]
     assert "stubborn does not stop: killed" in init.console()
     assert not init.control.exists()
 
