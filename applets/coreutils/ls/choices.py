@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from functools import cache
 
 from toolbox.errors import UsageError
 from toolbox.sizes import Scale, block_size
@@ -151,14 +152,14 @@ def time_shower(opt: Values, now: float) -> Callable[[int], str]:
         forms = (old, recent or old)
     elif style == "locale":
 
-        def usual(ns: int) -> str:
-            t = ns // 1_000_000_000
+        @cache  # files that were unpacked together have few different seconds
+        def usual(t: int) -> str:
             at = localtime(t)
             if oldest < t <= newest:
                 return f"{_MONTHS[at[1]]} {at[2]:2d} {at[3]:02d}:{at[4]:02d}"
             return f"{_MONTHS[at[1]]} {at[2]:2d}  {at[0]}"
 
-        return usual
+        return lambda ns: usual(ns // 1_000_000_000)
     else:
         forms = _STYLES[choice(style, _STYLES, "time-style")]
 

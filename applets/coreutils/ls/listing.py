@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from operator import add, attrgetter
 
 from applets.coreutils.ls.choices import (
     format_of,
@@ -22,10 +23,16 @@ from toolbox.users import Names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable
     from typing import Any, BinaryIO
 
     from toolbox.options import Values
+
+
+#: The bits of a mode that say which type a file has (inode(7)).
+_TYPE = stat.S_IFMT(0xFFFF)
+
+_DEVICES = (stat.S_IFCHR, stat.S_IFBLK)
 
 
 class _Item:
@@ -38,6 +45,17 @@ class _Item:
         self.path = path
         self.kind = kind  # S_IFDIR, ...; 0: unknown
         self.status = status
+
+
+class _Unknown:
+    """What is shown of a file whose status could not be had."""
+
+    st_mode = st_nlink = st_uid = st_gid = st_size = None
+    st_rdev = 0
+    st_mtime_ns = st_ctime_ns = st_atime_ns = None
+
+
+_UNKNOWN = _Unknown()
 
 
 class Listing:
@@ -130,7 +148,7 @@ class Listing:
                 if self.opt.dereference and self.opt.recursive and self._is_loop(path):
                     warn(f"{path}: not listing already-listed directory", 2)
                     return []
-                items = [item for e in entries if (item := self._entry(e, path))]
+                items = self._entries(entries)
         except OSError as error:
             warn(error, 2 if operand else 1)
             return []
@@ -141,7 +159,7 @@ class Listing:
             self._write(("\n" if self.written else "") + self.show_name(path) + ":\n")
         self.written = True
         if (self.long or self.opt.size) and not self.opt.zero:
-            total = sum(i.status.st_blocks for i in items if i.status) * 512
+            total = sum([i.status.st_blocks for i in items if i.status]) * 512
             self._write(f"total {self.blocks.show(total)}\n")
         self._show(items)
         if not self.opt.recursive:
@@ -156,29 +174,33 @@ class Listing:
         self.active.add(key)
         return False
 
-    def _entry(self, entry: os.DirEntry[str], parent: str) -> _Item | None:
-        name = entry.name
-        if name[0] == "." and not self.all:
-            return None
-        if self.hidden and self.hidden(name):
-            return None
-        status = None
-        kind = 0
-        path = entry.path
-        if self.need_status or (self.opt.dereference and (self.need_kind or self.opt.inode)):
+    def _entries(self, entries: Iterable[os.DirEntry[str]]) -> list[_Item]:
+        """The names in a directory that the options show, with what has to be known of each."""
+        opt = self.opt
+        everything, hidden = self.all, self.hidden
+        follow, inode, need_kind = bool(opt.dereference), opt.inode, self.need_kind
+        need_status = self.need_status or (follow and (need_kind or inode))
+        items = []
+        for entry in entries:
+            name = entry.name
+            if (not everything and name[0] == ".") or (hidden and hidden(name)):
+                continue
+            status, kind = None, 0
             try:
-                status = entry.stat(follow_symlinks=bool(self.opt.dereference))
-                kind = stat.S_IFMT(status.st_mode)
+                if need_status:
+                    status = entry.stat(follow_symlinks=follow)
+                    kind = status.st_mode & _TYPE
+                elif need_kind:
+                    kind = _kind_of(entry)
             except OSError as error:
                 warn(error)
-        elif self.need_kind:
-            kind = _kind_of(entry)
-        if self.opt.inode and status is None:
-            try:
-                status = entry.stat(follow_symlinks=False)
-            except OSError as error:
-                warn(error)
-        return _Item(name, path, kind, status)
+            if inode and status is None:
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except OSError as error:
+                    warn(error)
+            items.append(_Item(name, entry.path, kind, status))
+        return items
 
     def _dot(self, name: str, parent: str) -> _Item | None:
         path = os.path.join(parent, name)
@@ -193,8 +215,7 @@ class Listing:
     def _order(self, items: list[_Item]) -> None:
         opt = self.opt
         if self.sort != "none":
-            # Bytewise: code points order as UTF-8 bytes do, but for undecodable bytes.
-            items.sort(key=lambda item: os.fsencode(item.name), reverse=opt.reverse)
+            items.sort(key=_bytewise(items), reverse=opt.reverse)
             key = self._sort_key()
             if key:
                 items.sort(key=key, reverse=opt.reverse)
@@ -321,56 +342,50 @@ class Listing:
         return int(text)
 
     def _long_lines(self, items: list[_Item], quoted: list[str]) -> list[str]:
+        """Made column by column: of a large directory's time most is spent here."""
         opt = self.opt
+        statuses: list[Any] = [item.status or _UNKNOWN for item in items]
         user = str if opt.numeric_uid_gid else self.names.user
         group = str if opt.numeric_uid_gid else self.names.group
-        filemode = stat.filemode
-        devices = _device_widths(items)
-        which, show_time, show_size = self.time, self.show_time, self.sizes.show
-        rows: list[list[str]] = []
-        for item in items:
-            status = item.status
-            if status is None:
-                rows.append(["??????????", "?", "?", "?", "?", "?", "?"])
-                continue
-            mode = status.st_mode
-            if devices and (stat.S_ISCHR(mode) or stat.S_ISBLK(mode)):
-                size = f"{os.major(status.st_rdev):{devices[0]}}, {os.minor(status.st_rdev):{devices[1]}}"
-            else:
-                size = show_size(status.st_size)
-            owner = user(status.st_uid)
-            rows.append(
-                [
-                    filemode(mode),
-                    str(status.st_nlink),
-                    owner,
-                    group(status.st_gid),
-                    owner,
-                    size,
-                    show_time(getattr(status, which)),
-                ]
-            )
-        layout = ["<", ">", "<", "<", "<", ">", ">"]
-        chosen = [0, 1]
-        if not opt.g:
-            chosen.append(2)
-        if not (opt.o or opt.no_group):
-            chosen.append(3)
-        if opt.author:
-            chosen.append(4)
-        chosen += [5, 6]
-        if opt.numeric_uid_gid:
-            layout[2] = layout[3] = layout[4] = ">"
-        # One format string for all lines: a template costs less per file than joining does.
-        template = " ".join(
-            f"{{{c}:{layout[c]}{max(len(row[c]) for row in rows)}}}" for c in chosen
-        )
-        form = template.format
-        before = self._columns_before(items)
-        return [
-            f"{b}{form(*row)} {self._long_name(item, shown)}"
-            for b, row, item, shown in zip(before, rows, items, quoted, strict=True)
+        pad = str.rjust if opt.numeric_uid_gid else str.ljust
+        owners = list(_column([s.st_uid for s in statuses], user, pad))
+        columns = [
+            _column([s.st_mode for s in statuses], stat.filemode, str.ljust, "?" * 10),
+            _column([s.st_nlink for s in statuses], str, str.rjust),
         ]
+        if not opt.g:
+            columns.append(owners)
+        if not (opt.o or opt.no_group):
+            columns.append(_column([s.st_gid for s in statuses], group, pad))
+        if opt.author:
+            columns.append(owners)
+        columns.append(self._long_sizes(statuses))
+        times = list(map(attrgetter(self.time), statuses))
+        columns.append(_column(times, self.show_time, str.rjust))
+        bare = not self.colors and not self.marks
+        columns.append(
+            name if bare and item.kind != stat.S_IFLNK else self._long_name(item, name)
+            for item, name in zip(items, quoted, strict=True)
+        )
+        lines = map(" ".join, zip(*columns, strict=True))
+        return list(map(add, self._columns_before(items), lines))
+
+    def _long_sizes(self, statuses: list[Any]) -> Iterable[str]:
+        """Sizes, and of devices their numbers."""
+        devices = {s.st_rdev for s in statuses if s.st_rdev and s.st_mode & _TYPE in _DEVICES}
+        if not devices:
+            return _column([s.st_size for s in statuses], self.sizes.show, str.rjust)
+        major = max(len(str(os.major(device))) for device in devices)
+        minor = max(len(str(os.minor(device))) for device in devices)
+
+        def show(status: Any) -> str:
+            if status.st_mode & _TYPE in _DEVICES:
+                device = status.st_rdev
+                return f"{os.major(device):{major}}, {os.minor(device):{minor}}"
+            return self.sizes.show(status.st_size)
+
+        texts = [None if status is _UNKNOWN else show(status) for status in statuses]
+        return _column(texts, str, str.rjust)
 
     def _long_name(self, item: _Item, shown: str) -> str:
         if item.kind != stat.S_IFLNK:
@@ -396,6 +411,14 @@ class Listing:
         return f"{shown} -> {pointed}"
 
 
+def _bytewise(items: list[_Item]) -> Callable[[_Item], Any]:
+    """A key that orders by the names' bytes."""
+    # ASCII's code points order as the bytes do, and are the cheaper key.
+    if "".join([item.name for item in items]).isascii():
+        return attrgetter("name")
+    return lambda item: os.fsencode(item.name)
+
+
 def _kind_of(entry: os.DirEntry[str]) -> int:
     """S_IFDIR and so on; from the directory itself for the common types."""
     if entry.is_symlink():
@@ -417,13 +440,14 @@ def _is_directory(item: _Item) -> bool:
     return item.kind == stat.S_IFDIR
 
 
-def _device_widths(items: list[_Item]) -> tuple[int, int] | None:
-    devices = [
-        i.status.st_rdev for i in items if i.status and i.kind in (stat.S_IFCHR, stat.S_IFBLK)
-    ]
-    if not devices:
-        return None
-    return (
-        max(len(str(os.major(d))) for d in devices),
-        max(len(str(os.minor(d))) for d in devices),
-    )
+def _column(
+    values: Collection[Any],
+    show: Callable[[Any], str],
+    pad: Callable[[str, int], str],
+    unknown: str = "?",
+) -> Iterable[str]:
+    """The values as texts of one width.  Of the many that are equal, each is shown and padded once."""
+    texts = {value: unknown if value is None else show(value) for value in set(values)}
+    width = max(map(len, texts.values()))
+    padded = {value: pad(text, width) for value, text in texts.items()}
+    return map(padded.__getitem__, values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 
 import pytest
 
@@ -166,3 +167,16 @@ def test_errors(run, tree):
     assert run("ls", "-L", "dangling", cwd=tree).status == 2
     assert run("ls", "--bogus").status == 2
     assert run("ls", "--sort=colour").status == 2
+
+
+def test_names_without_a_status(toolbox_argv, toolbox_env, tree):
+    """A directory that may be read and not entered; root without its capabilities may not, either."""
+    drop = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"] if os.geteuid() == 0 else []
+    tree.chmod(0o444)
+    argv = [*drop, *toolbox_argv, "ls", "-l", str(tree)]
+    done = subprocess.run(argv, capture_output=True, env=toolbox_env, check=False)
+    tree.chmod(0o755)
+    first, *lines = done.stdout.decode().splitlines()
+    assert (done.returncode, first) == (1, "total 0")
+    assert lines == [f"?????????? ? ? ? ? ? {n}" for n in "A a~ b c.txt d l ld".split()]
+    assert done.stderr.decode().count("Permission denied") == 7
