@@ -178,5 +178,6 @@ def test_names_without_a_status(toolbox_argv, toolbox_env, tree):
     tree.chmod(0o755)
     first, *lines = done.stdout.decode().splitlines()
     assert (done.returncode, first) == (1, "total 0")
-    assert lines == [f"?????????? ? ? ? ? ? {n}" for n in "A a~ b c.txt d l ld".split()]
+    names = ["A", "a~", "b", "c.txt", "d", "l", "ld"]
+    assert lines == [f"?????????? ? ? ? ? ? {name}" for name in names]
     assert done.stderr.decode().count("Permission denied") == 7
