@@ -1,5 +1,5 @@
 """httpd [-fiv] [-p [ADDRESS:]PORT] [-h DIR] [-c FILE] [-r REALM] [-u USER[:GROUP]]
-httpd [--box] [-fv] [-p [ADDRESS:]PORT] [--password-file=FILE] [--name=NAME] [--anywhere]
+httpd [--box] [-fv] [-p PORT] [--password-file=FILE] [--token-file=FILE] [--name=NAME] [--anywhere]
 httpd [-d STRING] [-e STRING] [-m PASSWORD]
 
 Serve files, or the box's own page, by HTTP.
@@ -22,6 +22,8 @@ addresses and asks for a password.
                             `-`: of the line on standard input, which other users can't see
       --box                 serve the box's page
       --password-file=FILE  where the hash of its password is; default: /etc/snakeroot/password
+      --token-file=FILE     where the hashes of tokens are, with which programs may push a release;
+                            default: /etc/snakeroot/update-tokens
       --name=NAME...        a further name that the box is known by
       --anywhere            accept connections from all addresses
 """
@@ -50,6 +52,7 @@ options = Options(__doc__)
 alters_process = True
 
 PASSWORD_FILE = "/etc/snakeroot/password"
+TOKEN_FILE = "/etc/snakeroot/update-tokens"
 
 
 def main(argv: list[str]) -> int:
@@ -91,7 +94,11 @@ def _box(opt: Values) -> tuple[Handler, Callable[[str], bool], Callable[[], None
     for name in ("home", "config", "realm"):
         if getattr(opt, name) is not None:
             raise UsageError(f"--{name} is for files, not for --box")
-    guard = Guard(os.path.abspath(opt.password_file or PASSWORD_FILE), opt.name)
+    guard = Guard(
+        os.path.abspath(opt.password_file or PASSWORD_FILE),
+        opt.name,
+        token_file=os.path.abspath(opt.token_file or TOKEN_FILE),
+    )
     if problem := guard.problem():
         say(f"httpd: {problem}")
     site = Site(Box(), guard)

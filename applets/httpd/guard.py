@@ -1,7 +1,8 @@
 """Who may see the box's page: near addresses, who believe to speak to this box, and know the password.
 
 The password's hash is read anew for each login.  A browser logs in by a form and holds a session cookie;
-other programs send the password with each request (HTTP Basic, any user name).
+other programs send the password with each request (HTTP Basic, any user name), or, to push a release and for
+nothing else, a token (RFC 6750).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import time
 
 from toolbox.errors import say
 from toolbox.net.address import is_private, parse_address
-from toolbox.net.http import parse_basic, parse_cookies
+from toolbox.net.http import parse_basic, parse_bearer, parse_cookies
+from toolbox.trust import tokens
 from toolbox.trust.password import read_password_file, verify_password
 from toolbox.trust.sessions import Session, Sessions, Tries, equal
 
@@ -39,7 +41,8 @@ class Denied(Exception):
 class Guard:
     """The door of one server.
 
-    password_file: where the hash lies; names: further names of the box; clock: monotonic seconds
+    password_file, token_file: where the hashes lie; names: further names of the box;
+    clock: monotonic seconds
     """
 
     def __init__(
@@ -47,8 +50,10 @@ class Guard:
         password_file: str,
         names: list[str],
         clock: Callable[[], float] = time.monotonic,
+        token_file: str = "",
     ) -> None:
         self.password_file = password_file
+        self.token_file = token_file
         self.names = [name.lower().rstrip(".") for name in names]
         self.sessions = Sessions(clock)
         self.tries = Tries(clock)
@@ -115,6 +120,27 @@ class Guard:
                 raise Denied("The password is wrong.", self.tries.wait(source))
             self.tries.succeed(source)
             self._right = (proof, stored)
+
+    # Tokens.
+
+    def has_token(self, request: Request) -> bool:
+        """Whether the request brings a token that is right; Denied when it is wrong, or tried too often."""
+        token = parse_bearer(request.headers.get("authorization", ""))
+        if token is None:
+            return False
+        source = _network(request.peer)
+        if wait := self.tries.wait(source):
+            raise Denied("Too many wrong tokens. Wait a little.", wait)
+        try:
+            right = tokens.verify(token, tokens.read_file(self.token_file))
+        except (OSError, ValueError) as error:
+            say(f"httpd: no token is taken: {error}")
+            raise Denied("The box's file of tokens cannot be read: see its log.") from None
+        if not right:
+            self.tries.fail(source)
+            say(f"httpd: {source}: wrong token")
+            raise Denied("The token is wrong.", self.tries.wait(source))
+        return True
 
     # Requests.
 

@@ -6,6 +6,8 @@ POST /services/NAME/ACTION    start, stop, restart                   GET /log   
 POST /login /logout /power
 GET  /update                  as `update show --json`                 PUT /update    a release is its body
 POST /update                  url=PLACE: a release is fetched from there
+
+A token gives the right to GET and PUT /update, and to nothing else.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from applets.httpd.assets import CSS, JS, SVG
 from applets.httpd.guard import Denied
 from applets.httpd.message import Response, plain, redirect
 from toolbox.errors import Fatal, say
-from toolbox.net.http import parse_form, preferred
+from toolbox.net.http import parse_bearer, parse_form, preferred
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,9 +104,12 @@ class Site:
             case [b"login"]:
                 return self._login(request)
         try:
+            if self.guard.has_token(request):
+                return self._push(request)
             session = self.guard.session(request)
         except Denied as denied:
-            return _unauthorized(str(denied), denied.wait)
+            bearer = parse_bearer(request.headers.get("authorization", "")) is not None
+            return _unauthorized(str(denied), denied.wait, _BEARER if bearer else _BASIC)
         if session is None:
             if _is_browser(request):
                 return redirect("/login")
@@ -118,6 +123,19 @@ class Site:
         if request.method not in ("GET", "HEAD"):
             return plain(405, headers=[("Allow", "GET, HEAD, POST")])
         return self._show(request, session)
+
+    def _push(self, request: Request) -> Response:
+        """What a token is good for."""
+        if request.names == [b"update"] and self.guard.is_own_origin(request):
+            if request.method == "PUT":
+                return push.install(request)
+            if request.method in ("GET", "HEAD"):
+                return push.show()
+        return plain(
+            403,
+            "a token is for GET and PUT of /update; this needs the password",
+            [("WWW-Authenticate", f'{_BEARER}, error="insufficient_scope"')],
+        )
 
     # Pages.
 
@@ -357,10 +375,16 @@ def _event(value: object, number: int | None = None) -> bytes:
     return f"{head}data: {json.dumps(value)}\n\n".encode()
 
 
-def _unauthorized(text: str, wait: float = 0.0) -> Response:
+#: How to log in, and what is said to a token that is wrong (RFC 6750, 3).
+_BASIC = 'Basic realm="snakeroot", charset="UTF-8"'
+_BEARER = 'Bearer realm="snakeroot"'
+
+
+def _unauthorized(text: str, wait: float = 0.0, how: str = _BASIC) -> Response:
     if wait:
         return plain(429, text, [("Retry-After", str(int(wait) + 1))])
-    return plain(401, text, [("WWW-Authenticate", 'Basic realm="snakeroot", charset="UTF-8"')])
+    error = ', error="invalid_token"' if how == _BEARER else ""
+    return plain(401, text, [("WWW-Authenticate", how + error)])
 
 
 def _is_browser(request: Request) -> bool:

@@ -23,6 +23,7 @@ from snakeroot import (
     write,
 )
 from snakeroot.host import BuildError, replace, step
+from toolbox.trust import tokens
 from toolbox.trust.password import hash_password
 
 
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         ("build", _build, "make kernel, initramfs and root file system"),
         ("run", _run, "build, and boot in a virtual machine"),
         ("password", _password, "make the hash of a password for snakeroot.toml"),
+        ("token", _token, "make a token for pushing releases, and its hash for snakeroot.toml"),
     ):
         commands.add_parser(name, help=text).set_defaults(run=run)
     make_image = commands.add_parser("image", help="build, and make a disk image")
@@ -158,4 +160,11 @@ def _password(arguments: argparse.Namespace) -> int:
         text = secrets.token_urlsafe(12)
         print(f"password: {text}", file=sys.stderr)
     print(f'password = "{hash_password(text)}"')
+    return 0
+
+
+def _token(arguments: argparse.Namespace) -> int:
+    token, hashed = tokens.make()
+    print(f"token: {token}", file=sys.stderr)
+    print(f'update_tokens = ["{hashed}"]')
     return 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from snakeroot.settings import SettingError, line_of, read, setting
+from toolbox.trust import tokens
 
 FILE = "snakeroot.toml"
 
@@ -134,6 +135,10 @@ class Settings:
 
     hostname: str = setting(help="the box's name in the network")
     password: str = setting("", help="scrypt hash of the page's password (snakeroot new makes one)")
+    update_tokens: list[str] = setting(
+        [],
+        help="hashes of tokens with which programs may push releases (snakeroot token makes one)",
+    )
     authorized_keys: list[str] = setting(
         [], help="SSH public keys, or files of them, that are let in"
     )
@@ -205,6 +210,12 @@ def _problems(instance: Instance) -> list[tuple[tuple[str, ...], str]]:
                 "must be a scrypt hash, never the password: make one with `snakeroot password`",
             )
         )
+    for line in settings.update_tokens:
+        try:
+            tokens.parse(line)
+        except ValueError as error:
+            text = f"{error}, never the token: make one with `snakeroot token`"
+            found.append((("update_tokens",), text))
     for entry in settings.authorized_keys:
         if not _is_key(entry) and not (instance.path / entry).expanduser().is_file():
             found.append((("authorized_keys",), f"'{entry}' is neither a public key nor a file"))

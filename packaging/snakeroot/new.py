@@ -17,16 +17,21 @@ from cryptography.hazmat.primitives.serialization import (
 
 from snakeroot import config, keys
 from snakeroot.host import BuildError
+from toolbox.trust import tokens
 from toolbox.trust.password import hash_password
 
 TEMPLATE = Path(__file__).parent / "template"
+
+#: The file of the token with which releases are pushed.
+TOKEN = "update-token"
 
 
 def create(folder: Path) -> None:
     """Make the instance: settings, a web service, keys for SSH and for releases, and a password of its own.
 
     The password's hash goes into snakeroot.toml; the password itself waits in `first-password` until the
-    first `snakeroot run` shows it, once.
+    first `snakeroot run` shows it, once.  So does the hash of the token that lets a program push releases,
+    which stays in `update-token`.
     """
     name = folder.resolve().name
     if not config.HOSTNAME.fullmatch(name):
@@ -34,6 +39,7 @@ def create(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise BuildError(f"{folder}: is there already, and not empty", "choose another name")
     password = secrets.token_urlsafe(9)
+    token, hashed_token = tokens.make()
     key = Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     for source in sorted(TEMPLATE.rglob("*")):
@@ -44,6 +50,7 @@ def create(folder: Path) -> None:
             for word, value in (
                 ("@HOSTNAME@", name),
                 ("@PASSWORD@", hash_password(password)),
+                ("@TOKEN@", hashed_token),
                 ("@PUBLIC_KEY@", f"{public} {name}"),
                 ("@SEED@", secrets.token_hex(8)),
             ):
@@ -53,7 +60,8 @@ def create(folder: Path) -> None:
     _secret(folder / "ssh_key", private)
     _secret(folder / "ssh_key.pub", f"{public} {name}\n".encode())
     _secret(folder / "first-password", f"{password}\n".encode())
-    (folder / ".gitignore").write_text(".build/\nssh_key\nfirst-password\n")
+    _secret(folder / TOKEN, f"{token}\n".encode())
+    (folder / ".gitignore").write_text(f".build/\nssh_key\nfirst-password\n{TOKEN}\n")
     keys.create(folder)
     print(f"made {folder}: see {folder / config.FILE}", file=sys.stderr)
 

@@ -140,7 +140,7 @@ def created(instance: Instance, inputs: Sequence[Path]) -> int:
 
 
 #: Files of an instance that are no part of what is built.
-_SECRETS = frozenset(("release.key", "next.key", "ssh_key", "first-password"))
+_SECRETS = frozenset(("release.key", "next.key", "ssh_key", "first-password", "update-token"))
 
 
 def _elsewhere(instance: Instance) -> list[Path]:

@@ -122,6 +122,8 @@ def _add_own(tree: Tree, instance: Instance, toolbox: Path) -> None:
     tree.file("etc/profile", PROFILE)
     if settings.password:
         tree.file("etc/snakeroot/password", f"{settings.password}\n", 0o600)
+    if hashes := settings.update_tokens:
+        tree.file("etc/snakeroot/update-tokens", "".join(f"{h}\n" for h in hashes), 0o600)
     if keys := instance.keys():
         tree.file("etc/snakeroot/authorized_keys", "".join(f"{k}\n" for k in keys), 0o600)
     if trusted := release_keys.public(instance.path):

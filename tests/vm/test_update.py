@@ -97,7 +97,11 @@ def test_kept_when_healthy_and_left_when_not(folder: Path) -> None:
         settings.write_text(text + "\n[update]\nhealthy_within = 8.0\n")
         file = folder.parent / "release"
         file.write_bytes(make(folder, "3"))
-        pushed = box.curl("/update", "-T", str(file), "-m", "60")
+        token = f"Authorization: Bearer {(folder / 'update-token').read_text().strip()}"
+        asked = box.curl("/update", "-H", token, login=False)
+        assert json.loads(asked.out)["version"] == "2"
+        assert box.curl("/", "-H", token, login=False).err == "403"
+        pushed = box.curl("/update", "-T", str(file), "-m", "60", "-H", token, login=False)
         assert pushed.err == "200", pushed.out
         assert pushed.out == "version 3 is in slot a; restarting into it\n"
         found = box.wait(

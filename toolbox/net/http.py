@@ -280,6 +280,12 @@ def parse_basic(text: str) -> tuple[str, str] | None:
     return (user, password) if colon else None
 
 
+def parse_bearer(text: str) -> str | None:
+    """The token of an `Authorization: Bearer` header (RFC 6750, 2.1); None when it is none."""
+    scheme, _, value = text.strip().partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else None
+
+
 def preferred(accept: str, offers: list[str]) -> str:
     """Which of `offers` (media types) the Accept header likes best; ties go to the first (RFC 9110, 12.5.1)."""
     best, best_quality = offers[0], -1.0

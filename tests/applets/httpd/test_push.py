@@ -17,8 +17,10 @@ import pytest
 
 from tests.applets.httpd.fake_init import FakeInit
 from tests.daemon import Daemon
+from toolbox.trust import tokens
 
 PASSWORD = "correct horse"
+TOKEN, WRONG = "5eed" * 16, "bad0" * 16
 BASIC = "Basic " + base64.b64encode(f"any:{PASSWORD}".encode()).decode()
 
 #: Says what it was given; refuses a release that begins with "bad" before it has read the rest.
@@ -44,6 +46,7 @@ def page(tmp_path: Path, toolbox_argv: list[str], toolbox_env: dict[str, str]) -
         [*toolbox_argv, "httpd", "-m", PASSWORD], env=toolbox_env, capture_output=True, check=True
     )
     (tmp_path / "password").write_bytes(hashed.stdout)
+    (tmp_path / "tokens").write_text(f"{tokens.hash_token(TOKEN)} the test's\n")
     init = FakeInit(str(tmp_path / "init.sock"))
     env = {
         **toolbox_env,
@@ -51,19 +54,24 @@ def page(tmp_path: Path, toolbox_argv: list[str], toolbox_env: dict[str, str]) -
         "PATH": f"{tmp_path}/bin:{toolbox_env['PATH']}",
     }
     words = ["httpd", "--box", "-p", "127.0.0.1:0", f"--password-file={tmp_path}/password"]
+    words.append(f"--token-file={tmp_path}/tokens")
     daemon = Daemon([*toolbox_argv, *words], env, cwd=tmp_path)
     yield daemon
     assert daemon.stop() == 0
     init.close()
 
 
-def curl(page: Daemon, *words: str, login: bool = True) -> tuple[str, str]:
+def curl(
+    page: Daemon, *words: str, login: bool = True, token: str = "", path: str = "/update"
+) -> tuple[str, str]:
     """The status and what was answered."""
     user = ("-u", f"box:{PASSWORD}") if login else ()
+    if token:
+        user = ("-H", f"Authorization: Bearer {token}")
     done = subprocess.run(
         [
             *("curl", "-s", "-m", "60", "-w", "\n%{http_code}", *user, *words),
-            f"http://127.0.0.1:{page.port}/update",
+            f"http://127.0.0.1:{page.port}{path}",
         ],
         capture_output=True,
         text=True,
@@ -115,3 +123,59 @@ def test_a_page_elsewhere_cannot_push(page: Daemon) -> None:
 def test_a_place_is_fetched_from(page: Daemon) -> None:
     assert curl(page, "-d", "url=http://host/folder") == ("200", "apply http://host/folder\n")
     assert curl(page, "-d", "url=--help")[0] == "422"
+
+
+def test_a_token_pushes_and_asks(page: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "release").write_bytes(b"release" * 1000)
+    digest = hashlib.sha256(b"release" * 1000).hexdigest()
+    assert curl(page, "-T", str(tmp_path / "release"), token=TOKEN) == ("200", f"{digest}  -\n")
+    assert curl(page, token=TOKEN) == ("200", '{"slot": "a"}\n')
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/", ()),
+        ("/", ("-H", "Accept: text/html")),
+        ("/log", ()),
+        ("/events", ()),
+        ("/services", ()),
+        ("/services/hello/log", ()),
+        ("/services/hello/stop", ("-X", "POST")),
+        ("/power", ("-d", "action=reboot")),
+        ("/logout", ("-X", "POST")),
+        ("/update", ("-d", "url=http://host/folder")),
+        ("/update", ("-X", "DELETE")),
+        ("/update/more", ()),
+        ("/update", ("-X", "PUT", "-d", "x", "-H", "Origin: http://evil.example")),
+    ],
+)
+def test_a_token_is_good_for_nothing_else(page: Daemon, path: str, words: tuple[str, ...]) -> None:
+    status, said = curl(page, "-i", *words, token=TOKEN, path=path)
+    assert status == "403"
+    assert 'WWW-Authenticate: Bearer realm="snakeroot", error="insufficient_scope"' in said
+    assert said.endswith("a token is for GET and PUT of /update; this needs the password\n")
+
+
+def test_wrong_tokens_are_refused_and_then_slowed_down(page: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "release").write_bytes(b"release")
+    said = [curl(page, "-i", "-T", str(tmp_path / "release"), token=WRONG) for _ in range(7)]
+    assert [status for status, _ in said] == ["401"] * 4 + ["429"] * 3
+    assert 'WWW-Authenticate: Bearer realm="snakeroot", error="invalid_token"' in said[0][1]
+    assert said[0][1].endswith("The token is wrong.\n")
+    assert "Retry-After: 1" in said[-1][1]
+    assert not (tmp_path / "first").exists()
+    # The right one has to wait, too: else guesses would be told from it.  So has a password.
+    assert curl(page, token=TOKEN)[0] == "429"
+    assert curl(page)[0] == "429"
+
+
+def test_a_damaged_file_of_tokens_takes_none(page: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text(f"{tokens.hash_token(TOKEN)}\n{TOKEN}\n")
+    assert curl(page, token=TOKEN) == (
+        "401",
+        "The box's file of tokens cannot be read: see its log.\n",
+    )
+    (tmp_path / "tokens").unlink()
+    assert curl(page, token=TOKEN) == ("401", "The token is wrong.\n")
+    assert curl(page)[0] == "200"

@@ -77,6 +77,7 @@ def test_a_good_file(folder: Path) -> None:
         ("ssh-ed25519 AAAA me", "no/such.pub", 2, "neither a public key nor a file"),
         ("[machine]", '[files]\n"/x" = "none"\n[machine]', 16, "'none': no such file or folder"),
         ('"box"', '"box"\npassword = "hunter2"', 2, "never the password"),
+        ('"box"', f'"box"\nupdate_tokens = ["{"0" * 64}"]', 2, "64 digits 0-9a-f, never the token"),
         ("[services.hello]", "[[services.hello]]", 4, "'services.hello' must be a table"),
         ("memory = 256", "[kernel]\nmodules = 3", 17, "'kernel.modules' must be a list, not 3"),
         ("memory = 256", '[kernel]\ndisks = ["ide"]', 17, "must be 'virtio' or 'scsi' or 'sata'"),

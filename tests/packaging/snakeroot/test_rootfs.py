@@ -10,6 +10,7 @@ from snakeroot import config, new, rootfs
 
 import applets
 from applets.init.config import parse
+from toolbox.trust import tokens
 from toolbox.trust.password import verify_password
 
 BINARY = """
@@ -62,7 +63,12 @@ def test_a_new_instance_is_good_and_its_secrets_fit(instance: config.Instance) -
     assert verify_password(password, instance.settings.password)
     assert password not in (instance.path / "snakeroot.toml").read_text()
     assert instance.keys()[0] in (instance.path / "ssh_key.pub").read_text()
-    for secret in ("ssh_key", "first-password"):
+    token = (instance.path / "update-token").read_text().strip()
+    assert tokens.verify(token, instance.settings.update_tokens)
+    assert token not in (instance.path / "snakeroot.toml").read_text()
+    ignored = (instance.path / ".gitignore").read_text().splitlines()
+    for secret in ("ssh_key", "first-password", "update-token"):
+        assert secret in ignored
         assert (instance.path / secret).stat().st_mode & 0o077 == 0
 
 
