@@ -32,13 +32,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let what the tests start obey Ctrl-C, also when a shell started us as a background job.
+    """Let what the tests start obey signals, also when a shell's `&` or nohup started us.
 
-    Such a shell ignores SIGINT for us, and execve(2) would hand that down; it does not hand down a
+    They ignore SIGINT and SIGHUP for us, and execve(2) would hand that down; it does not hand down a
     handler.  One that does nothing leaves us as deaf as we were meant to be.
     """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, lambda number, frame: None)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

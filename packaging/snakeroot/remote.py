@@ -18,8 +18,8 @@ def options(instance: Instance) -> list[str]:
         # The first key seen is kept: it lies on /perm, so a changed one is a changed disk.
         *("-o", "StrictHostKeyChecking=accept-new", "-o", f"UserKnownHostsFile={known}"),
         *("-o", f"HostKeyAlias={instance.settings.hostname}", "-o", "LogLevel=ERROR"),
-        # A box that lost its power says no goodbye.
-        *("-o", "ServerAliveInterval=10"),
+        # A box that lost its power says no goodbye, and QEMU's network takes connections to one that boots.
+        *("-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10"),
     ]
 
 
