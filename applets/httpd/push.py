@@ -24,9 +24,14 @@ LONGEST = 1 << 20
 
 
 def install(request: Request) -> Response:
-    """The body is a release; the answer comes when the box is about to restart into it."""
+    """The body is a release, or a part of one (toolbox/release/partial.py); the answer comes when the box is about to restart into it."""
     say(f"httpd: {request.peer}: a release is pushed")
     return _run(["apply", "-"], request.pieces())
+
+
+def wanted(request: Request) -> Response:
+    """The body is a release's head and index; the answer is the line of ranges that the box lacks."""
+    return _run(["wanted", "-"], request.pieces())
 
 
 def fetch(request: Request, place: str) -> Response:

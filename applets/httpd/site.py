@@ -6,8 +6,9 @@ POST /services/NAME/ACTION    start, stop, restart                   GET /log   
 POST /login /logout /power
 GET  /update                  as `update show --json`                 PUT /update    a release is its body
 POST /update                  url=PLACE: a release is fetched from there
+PUT  /update/wanted           a release's head and index are its body: which bytes of it the box lacks
 
-A token gives the right to GET and PUT /update, and to nothing else.
+A token gives the right to GET and PUT /update, and PUT /update/wanted, and to nothing else.
 """
 
 from __future__ import annotations
@@ -116,24 +117,24 @@ class Site:
             return _unauthorized(self.guard.problem() or "The password is needed.")
         if request.method == "POST":
             return self._act(request, session)
-        if request.method == "PUT" and request.names == [b"update"]:
+        if request.method == "PUT" and request.names in _PUTS:
             if not self.guard.may_act(request, session, ""):
                 return plain(403, "a release is pushed with the password, not from a page")
-            return push.install(request)
+            return _put(request)
         if request.method not in ("GET", "HEAD"):
             return plain(405, headers=[("Allow", "GET, HEAD, POST")])
         return self._show(request, session)
 
     def _push(self, request: Request) -> Response:
         """What a token is good for."""
-        if request.names == [b"update"] and self.guard.is_own_origin(request):
-            if request.method == "PUT":
-                return push.install(request)
-            if request.method in ("GET", "HEAD"):
+        if self.guard.is_own_origin(request):
+            if request.method == "PUT" and request.names in _PUTS:
+                return _put(request)
+            if request.method in ("GET", "HEAD") and request.names == [b"update"]:
                 return push.show()
         return plain(
             403,
-            "a token is for GET and PUT of /update; this needs the password",
+            "a token is for GET /update and for PUT there and to /update/wanted; this needs the password",
             [("WWW-Authenticate", f'{_BEARER}, error="insufficient_scope"')],
         )
 
@@ -359,6 +360,14 @@ class _Counted:
 
 
 _HTML = [("Content-Type", "text/html; charset=utf-8")]
+
+
+#: Where a release, or its beginning, may be put.
+_PUTS = ([b"update"], [b"update", b"wanted"])
+
+
+def _put(request: Request) -> Response:
+    return push.install(request) if request.names == _PUTS[0] else push.wanted(request)
 
 
 def _html(text: str) -> Response:

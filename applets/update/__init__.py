@@ -1,6 +1,7 @@
 """update [show] [--json]
 update check
 update apply [--downgrade] [--no-reboot] [VERSION|FILE|URL]
+update wanted [--downgrade] FILE
 update set-default SLOT
 update rollback|commit [--no-reboot]
 update --daemon [--check=COMMAND] [--after=S] [--within=S] [--poll=S] [--window=HH:MM-HH:MM]
@@ -12,12 +13,14 @@ show         the slot that runs, its version, and how the last update ended and 
 check        status 0 when a newer release is there, 1 when none is, 2 when nobody can tell
 apply        install a release: a version, a file (-: standard input), a URL of either a release
              or a folder of them; by default the latest of the box's channel
+wanted       which ranges of a release's FILE, of which the head and the index will do, are not in
+             this box; standard input of `apply -` may be that line, and then their bytes alone
 set-default  boot slot a or b from now on, without a trial
 rollback     leave the release that runs: go back to the other one
 commit       keep the release that runs, which else does so itself when it is healthy
 
       --json             show: as JSON
-      --downgrade        apply: take an older version, too
+      --downgrade        apply, wanted: take an older version, too
       --no-reboot        leave it to somebody else to restart the box
       --daemon           commit what is healthy, restart what is not, and look for new releases
       --check=COMMAND    a shell command that must succeed in a healthy box
@@ -61,14 +64,16 @@ def main(argv: list[str]) -> int:
         "show": _show,
         "check": _check,
         "apply": _apply,
+        "wanted": _wanted,
         "set-default": _set_default,
         "rollback": _roll_back,
         "commit": _commit,
     }
     if verb not in known:
         raise UsageError(f"unknown command {verb!r}; known: {', '.join(known)}")
-    if len(operands) != (verb == "set-default") and not (verb == "apply" and len(operands) <= 1):
-        raise UsageError(f"extra operand {operands[0]!r}" if operands else "missing slot: a or b")
+    needs = {"set-default": "slot: a or b", "wanted": "file of a release"}
+    if len(operands) != (verb in needs) and not (verb == "apply" and len(operands) <= 1):
+        raise UsageError(f"extra operand {operands[0]!r}" if operands else f"missing {needs[verb]}")
     try:
         return known[verb](opt, *operands)
     except ValueError as error:
@@ -109,6 +114,13 @@ def _apply(opt: Values, what: str = "") -> int:
     end = "" if opt.no_reboot else "; restarting into it"
     stdout().write(f"version {version} is in slot {slot}{end}\n".encode())
     _restart(opt)
+    return 0
+
+
+def _wanted(opt: Values, what: str) -> int:
+    from applets.update import work
+
+    stdout().write(work.wanted(what, downgrade=opt.downgrade))
     return 0
 
 

@@ -7,8 +7,8 @@ import os
 import time
 
 from toolbox.errors import Fatal
-from toolbox.release import ReleaseError, fetch, manifest, own
-from toolbox.release.sources import PipeSource, is_url, open_source
+from toolbox.release import ReleaseError, fetch, manifest, own, partial
+from toolbox.release.sources import is_url, open_source
 from toolbox.storage import update_record
 from toolbox.storage.device import Disk
 from toolbox.storage.update import Updates, find_disk
@@ -135,7 +135,7 @@ def _say(text: str) -> None:
 def _source(what: str) -> Source:
     box = _own()
     if what == STANDARD_INPUT:
-        return PipeSource("the release", open(0, "rb", buffering=0, closefd=False))
+        return partial.open_pipe("the release", open(0, "rb", closefd=False))
     if not what:
         return open_source(latest(box)[0])
     if manifest.VERSION.fullmatch(what) and not os.path.exists(what):
@@ -173,6 +173,16 @@ def apply(what: str, *, downgrade: bool = False) -> tuple[str, str]:
             with contextlib.suppress(OSError):
                 os.unlink(update_record.PROGRESS)
         return installed.version, updates.other
+
+
+def wanted(what: str, *, downgrade: bool = False) -> bytes:
+    """The line of ranges (partial.py) of a release that this box lacks; `what`: as for `apply`."""
+    with opened() as updates:
+        source = _source(what)
+        try:
+            return partial.encode(updates.wanted(source, downgrade=downgrade))
+        finally:
+            source.close()
 
 
 def unready() -> list[str]:

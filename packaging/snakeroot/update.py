@@ -1,6 +1,8 @@
 """`snakeroot update`: a release into the running box by SSH, with the box's own commands.
 
-update apply -          the release is standard input       update apply URL    the box fetches it
+update wanted -         its head and index are standard input; the box says which bytes it lacks
+update apply -          those bytes are standard input, or the whole release is
+update apply URL        the box fetches it
 update show --json      what became of it
 """
 
@@ -11,21 +13,25 @@ import json
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from snakeroot import config, release, releasing, remote
 from snakeroot.config import Instance
 from snakeroot.host import BuildError, step
-from toolbox.release import ReleaseError
-from toolbox.release.fetch import locate, open_release
+from toolbox.release import ReleaseError, partial
+from toolbox.release.fetch import Release, locate, open_release
 from toolbox.release.manifest import SUFFIX
 from toolbox.release.sources import is_url, open_source
 
 #: Seconds: for the box to install, to be healthy in, for a look at it, between two looks.
 INSTALL, HEALTHY, LOOK, PACE = 900.0, 300.0, 15.0, 0.5
+
+#: What an updater says that cannot tell what it lacks.
+_UNKNOWN = "unknown command 'wanted'"
 
 #: Where the release goes that is made when none is named.
 RELEASES = "releases"
@@ -70,16 +76,22 @@ def update(
     Returns what the box then says of itself (`update show --json`).  BuildError says why it did not come
     to that.
     """
-    version, place = _find(instance, what)
+    found, place = _find(instance, what)
+    version = found.manifest.version
     former = _show(instance).get("last")
     with step(f"installing {version}"):
-        _install(instance, place)
+        if is_url(place):
+            _apply(instance, shlex.quote(place))
+        elif not _send_part(instance, found, Path(place)):
+            former = _show(instance).get("last")
+            with Path(place).open("rb") as file:
+                _apply(instance, "-", file)
     with step("until it is healthy"):
         return _healthy(instance, version, former, clock)
 
 
-def _find(instance: Instance, what: str) -> tuple[str, str]:
-    """The version, and the file or URL, of a release, or of the latest one in a folder."""
+def _find(instance: Instance, what: str) -> tuple[Release, str]:
+    """The head, and the file or URL, of a release, or of the latest one in a folder."""
     trusted = release.trusted(instance, [])
     try:
         if Path(what).is_dir() or (is_url(what) and not what.endswith(SUFFIX)):
@@ -87,28 +99,70 @@ def _find(instance: Instance, what: str) -> tuple[str, str]:
             what, _ = locate(what, release.target(instance), trusted, name=name)
         source = open_source(what)
         try:
-            return open_release(source, trusted).manifest.version, what
+            return open_release(source, trusted), what
         finally:
             source.close()
     except ReleaseError as error:
         raise BuildError(str(error)) from None
 
 
-def _install(instance: Instance, place: str) -> None:
+def _send_part(instance: Instance, found: Release, path: Path) -> bool:
+    """Send what the box lacks; False when it has to be the whole: the box's updater is older, or its disk fails."""
+    with path.open("rb") as file, tempfile.TemporaryFile() as part:
+        part.write(file.read(found.pack_at))
+        part.seek(0)
+        done = _on_box_with(instance, "wanted -", part)
+        if done.returncode and _UNKNOWN in done.stderr:
+            return False
+        if done.returncode:
+            raise _refused(done)
+        try:
+            ranges = partial.decode(done.stdout.encode())
+            part.seek(0)
+            part.truncate()
+            size = partial.write(file, ranges, part)
+        except ReleaseError as error:
+            raise BuildError(f"what the box wants is not understood: {error}") from None
+        part.seek(0)
+        print(f"  {size / 1e3:.0f} kB of {path.stat().st_size / 1e3:.0f}", file=sys.stderr)
+        try:
+            _apply(instance, "-", part)
+        except BuildError as error:
+            if partial.LACKS not in str(error):
+                raise
+            print(f"  {error}", file=sys.stderr)
+            return False
+    return True
+
+
+def _apply(instance: Instance, operand: str, file: IO[bytes] | None = None) -> None:
     """Have the box install it; it restarts then, unless it runs that release already."""
-    pushed = not is_url(place)
-    argv = remote.ssh(instance, ["update", "apply", "-" if pushed else shlex.quote(place)])
+    done = _on_box_with(instance, f"apply {operand}", file)
+    if done.returncode:
+        raise _refused(done)
+    print(f"  {done.stdout.strip()}", file=sys.stderr)
+
+
+def _on_box_with(
+    instance: Instance, words: str, file: IO[bytes] | None
+) -> subprocess.CompletedProcess[str]:
+    """`update WORDS` on the box."""
     try:
-        with Path(place if pushed else "/dev/null").open("rb") as file:
-            done = subprocess.run(
-                argv, stdin=file, capture_output=True, text=True, timeout=INSTALL, check=False
-            )
+        return subprocess.run(
+            remote.ssh(instance, ["update", words]),
+            stdin=file or subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         raise BuildError(f"the box has not installed it after {INSTALL:g} s") from None
-    if done.returncode:
-        said = done.stderr.strip().rpartition("\n")[2] or f"status {done.returncode}"
-        raise BuildError(f"the box did not take it: {said}")
-    print(f"  {done.stdout.strip()}", file=sys.stderr)
+
+
+def _refused(done: subprocess.CompletedProcess[str]) -> BuildError:
+    said = done.stderr.strip().rpartition("\n")[2] or f"status {done.returncode}"
+    return BuildError(f"the box did not take it: {said}")
 
 
 def _show(instance: Instance) -> dict[str, Any]:

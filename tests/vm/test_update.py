@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 from snakeroot import config, disk, image, keys, new, release, releasing
 
 from tests.vm.test_disk import DiskBox, booted
+from toolbox.release import partial
+from toolbox.release.fetch import parse_release
 from toolbox.release.manifest import file_name
 
 
@@ -87,6 +90,10 @@ def test_kept_when_healthy_and_left_when_not(folder: Path) -> None:
         assert done.status == 0, done.err
         assert done.out == "version 2 runs in slot b\n"
         assert "version 2 is in slot b; restarting into it" in done.err
+        # Only what was changed is sent.
+        sent = re.search(r"^  (\d+) kB of (\d+)$", done.err, re.MULTILINE)
+        assert sent, done.err
+        assert int(sent[1]) < int(sent[2]) / 50
         found = becomes(box, "b", "2")
         assert found["last"]["outcome"] == "committed"
         assert found["slots"]["a"] == {"state": "good", "version": "0"}
@@ -114,4 +121,20 @@ def test_kept_when_healthy_and_left_when_not(folder: Path) -> None:
         assert found["last"]["outcome"] == "failed"
         assert found["last"]["reason"] == "not healthy within 8 s: hello is starting"
         assert found["slots"]["a"] == {"state": "bad", "version": "3"}
+
+        settings.write_text(settings.read_text().replace('ready = "notify"', ""))
+        file.write_bytes(make(folder, "4"))
+        begin = folder.parent / "begin"
+        begin.write_bytes(
+            file.read_bytes()[: parse_release(file.read_bytes(), keys.public(folder)).pack_at]
+        )
+        words = ("-m", "60", "-H", token)
+        wanted = box.curl("/update/wanted", "-T", str(begin), *words, login=False)
+        assert wanted.err == "200", wanted.out
+        with file.open("rb") as whole, begin.open("wb") as part:
+            size = partial.write(whole, partial.decode(wanted.out.encode()), part)
+        assert size < file.stat().st_size / 50
+        pushed = box.curl("/update", "-T", str(begin), *words, login=False)
+        assert pushed.out == "version 4 is in slot a; restarting into it\n"
+        becomes(box, "a", "4")
         box.poweroff()

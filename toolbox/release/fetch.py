@@ -296,6 +296,20 @@ class Fetch:
             self.counts[origin] += chunk.length
             yield Piece(chunk, origin, data)
 
+    def missing(self) -> list[tuple[int, int]]:
+        """Which [start, stop) of the release's file are to come from the source, in few ranges, in order.
+
+        All that is at hand is read and checked; to fetch, make another one of these.
+        """
+        lost = (
+            (chunk.packed, chunk.stored)
+            for number, chunk in enumerate(self.index)
+            if not self._kept[number] and self._local(chunk) is None
+        )
+        base = self.release.pack_at
+        found = pack.ranges(lost, self.release.manifest.pack.size)
+        return [(base + start, base + stop) for start, stop in found]
+
     # -- what is at hand -----------------------------------------------------------------------------------
 
     def _look(self, there: Reader) -> bytes:

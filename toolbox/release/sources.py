@@ -147,10 +147,12 @@ class PipeSource(Source):
 
     whole = True
 
-    def __init__(self, name: str, file: BinaryIO) -> None:
+    def __init__(self, name: str, file: BinaryIO, begun: bytes = b"") -> None:
+        """begun: what was read from it already."""
         super().__init__(name)
         self._file = file
-        self._position = 0
+        self.keep(begun)
+        self._position = self.received = len(begun)
 
     def _seek(self, start: int, stop: int | None) -> None:
         if start < self._position:

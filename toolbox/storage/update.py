@@ -1,5 +1,6 @@
 """A box's updates: a release into the slot that does not run, its trial, and how that ended.
 
+    wanted      which bytes of a release the box lacks
     install     the signature, then what it signs; is it for this box; into the slot (install.py has the
                 order); label; read back; armed
     settle      once after a boot: what became of the last trial
@@ -16,7 +17,7 @@ from __future__ import annotations
 import os
 import time
 
-from toolbox.release import ReleaseError, fetch, manifest, slots
+from toolbox.release import ReleaseError, fetch, manifest, partial, slots
 from toolbox.release.fetch import Fetch, Retry
 from toolbox.storage import bootstate, gpt
 from toolbox.storage import slot as slot_format
@@ -156,6 +157,24 @@ class Updates:
         if running and running.manifest.parts == release.manifest.parts:
             raise RunsAlready(f"version {running.manifest.version} runs already")
 
+    def wanted(self, source: Source, *, downgrade: bool = False) -> list[tuple[int, int]]:
+        """Which [start, stop) of a release's file `install` needs: its head and index, and what is not at hand.
+
+        source: of the head and the index.  Writes nothing.  ReleaseError as `check` says.
+        """
+        release = fetch.open_release(source, self._own().keys)
+        begin = (0, release.pack_at)
+        try:
+            self.check(release, downgrade=downgrade)
+        except RunsAlready:
+            return [begin]
+        work = self._installation()
+        devices = {"boot": work.boot, "root": work.root}
+        fetched = Fetch(
+            source, release, release.load_index(source), self._at_hand(), slots.reader(devices)
+        )
+        return partial.joined([begin, *fetched.missing()])
+
     def install(
         self,
         source: Source,
@@ -191,12 +210,10 @@ class Updates:
             Contents(b.size, b.sha256) for b in map(wanted.parts.get, manifest.PARTS) if b
         )
         try:
-            have = [self._have(self.running), self._have(self.other, target=True)]
+            have = self._at_hand()
             work.begin(boot, root)
             devices = {"boot": work.boot, "root": work.root}
-            fetched = Fetch(
-                source, release, index, [h for h in have if h], slots.reader(devices), retry
-            )
+            fetched = Fetch(source, release, index, have, slots.reader(devices), retry)
             writer = slots.SlotWriter(devices)
             done, total = 0, boot.size + root.size
             for piece in fetched:
@@ -220,9 +237,15 @@ class Updates:
     def _installation(self) -> Installation:
         return Installation(self.control, self.slots[self.other], self.running)
 
-    def _have(self, name: str, *, target: bool = False) -> fetch.Have | None:
-        one = self.slots[name]
-        return slots.have({"boot": one.boot, "root": one.root}, self.keys, target=target)
+    def _at_hand(self) -> list[fetch.Have]:
+        """The chunks of the slot that runs, and of the one that is to be written, whose header goes first."""
+        one, other = self.slots[self.running], self.slots[self.other]
+        boot = slot_format.HeldBack(other.boot)
+        found = [
+            slots.have({"boot": one.boot, "root": one.root}, self.keys),
+            slots.have({"boot": boot, "root": other.root}, self.keys, target=True),
+        ]
+        return [have for have in found if have]
 
     def _room(self, release: Release) -> dict[str, int]:
         one = self.slots[self.other]

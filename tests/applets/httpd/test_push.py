@@ -31,6 +31,7 @@ case "$1 $2" in
   head -c 3 > first
   if [ "$(cat first)" = bad ]; then echo "trying" ; echo "update: it is bad" >&2; exit 1; fi
   (cat first; cat) | sha256sum ;;
+"wanted -") echo "bytes=0-$(wc -c)" ;;
 *) echo "$@" ;;
 esac
 """
@@ -130,6 +131,9 @@ def test_a_token_pushes_and_asks(page: Daemon, tmp_path: Path) -> None:
     digest = hashlib.sha256(b"release" * 1000).hexdigest()
     assert curl(page, "-T", str(tmp_path / "release"), token=TOKEN) == ("200", f"{digest}  -\n")
     assert curl(page, token=TOKEN) == ("200", '{"slot": "a"}\n')
+    asked = curl(page, "-T", str(tmp_path / "release"), token=TOKEN, path="/update/wanted")
+    assert asked == ("200", "bytes=0-7000\n")
+    assert curl(page, "-T", str(tmp_path / "release"), path="/update/wanted") == asked
 
 
 @pytest.mark.parametrize(
@@ -154,7 +158,9 @@ def test_a_token_is_good_for_nothing_else(page: Daemon, path: str, words: tuple[
     status, said = curl(page, "-i", *words, token=TOKEN, path=path)
     assert status == "403"
     assert 'WWW-Authenticate: Bearer realm="snakeroot", error="insufficient_scope"' in said
-    assert said.endswith("a token is for GET and PUT of /update; this needs the password\n")
+    assert said.endswith(
+        "a token is for GET /update and for PUT there and to /update/wanted; this needs the password\n"
+    )
 
 
 def test_wrong_tokens_are_refused_and_then_slowed_down(page: Daemon, tmp_path: Path) -> None:

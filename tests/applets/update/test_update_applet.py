@@ -15,6 +15,8 @@ import pytest
         (("show", "--json"), 1, "update: this box was not booted from a slot"),
         (("check",), 2, "this box takes no releases"),
         (("apply", "/none.release"), 1, "update: this box was not booted from a slot"),
+        (("wanted", "/none.release"), 1, "update: this box was not booted from a slot"),
+        (("wanted",), 1, "missing file of a release"),
         (("commit",), 1, "update: this box was not booted from a slot"),
         (("set-default",), 1, "missing slot: a or b"),
         (("set-default", "c"), 1, "'c' is no slot: a or b"),

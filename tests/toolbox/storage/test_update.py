@@ -18,7 +18,7 @@ from tests.toolbox.release.factory import FOREIGN, KEY, KEYS, TARGET, noise
 from tests.toolbox.release.factory import release as sealed
 from tests.toolbox.storage.crash import Recorder, states
 from tests.toolbox.storage.memory import Memory
-from toolbox.release import ReleaseError, manifest, signed, slots
+from toolbox.release import ReleaseError, manifest, partial, signed, slots
 from toolbox.release.manifest import ENTRY
 from toolbox.release.own import Own
 from toolbox.release.sources import PipeSource
@@ -218,6 +218,56 @@ def test_what_is_at_hand_is_not_fetched(box: Box) -> None:
     written = sum(len(data) for event in box.disk.events if event for data in [event[1]])
     assert written < 40 * SECTOR  # header, label, boot state
     assert box.boot() == "1.0"
+
+
+def part(box: Box, file: bytes, **options: Any) -> bytes:
+    """What a builder sends: the box is given the head and the index, and says what else it lacks."""
+    begin = PipeSource("begin", io.BytesIO(label(file)))
+    into = io.BytesIO()
+    partial.write(io.BytesIO(file), box.updates().wanted(begin, **options), into)
+    return into.getvalue()
+
+
+@pytest.mark.parametrize("before", [("1.0", ""), ("1.0", "1.2"), ("1.0", "1.1")])
+def test_a_part_is_enough(before: tuple[str, str], tmp_path: Path) -> None:
+    box = Box(installed(*before), tmp_path)
+    sent = part(box, NEW)
+    assert box.disk.events == []
+    # The header of a slot goes first; the rest of what is there already stays.
+    most = len(label(NEW)) + (90 if before[1] != "1.1" else 20) * SECTOR
+    assert len(sent) < most < len(NEW)
+    box.updates().install(partial.open_pipe("pushed", io.BytesIO(sent)))
+    assert box.boot() == "1.1"
+
+
+def test_the_part_of_a_try_that_was_cut_off(box: Box) -> None:
+    sent = part(box, NEW)
+    with pytest.raises(ReleaseError, match="ends too early"):
+        box.updates().install(partial.open_pipe("pushed", io.BytesIO(sent[:-9000])))
+    rest = part(box, NEW)
+    assert len(rest) < len(sent) - 5000
+    box.updates().install(partial.open_pipe("pushed", io.BytesIO(rest)))
+    assert box.boot() == "1.1"
+
+
+def test_a_damaged_slot_that_runs_is_made_up_for(box: Box) -> None:
+    sent = part(box, NEW)
+    box.updates().slots["a"].root.write(20 * SECTOR, bytes(SECTOR))
+    # Found after it was asked what it lacks: the builder sends the whole then.
+    with pytest.raises(ReleaseError, match="send the whole"):
+        box.updates().install(partial.open_pipe("pushed", io.BytesIO(sent)))
+    more = part(box, NEW)
+    box.updates().install(partial.open_pipe("pushed", io.BytesIO(more)))
+    assert box.boot() == "1.1"
+
+
+def test_what_is_wanted_of_a_release_that_is_refused(box: Box) -> None:
+    with pytest.raises(ReleaseError, match=r"older than 1\.0"):
+        part(box, sealed(PARTS["1.1"], version="0.9"))
+    with pytest.raises(ReleaseError, match="signature does not fit"):
+        part(box, release("1.1", key=FOREIGN))
+    assert len(part(box, OLD)) < len(label(OLD)) + 100  # it runs: `install` says so
+    assert box.disk.events == []
 
 
 @pytest.mark.parametrize(
