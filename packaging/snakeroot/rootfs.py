@@ -143,6 +143,10 @@ def _add_own(tree: Tree, instance: Instance, toolbox: Path) -> None:
         tree.copy(target, (instance.path / source).expanduser())
 
 
+#: Seconds for which what is not on the way to the page lets the others start first.
+IDLE = 2.0
+
+
 def services(instance: Instance) -> dict[str, Any]:
     """The contents of services.json, which init reads (applets/init/config.py has its grammar)."""
     settings = instance.settings
@@ -153,19 +157,21 @@ def services(instance: Instance) -> dict[str, Any]:
             "command": ["/bin/ntp", *settings.ntp],
             "ready": "notify",
             "provides": ["clock"],
+            "idle": IDLE,
         },
         "httpd": {"command": ["/bin/httpd", "--box"], "ready": "notify"},
         "breakglass": {"command": ["/bin/breakglass"], "listen": ["[::]:22"]},
         "console": {
             "command": ["/bin/sh", "-l"],
             "tty": f"/dev/{CONSOLE}",
-            "idle": 2.0,  # the page comes before the prompt
+            "idle": IDLE,
             "environment": {"HOME": "/root", "TERM": "linux"},
             "directory": "/root",
         },
     }
     if release_keys.public(instance.path):
         box["update"] = {"command": _update(settings), "ready": "notify", "provides": ["committed"]}
+        box["update"]["idle"] = IDLE
     users = {name: _service(name, service) for name, service in settings.services.items()}
     return {
         "hostname": settings.hostname,
