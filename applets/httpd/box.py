@@ -117,10 +117,13 @@ class Box:
 
     def update(self) -> dict[str, Any]:
         """slot that runs ("" where there are none), whether on trial, last try, progress of the next."""
-        from toolbox.storage import update_record
+        from toolbox.storage import tryboot, update_record
         from toolbox.storage.bootstate import Booted
 
-        booted = Booted(self._text("proc/cmdline"))
+        try:
+            booted = Booted(tryboot.command_line(self.root))
+        except OSError:
+            booted = Booted("")
         record, lock, progress = (
             os.path.join(self.root, path.lstrip("/"))
             for path in (update_record.PATH, update_record.LOCK, update_record.PROGRESS)

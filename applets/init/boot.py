@@ -206,7 +206,10 @@ def _attempt_socket(box: Supervisor, what: str, step: Callable[[], None]) -> Non
 def _reboot(action: str) -> None:
     from toolbox.linux import power
 
-    {"reboot": power.restart, "poweroff": power.power_off, "halt": power.halt}[action]()
+    if action == "reboot":
+        power.restart(power.arranged())
+    else:
+        {"poweroff": power.power_off, "halt": power.halt}[action]()
 
 
 def _clocks() -> Clocks:

@@ -10,6 +10,7 @@ import fcntl
 import os
 import struct
 
+from toolbox.storage import tryboot
 from toolbox.storage.bootstate import Booted
 
 TYPE_CHECKING = False
@@ -77,5 +78,4 @@ def begin(box: Supervisor, seconds: float, watchdog: str = WATCHDOG) -> None:
             Watchdog(box.loop, box.log, watchdog)
         except OSError as error:
             box.log(f"{watchdog}: {error.strerror}")
-    with open("/proc/cmdline") as file:
-        bound_trial(box, file.read(), seconds)
+    bound_trial(box, tryboot.command_line(), seconds)

@@ -7,9 +7,10 @@ import os
 import time
 
 from toolbox.errors import Fatal
+from toolbox.linux import power
 from toolbox.release import ReleaseError, fetch, manifest, own, partial
 from toolbox.release.sources import is_url, open_source
-from toolbox.storage import update_record
+from toolbox.storage import tryboot, update_record
 from toolbox.storage.device import Disk
 from toolbox.storage.update import Updates, find_disk
 from toolbox.storage.update_record import Record
@@ -23,19 +24,11 @@ if TYPE_CHECKING:
     from toolbox.release.own import Own
     from toolbox.release.sources import Source
 
-COMMAND_LINE = "/proc/cmdline"
-
 #: Seconds between two notes of how far it is.
 PACE = 0.5
 
 #: Releases come through this while they are pushed.
 STANDARD_INPUT = "-"
-
-
-def command_line() -> str:
-    """The kernel's."""
-    with open(COMMAND_LINE) as file:
-        return file.read()
 
 
 def own_or_none() -> Own | None:
@@ -52,13 +45,19 @@ def opened(*, writable: bool = False) -> Iterator[Updates]:
 
     Fatal when somebody does already, ValueError when the box has no slots.
     """
-    words = command_line()
+    words = tryboot.command_line()
     path = find_disk(words)
     with contextlib.ExitStack() as stack:
         if writable and not stack.enter_context(update_record.locked()):
             raise Fatal("another update is under way: see 'update show'")
         disk = stack.enter_context(Disk(path, writable=writable))
-        yield Updates(disk, words, Record(), own_or_none())
+        told = power.arranged()
+        updates = Updates(disk, words, Record(), own_or_none(), argument=told)
+        try:
+            yield updates
+        finally:
+            if updates.control.argument != told:
+                power.arrange(updates.control.argument)
 
 
 # -- showing -----------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from toolbox.linux.syscall import syscall
 
 _MAGIC = (0xFEE1DEAD, 672274793)
@@ -11,6 +13,9 @@ _HALT = 0xCDEF0123
 _POWER_OFF = 0x4321FEDC
 _KEYS_ON = 0x89ABCDEF
 _KEYS_OFF = 0
+
+#: Where an argument waits for the next restart; the longest, in bytes (the kernel's own limit).
+ARRANGED, LONGEST = "/run/reboot.argument", 255
 
 
 def restart(argument: str = "") -> None:
@@ -22,6 +27,30 @@ def restart(argument: str = "") -> None:
         syscall("reboot", *_MAGIC, _RESTART_WITH, argument)
     else:
         _reboot(_RESTART)
+
+
+def arrange(argument: str, path: str = ARRANGED) -> None:
+    """Have init's next `restart` take an argument, whoever asks for it; "": none.  OSError as the file system says.
+
+    It is kept in memory: another way of restarting does without.
+    """
+    if argument:
+        with open(path, "w") as file:
+            file.write(f"{argument}\n")
+        return
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def arranged(path: str = ARRANGED) -> str:
+    """What was arranged for; "" for nothing."""
+    try:
+        with open(path, errors="replace") as file:
+            return file.read(LONGEST).partition("\n")[0]
+    except OSError:
+        return ""
 
 
 def power_off() -> None:

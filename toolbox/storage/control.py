@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 class BootControl:
     """The boot state of a device.  OSError as the disk says, from each call.
 
-    name: of the boot loader, for people
+    name: of the boot loader, for people    argument: what reboot(2) is to be told next, mostly nothing
     """
 
     name = ""
+    argument = ""
 
     def load(self) -> State | None:
         """What is booted next; None when the state is lost and the boot loader takes what it finds."""
@@ -30,7 +31,11 @@ class BootControl:
         raise NotImplementedError
 
     def check(self, area: BlockDevice) -> None:
-        """DamagedSlot (ValueError) when the boot loader would not boot this boot area."""
+        """ValueError when the boot loader would not boot this boot area."""
+        raise NotImplementedError
+
+    def number(self, area: BlockDevice) -> int | None:
+        """The number of the release in a boot area; None when it has none.  DamagedSlot when it holds no release."""
         raise NotImplementedError
 
     def begin(self, target: str, running: str) -> None:
@@ -44,7 +49,7 @@ class BootControl:
         """
         state = self.load() or bootstate.commit(None, running)
         self.store(bootstate.arm(state, target, trials))
-        return ""
+        return self.argument
 
     def commit(self, running: str) -> None:
         """`running` is healthy: boot it from now on.  Writes nothing when that is so already."""
@@ -76,3 +81,6 @@ class Grub(BootControl):
     def check(self, area: BlockDevice) -> None:
         slot.check_header(area)
         slot.check_hashes(area)
+
+    def number(self, area: BlockDevice) -> int:
+        return slot.check_header(area).number

@@ -19,7 +19,7 @@ import time
 
 from toolbox.release import ReleaseError, fetch, manifest, partial, slots
 from toolbox.release.fetch import Fetch, Retry
-from toolbox.storage import bootstate, gpt
+from toolbox.storage import bootstate, gpt, tryboot
 from toolbox.storage import slot as slot_format
 from toolbox.storage.bootstate import Booted
 from toolbox.storage.control import Grub
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from toolbox.release.manifest import Manifest
     from toolbox.release.own import Own
     from toolbox.release.sources import Source
+    from toolbox.storage.control import BootControl
     from toolbox.storage.device import BlockDevice
     from toolbox.storage.update_record import Record
     from toolbox.trust.minisign import PublicKey
@@ -73,17 +74,19 @@ class Updates:
         record: Record,
         own: Own | None = None,
         clock: Callable[[], float] = time.time,
+        argument: str = "",
     ) -> None:
+        """argument: what the next restart is to be told by now; `control.argument` is it afterwards."""
         self.disk = disk
         self.record = record
         self.own = own
         self.clock = clock
         self.booted = Booted(command_line)
         self.table = gpt.read(disk)
-        state = bootstate.find(disk, self.table)
-        if state is None or not self.booted.slot:
+        control = _find_control(disk, self.table, argument)
+        if control is None or not self.booted.slot:
             raise ValueError("this box was not booted from a slot: it takes no updates")
-        self.control = Grub(state)
+        self.control: BootControl = control
         self.running = self.booted.slot
         self.other = next(name for name in bootstate.SLOTS if name != self.running)
         self.slots = {name: Slot.of(disk, self.table, name) for name in bootstate.SLOTS}
@@ -103,11 +106,11 @@ class Updates:
         """What a slot says it holds, signed; None when it holds nothing, or says nothing that is believed."""
         area = self.slots[name].boot
         try:
-            header = slot_format.check_header(area)
+            number = self.control.number(area)
             found = slots.parse_label(slots.read_label(area), self.keys)
         except (DamagedSlot, ReleaseError):
             return None
-        return found if found.manifest.number == header.number else None
+        return found if number in (None, found.manifest.number) else None
 
     def version(self, name: str) -> str:
         """The version in a slot; "" when it is unknown."""
@@ -136,7 +139,7 @@ class Updates:
 
     def _slot(self, name: str, state: bootstate.State | None) -> dict[str, Any]:
         try:
-            slot_format.check_header(self.slots[name].boot)
+            self.control.number(self.slots[name].boot)
         except DamagedSlot:
             return {"state": EMPTY, "version": ""}
         bad = state is not None and name in state.bad
@@ -350,20 +353,34 @@ class Updates:
 def find_disk(command_line: str) -> str:
     """The path of the disk that this box was booted from: the kernel is told its root's GUID.
 
-    ValueError when there is none.
+    Firmware that boots a slot without telling it boots from the only disk that it can.  ValueError when there
+    is none.
     """
     from toolbox.linux import blockdev
 
-    words = dict(w.split("=", 1) for w in command_line.split() if "=" in w)
-    wanted = words.get("root", "").removeprefix("PARTUUID=").lower()
     for name in blockdev.names():
         if os.path.exists(f"{blockdev.SYSFS}/{name}/partition"):
             continue
         try:
             with Disk(f"/dev/{name}") as disk:
-                table = gpt.read(disk)
+                if holds_root(disk, command_line):
+                    return f"/dev/{name}"
         except (OSError, ValueError):
             continue  # an empty drive, or another kind of disk
-        if any(gpt.guid_text(partition.own).lower() == wanted for partition in table):
-            return f"/dev/{name}"
     raise ValueError("this box was not booted from a slot: it takes no updates")
+
+
+def holds_root(disk: BlockDevice, command_line: str) -> bool:
+    """Whether a box was booted from this disk.  OSError or ValueError when it is none with partitions."""
+    table = gpt.read(disk)
+    words = dict(w.split("=", 1) for w in command_line.split() if "=" in w)
+    kind, _, wanted = words.get("root", "").partition("=")
+    if kind == "PARTUUID":
+        return any(gpt.guid_text(partition.own).lower() == wanted.lower() for partition in table)
+    return "snakeroot.slot" in words and tryboot.find(disk, table) is not None
+
+
+def _find_control(disk: BlockDevice, table: gpt.Table, argument: str) -> BootControl | None:
+    """The boot state's, by what the disk has: a partition for it, or autoboot.txt."""
+    state = bootstate.find(disk, table)
+    return Grub(state) if state else tryboot.find(disk, table, argument)
