@@ -9,6 +9,9 @@ from __future__ import annotations
 import errno
 import os
 
+from toolbox.linux import pstore
+from toolbox.linux.pstore import CRASH_LOG
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,6 +123,20 @@ def is_mount_point(path: str) -> bool:
     except OSError:
         return False
     return here.st_dev != above.st_dev or here.st_ino == above.st_ino
+
+
+def crash_log(log: Log, folder: str = pstore.FOLDER, path: str = CRASH_LOG) -> None:
+    """Say how the last boot ended when the kernel left a word of it, and keep the whole of that.
+
+    The kernel's own record goes: the next one is to be of another boot.
+    """
+    if not os.path.isdir(folder):
+        return
+    pstore.mount(folder)
+    if text := pstore.take(folder):
+        log(f"the last boot ended in a panic: {pstore.reason(text) or f'see {path}'}")
+        with open(path, "w") as file:
+            file.write(text)
 
 
 def load_modules(log: Log, names: list[str], path: str = MODULES) -> None:
@@ -239,6 +256,7 @@ def prepare(log: Log, config: Callable[[], Config]) -> Config:
     os.umask(0o022)
     attempt(log, "working directory", os.chdir, "/")
     mounts(log)
+    attempt(log, "crash log", crash_log, log)
     standard_descriptors()
     read = config()
     attempt(log, "modules", load_modules, log, read.modules)

@@ -25,8 +25,14 @@ COMMITTED = "committed"
 
 WATCHDOG = "/dev/watchdog"
 
+#: Where the first stage leaves the watchdog open when it has begun it (packaging/boot/stage.c).
+WATCHDOG_FD = 3
+
 #: Seconds without a sign of the loop after which the watchdog resets the machine: longer than unmounting takes.
 TIMEOUT = 60
+
+#: The word of the kernel's command line that says another number of them.
+TIMEOUT_WORD = "snakeroot.watchdog="
 
 #: linux/watchdog.h: _IOWR('W', 6, int)
 _WDIOC_SETTIMEOUT = 0xC0045706
@@ -48,14 +54,22 @@ def bound_trial(box: Supervisor, command_line: str, seconds: float) -> None:
 class Watchdog:
     """The machine's watchdog, hardware or softdog, told that all is well as long as the loop turns."""
 
-    def __init__(self, loop: Loop, log: Callable[[str], None], path: str = WATCHDOG) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        log: Callable[[str], None],
+        path: str = WATCHDOG,
+        seconds: int = TIMEOUT,
+    ) -> None:
         """OSError when there is none."""
         self.loop = loop
         self.log = log
-        self.fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        self.timeout = TIMEOUT
+        self.fd = inherited(path)
+        if self.fd < 0:
+            self.fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        self.timeout = seconds
         try:
-            asked = fcntl.ioctl(self.fd, _WDIOC_SETTIMEOUT, struct.pack("i", TIMEOUT))
+            asked = fcntl.ioctl(self.fd, _WDIOC_SETTIMEOUT, struct.pack("i", seconds))
             # Some know few times, and say which one they took.
             self.timeout = max(1, struct.unpack("i", asked)[0])
         except OSError:
@@ -71,11 +85,32 @@ class Watchdog:
         self.loop.at(self.loop.clock() + self.timeout / 4, self.pet)
 
 
+def inherited(path: str, fd: int = WATCHDOG_FD) -> int:
+    """The descriptor of the watchdog that was begun already, which nobody else can open; -1 for none."""
+    try:
+        if os.fstat(fd).st_rdev != os.stat(path).st_rdev:
+            return -1
+        os.set_inheritable(fd, False)
+    except OSError:
+        return -1
+    return fd
+
+
+def watchdog_seconds(command_line: str) -> int:
+    """How long the loop may stand still."""
+    for word in reversed(command_line.split()):
+        number = word.removeprefix(TIMEOUT_WORD)
+        if number != word and number.isascii() and number.isdecimal() and len(number) < 6:
+            return max(1, int(number))
+    return TIMEOUT
+
+
 def begin(box: Supervisor, seconds: float, watchdog: str = WATCHDOG) -> None:
     """Both, on a machine; what cannot be had is left out.  OSError when the command line cannot be read."""
+    command_line = tryboot.command_line()
     if os.path.exists(watchdog):
         try:
-            Watchdog(box.loop, box.log, watchdog)
+            Watchdog(box.loop, box.log, watchdog, watchdog_seconds(command_line))
         except OSError as error:
             box.log(f"{watchdog}: {error.strerror}")
-    bound_trial(box, tryboot.command_line(), seconds)
+    bound_trial(box, command_line, seconds)

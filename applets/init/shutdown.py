@@ -27,7 +27,9 @@ UNMOUNT = 30.0
 #: Mounts that hold nothing to write out, and that the last steps need.
 KEPT = ("/", "/proc", "/sys", "/dev")
 #: File systems that live in memory: nothing of them is to be written out, and some are in use by init.
-MEMORY = frozenset({"rootfs", "ramfs", "tmpfs", "devtmpfs", "devpts", "proc", "sysfs", "cgroup2"})
+MEMORY = frozenset(
+    {"rootfs", "ramfs", "tmpfs", "devtmpfs", "devpts", "proc", "sysfs", "cgroup2", "pstore"}
+)
 
 
 class Ending:

@@ -14,6 +14,7 @@ from applets.update import work
 from applets.update.health import Health, check, troubles
 from toolbox import control
 from toolbox.errors import Fatal, UsageError, say
+from toolbox.linux import pstore
 from toolbox.notify import notify
 from toolbox.storage.update_record import Record
 
@@ -60,7 +61,7 @@ def settle(after: float, within: float, command: str) -> None:
     ValueError when the box has no slots.
     """
     with work.opened(writable=True) as updates:
-        if last := updates.settle():
+        if last := updates.settle(pstore.last_crash()):
             why = f": {last['reason']}" if last["reason"] else ""
             say(f"update: version {last['version']} in slot {last['slot']} {last['outcome']}{why}")
         trial = updates.on_trial

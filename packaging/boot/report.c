@@ -89,6 +89,11 @@ void fail(const char *what, const char *argument, long error)
     add_number(&t, patience());
     add(&t, " s");
     say(CRITICAL, "reboot in ", t.s, 0);
+    /* The kernel's last words are kept for the next boot only when it panics, as it does when its first
+     * process ends. */
+    const char *panics = option("panic=");
+    if (on_trial() && panics && *panics != '0')
+        SYS(exit_group, 1);
     sleep_milliseconds(patience() * 1000);
     SYS(reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_RESTART, 0);
     for (;;) /* the kernel panics when its first process ends */
@@ -120,6 +125,12 @@ const char *option(const char *key)
         if ((value = after(p, key)))
             found = value;
     return found;
+}
+
+int on_trial(void)
+{
+    const char *word = option("snakeroot.boot=");
+    return word && same(word, "trial");
 }
 
 int has_word(const char *word)

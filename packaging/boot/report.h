@@ -24,6 +24,8 @@ __attribute__((noreturn)) void fail(const char *what, const char *argument, long
 /* the kernel's command line; its word KEY=value (the last one, as in the kernel), or NULL */
 void read_command_line(void);
 const char *option(const char *key);
+/* whether it says that this release is on trial: it is left when it fails, and nobody is there to read a screen */
+int on_trial(void);
 /* whether the bare word stands on it */
 int has_word(const char *word);
 

@@ -2,12 +2,13 @@
  *
  * In the initramfs, besides this program as /init:
  *   /modules.list   what is to be done with which module, see `read_list`; the archive's last member
+ *   /crash/list     likewise the modules that keep the kernel's last words; before all others
  *   /root.img       the root as a file, to be copied to a RAM disk; without it `root=` names a device
  *   /rescue         a program to be run when there is no way on; without it the machine reboots
  *
  * On the kernel's command line: root=/dev/NAME, root=PARTUUID=GUID or
  * root=PARTLABEL=LABEL, rootwait[=SECONDS], init=PATH,
- * readahead=KIB, panic=SECONDS.
+ * readahead=KIB, panic=SECONDS, snakeroot.boot=WORD, snakeroot.watchdog=SECONDS.
  *
  * The kernel boots on with an initramfs that was cut off or that did not fit into memory: it prints
  * "Initramfs unpacking failed" and runs whatever /init there is.  So the archive ends with the list, and
@@ -20,10 +21,16 @@
 #include <asm/errno.h>
 #include <linux/mount.h>
 #include <linux/stat.h>
+#include <linux/watchdog.h>
 
 #define LIST "/modules.list"
+#define CRASH_LIST "/crash/list"
 #define ROOT "/root"
 #define IMAGE "/root.img"
+
+/* Where init finds the watchdog, and after how many seconds without a sign of life it resets the machine. */
+#define WATCHDOG_FD 3
+#define WATCHDOG_SECONDS 60
 
 /* the module of the RAM disk, when the list says that the root is to be copied to one */
 static const char *ram_module;
@@ -59,17 +66,17 @@ static char *next_word(char **line)
     return word;
 }
 
-/* The list has a line for each module, "load SIZE PATH" or "ram SIZE PATH", in the order of their insertion,
- * and the line "end".  With `insert` 0 the files' sizes are checked and nothing is done; else the modules
+/* A list has a line for each module, "load SIZE PATH [PARAMETERS]" or "ram SIZE PATH", in the order of their
+ * insertion, and the line "end".  With `insert` 0 the files' sizes are checked and nothing is done; else the modules
  * are inserted, but for the RAM disk's, which is noted: how large a disk is wanted is not known yet. */
-static void read_list(int insert)
+static void read_list(const char *name, int insert)
 {
     static char list[8192]; /* a hundred modules */
     const char *incomplete = "the initramfs is incomplete: it was cut off, or memory is short: ";
     char *line, *next = list;
-    long r = read_file(LIST, list, sizeof list);
+    long r = read_file(name, list, sizeof list);
     if (r < 0)
-        fail(incomplete, LIST, r);
+        fail(incomplete, name, r);
     while (*(line = next)) {
         while (*next && *next != '\n')
             next++;
@@ -89,12 +96,27 @@ static void read_list(int insert)
             ram_module = path;
         } else {
             /* Not the end: perhaps it is of no use on this machine. */
-            r = insert_module(path, "");
+            r = insert_module(path, line);
             if (r < 0)
                 say(CRITICAL, "cannot insert the module ", path, r);
         }
     }
-    fail(incomplete, LIST " has no end", 0);
+    fail(incomplete, join(name, " has no end", "").s, 0);
+}
+
+/* A release on trial that hangs is to be left, wherever it hangs: the watchdog begins here, and init, which
+ * finds it open, goes on with it (applets/init/health.py).  None is no error: not every kernel has one. */
+static void begin_watchdog(void)
+{
+    const char *wanted = option("snakeroot.watchdog=");
+    int seconds = wanted ? number(wanted) : WATCHDOG_SECONDS;
+    long fd = open_file("/dev/watchdog", O_WRONLY);
+    if (fd < 0)
+        return;
+    SYS(ioctl, fd, WDIOC_SETTIMEOUT, &seconds);
+    SYS(dup3, fd, WATCHDOG_FD, 0);
+    if (fd != WATCHDOG_FD)
+        SYS(close, fd);
 }
 
 /* Remove everything below an open folder: the old root lies in memory, and nobody could reach it to free
@@ -160,8 +182,13 @@ __attribute__((used, noreturn)) void start(long *stack)
     environment = arguments + stack[0] + 1;
     mount_kernel_file_systems();
     read_command_line();
-    read_list(0);
-    read_list(1);
+    /* Its name is before the others' in the archive's order: a part that has this program has it, too. */
+    if (!SYS(faccessat, AT_FDCWD, CRASH_LIST, 4 /* R_OK */))
+        read_list(CRASH_LIST, 1);
+    read_list(LIST, 0);
+    read_list(LIST, 1);
+    if (on_trial())
+        begin_watchdog();
 
     int image = !SYS(faccessat, AT_FDCWD, IMAGE, 4 /* R_OK */);
     if (image && !ram_module)

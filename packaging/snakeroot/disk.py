@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from snakeroot import grub
+from snakeroot import crash_log, grub
 from snakeroot.config import DiskSettings
 from snakeroot.host import BuildError, run
 from snakeroot.image import Image
@@ -80,7 +80,8 @@ def release(image: Image, number: int) -> Release:
     number: newer releases have higher ones; it decides only when the boot state is lost.
     """
     # The last console is where init's messages go; a machine without that port has the screen.
-    words = ["console=tty0", f"console={CONSOLE}", "quiet", "panic=10", *image.arguments]
+    words = ["console=tty0", f"console={CONSOLE}", "quiet", "panic=10", crash_log.WORD]
+    words += image.arguments
     for word in words:
         if not slot.WORD.fullmatch(word):
             raise BuildError(

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from snakeroot import cpio
+from snakeroot import cpio, crash_log
 from snakeroot.host import BuildError, cache, replace, run
 from snakeroot.tree import Tree
 
@@ -21,11 +21,18 @@ FILES = ("stage.c", "find.c", "root.c", "report.c")
 #: The archive's last member: what is to be done with which module.
 LIST = "modules.list"
 
+#: Modules that are inserted first, whatever else is missing: sorted before all other members.
+CRASH = "crash"
+CRASH_LIST = f"{CRASH}/list"
+
 #: Where the first stage looks for a root that came with the initramfs.
 IMAGE = "root.img"
 
 #: The module that makes a RAM disk.
 RAM_DISK = "brd"
+
+#: What modules are told.  A watchdog that only resets leaves no word of it; a panic does.
+PARAMETERS = {"softdog": "soft_panic=1", crash_log.MODULE: crash_log.PARAMETERS}
 
 FLAGS = (
     *("-std=gnu11", "-Os"),
@@ -72,24 +79,34 @@ def _is_x86(compiler: str) -> bool:
     return run([compiler, "-dumpmachine"]).startswith((b"x86_64", b"i686"))
 
 
-def initramfs(stage: bytes, modules: Mapping[str, bytes]) -> bytes:
+def initramfs(
+    stage: bytes, modules: Mapping[str, bytes], crash: Mapping[str, bytes] | None = None
+) -> bytes:
     """The archive, compressed.
 
     modules: file name -> bytes, in the order in which they are to be inserted.  With RAM_DISK among them
     the first stage copies the root to memory.
+    crash: those that keep the kernel's last words (crash_log.modules)
     """
     tree = Tree()
+    if crash:
+        tree.file(CRASH_LIST, _listed(tree, CRASH, crash))
     # The kernel opens it for the first process, before anything is mounted.
     tree.device("dev/console", 5, 1)
     tree.file("init", stage, 0o755)
+    tree.file(LIST, _listed(tree, "modules", modules))
+    return _compressed(cpio.archive(tree, last=LIST))
+
+
+def _listed(tree: Tree, folder: str, modules: Mapping[str, bytes]) -> str:
+    """Put modules into a folder; returns the list of them."""
     lines = []
     for name, data in modules.items():
-        path = f"modules/{Path(name).name}"
+        path, stem = f"{folder}/{Path(name).name}", Path(name).stem
         tree.file(path, data)
-        what = "ram" if Path(name).stem == RAM_DISK else "load"
-        lines.append(f"{what} {len(data)} /{path}\n")
-    tree.file(LIST, "".join([*lines, "end\n"]))
-    return _compressed(cpio.archive(tree, last=LIST))
+        what = "ram" if stem == RAM_DISK else "load"
+        lines.append(f"{what} {len(data)} /{path} {PARAMETERS.get(stem, '')}".rstrip() + "\n")
+    return "".join([*lines, "end\n"])
 
 
 def with_root(packed: bytes, root: bytes) -> bytes:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from snakeroot import first_stage, kernel, rootfs, squashfs
+from snakeroot import crash_log, first_stage, kernel, rootfs, squashfs
 from snakeroot.config import FILE, Instance
 from snakeroot.host import BuildError, replace, step
 
@@ -47,8 +47,9 @@ def build(instance: Instance) -> Image:
     with step("kernel and first stage"):
         chosen = kernel.find(settings.kernel.package)
         early = rootfs.early_modules(chosen, settings)
+        packed = first_stage.initramfs(first_stage.program(), early, crash_log.modules(chosen))
         initramfs = instance.output / "initramfs"
-        replace(initramfs, first_stage.initramfs(first_stage.program(), early))
+        replace(initramfs, packed)
     with step("programs and configuration"):
         tree = rootfs.root(instance, toolbox, chosen, early)
     root = instance.output / "root.squashfs"

@@ -19,6 +19,7 @@ from snakeroot.first_stage import RAM_DISK
 from snakeroot.kernel import CONSOLE, DISKS, VIRTUAL_MACHINE, Kernel
 from snakeroot.tree import Tree
 from toolbox import VERSION
+from toolbox.linux.module_file import normalize
 
 #: The first user id of services.
 FIRST_UID = 1000
@@ -63,7 +64,16 @@ def early_modules(kernel: Kernel, settings: Settings) -> dict[str, bytes]:
     wanted = [module for kind in ("virtio", *settings.kernel.disks) for module in DISKS[kind]]
     if settings.root == "ram":
         wanted.append(RAM_DISK)
-    return kernel.modules((*wanted, "squashfs"))
+    # A release on trial is watched from here on, by the machine's own watchdog if it is named.
+    watchdogs = [m for m in settings.kernel.modules if _is_watchdog(kernel, m)]
+    if WATCHDOG in kernel.module_files():
+        watchdogs.append(WATCHDOG)  # the last one: it is for machines on which nothing else is
+    return kernel.modules((*wanted, "squashfs", *watchdogs))
+
+
+def _is_watchdog(kernel: Kernel, module: str) -> bool:
+    path = kernel.module_files().get(normalize(module))
+    return path is not None and path.parent.name == "watchdog"
 
 
 def root(instance: Instance, toolbox: Path, kernel: Kernel, early: Mapping[str, bytes]) -> Tree:
@@ -98,10 +108,7 @@ def _add_base(tree: Tree, toolbox: Path) -> None:
 def _add_modules(tree: Tree, kernel: Kernel, wanted: list[str], early: Mapping[str, bytes]) -> None:
     """The kernel's modules that the box needs, and the list of those that init loads."""
     folder = f"lib/modules/{kernel.release}"
-    has_watchdog = WATCHDOG in kernel.module_files()
-    # The last one: it is for machines on which nothing else is a watchdog.
-    last = (WATCHDOG,) if has_watchdog else ()
-    loaded = kernel.modules((*VIRTUAL_MACHINE, *wanted, *last))
+    loaded = kernel.modules((*VIRTUAL_MACHINE, *wanted))
     # All of them are there to be looked at and to be depended on, as modprobe does.
     for name, data in {**early, **loaded}.items():
         tree.file(f"{folder}/{name}", data)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -95,10 +94,8 @@ def box(maker: Maker) -> Iterator[DiskBox]:
 def left(box: DiskBox, file: Path, version: str) -> dict[str, Any]:
     """Push a release and wait until the box is back in the old one; what it shows then."""
     before = shown(box)
-    began = time.monotonic()
     pushed = box.curl("/update", "-T", str(file), "-m", "60")
     assert pushed.err == "200", pushed.out
-    installed = time.monotonic()
 
     def over() -> dict[str, Any]:
         found = shown(box)
@@ -106,8 +103,6 @@ def left(box: DiskBox, file: Path, version: str) -> dict[str, Any]:
         return found if last.get("version") == version else {}
 
     found = box.wait(f"version {version} was left", over, LIMIT)
-    print(f"{version}: installed {installed - began:.1f} s, {time.monotonic() - installed:.1f} s")
-    print(found["last"])
     assert (found["slot"], found["version"]) == (before["slot"], before["version"])
     assert found["state"] == "committed"
     assert found["last"]["outcome"] == "failed"
@@ -118,15 +113,23 @@ def left(box: DiskBox, file: Path, version: str) -> dict[str, Any]:
 CASES = {
     "init exits": (
         ["init=/bin/false"],
-        "it did not come up: it crashed, hung, or the power failed",
+        "its kernel panicked: Attempted to kill init! exitcode=0x00000100",
+    ),
+    "init hangs at once": (
+        ["init=/bin/cat", "snakeroot.watchdog=5"],
+        "its kernel panicked: Software Watchdog Timer expired",
+    ),
+    "init hangs later": (
+        ["hello=freeze", "snakeroot.watchdog=5"],
+        "its kernel panicked: Software Watchdog Timer expired",
+    ),
+    "panic": (
+        ["hello=panic"],
+        "its kernel panicked: sysrq triggered crash",
     ),
     "a service crashes": (
         ["hello=crash"],
         "not healthy within 10 s: hello is backoff (exit 1)",
-    ),
-    "panic": (
-        ["hello=panic"],
-        "it did not come up: it crashed, hung, or the power failed",
     ),
     "no network": (
         ["module_blacklist=virtio_net"],
@@ -140,4 +143,5 @@ def test_a_release_that_fails_is_left(maker: Maker, box: DiskBox, what: str) -> 
     words, reason = CASES[what]
     version = f"1.{list(CASES).index(what)}"
     found = left(box, maker.argued(version, *words), version)
-    assert found["last"]["reason"] == reason
+    # How far it had come is known of some, and not always as much.
+    assert found["last"]["reason"].partition("; the last that is known: ")[0] == reason

@@ -272,10 +272,11 @@ class Updates:
 
     # -- trials --------------------------------------------------------------------------------------------
 
-    def settle(self) -> dict[str, Any] | None:
+    def settle(self, crash: str = "") -> dict[str, Any] | None:
         """See what became of the last trial; the record's new `last` when it has ended by now, else None.
 
         To be called once after each boot.  A trial that was left is over: its slot is marked bad.
+        crash: why the kernel of the last boot panicked, if it did
         """
         trial, state = self.record.trial, self.control.load()
         if self.on_trial or (state and state.armed):
@@ -284,7 +285,7 @@ class Updates:
             slot = state.trial
             known = trial if trial and trial["slot"] == slot else {}
             version = known.get("version") or self.version(slot)
-            self.record.end(FAILED, version, slot, self.clock(), self._reason(slot, known))
+            self.record.end(FAILED, version, slot, self.clock(), self._reason(slot, known, crash))
             self.control.give_up()
         elif trial is None:
             return None
@@ -295,15 +296,16 @@ class Updates:
             self.record.end(NOT_INSTALLED, trial["version"], trial["slot"], self.clock(), reason)
         return self.record.last
 
-    def _reason(self, slot: str, trial: dict[str, Any]) -> str:
+    def _reason(self, slot: str, trial: dict[str, Any], crash: str) -> str:
         for word in self.booted.failed:
             name, _, why = word.partition(":")
             if name == slot and why in _LOADER:
                 return _LOADER[why]
         said = trial.get("reason", "")
-        return (
-            f"{SILENT}; the last that is known: {said}" if said.endswith("...") else said or SILENT
-        )
+        if said and not said.endswith("..."):
+            return str(said)
+        silent = f"its kernel panicked: {crash}" if crash else SILENT
+        return f"{silent}; the last that is known: {said}" if said else silent
 
     def commit(self) -> None:
         """What runs is healthy: it is booted from now on.  Writes nothing when that is so already."""

@@ -271,14 +271,17 @@ def test_what_is_wanted_of_a_release_that_is_refused(box: Box) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("said", "crash", "shown"),
     [
-        ("hello is backoff (exit 1)", "hello is backoff (exit 1)"),
-        ("hello is starting...", f"{SILENT}; the last that is known: hello is starting..."),
-        ("", SILENT),
+        ("hello is backoff (exit 1)", "", "hello is backoff (exit 1)"),
+        ("hello is backoff (exit 1)", "of its restart", "hello is backoff (exit 1)"),
+        ("hello is starting...", "", f"{SILENT}; the last that is known: hello is starting..."),
+        ("hello is...", "a", "its kernel panicked: a; the last that is known: hello is..."),
+        ("", "Fatal", "its kernel panicked: Fatal"),
+        ("", "", SILENT),
     ],
 )
-def test_a_trial_that_is_left_keeps_its_reason(box: Box, said: str, shown: str) -> None:
+def test_a_trial_that_is_left_keeps_its_reason(box: Box, said: str, crash: str, shown: str) -> None:
     box.install(NEW, unready=["ntp"])
     assert box.boot() == "1.1"
     updates = box.updates()
@@ -286,7 +289,7 @@ def test_a_trial_that_is_left_keeps_its_reason(box: Box, said: str, shown: str) 
     updates.record.explain(said)
     assert box.boot() == "1.0"
     updates = box.updates()
-    last = updates.settle()
+    last = updates.settle(crash)
     assert last == {
         "outcome": "failed",
         "version": "1.1",
