@@ -67,7 +67,7 @@ static char *next_word(char **line)
 }
 
 /* A list has a line for each module, "load SIZE PATH [PARAMETERS]" or "ram SIZE PATH", in the order of their
- * insertion, and the line "end".  With `insert` 0 the files' sizes are checked and nothing is done; else the modules
+ * insertion, and the line "end".  What follows a line "need WORD" is for kernels with that word alone.  With `insert` 0 the files' sizes are checked and nothing is done; else the modules
  * are inserted, but for the RAM disk's, which is noted: how large a disk is wanted is not known yet. */
 static void read_list(const char *name, int insert)
 {
@@ -85,6 +85,11 @@ static void read_list(const char *name, int insert)
         const char *what = next_word(&line);
         if (same(what, "end"))
             return;
+        if (same(what, "need")) {
+            if (!has_word(next_word(&line)))
+                return;
+            continue;
+        }
         long size = number(next_word(&line));
         const char *path = next_word(&line);
         if (!insert) {

@@ -90,7 +90,9 @@ def initramfs(
     """
     tree = Tree()
     if crash:
-        tree.file(CRASH_LIST, _listed(tree, CRASH, crash))
+        # Without the word that piece of memory belongs to somebody, and would be written to all the same.
+        need = f"need {crash_log.WORD}\n"
+        tree.file(CRASH_LIST, need + _listed(tree, CRASH, crash))
     # The kernel opens it for the first process, before anything is mounted.
     tree.device("dev/console", 5, 1)
     tree.file("init", stage, 0o755)

@@ -244,3 +244,15 @@ def test_rescue_takes_over(machine: Machine) -> None:
 def test_a_quiet_kernel_shows_failures_and_waits_as_panic_says(machine: Machine) -> None:
     console = machine.boot(machine.initramfs(), "quiet loglevel=4 panic=1")
     assert lines(console)[-1] == "reboot in 1 s"
+
+
+def test_a_list_ends_where_its_word_is_needed(machine: Machine, tmp_path: Path) -> None:
+    """The kernel's crash log is memory that has been set aside by a word, and nobody else's."""
+    disk = root(tmp_path / "disk", "cat /proc/modules")
+    module = Path(machine.kernel.module_files()["failover"]).read_bytes()
+    crash = {"crash/list": b"need keep=this\nload 1 /crash/failover.ko \nend\n"}
+    packed = with_files(machine.initramfs(), {**crash, "crash/failover.ko": module})
+    assert "failover" not in machine.boot(packed, "root=/dev/vda keep=thi", disk)
+    console = machine.boot(packed, "root=/dev/vda keep=this", disk)
+    assert "\nfailover " in console
+    assert lines(console) == []
