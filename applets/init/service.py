@@ -145,6 +145,7 @@ class Service:
     def not_started(self, reason: str, now: float) -> None:
         """No process came to be (fork failed): as a process that ended in failure."""
         self.status = reason
+        self.started = now  # it has not run, however long the one before it did
         self._ended(False, now)
 
     def give_up(self, reason: str, now: float) -> None:

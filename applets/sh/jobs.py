@@ -124,7 +124,7 @@ class Jobs:
         for index, command in enumerate(commands):
             last = index == len(commands) - 1
             following, writer = (-1, -1) if last else os.pipe()
-            pid = os.fork()
+            pid = fork(reader, writer, following)
             if not pid:
                 self._child(shell, job, command, foreground, (reader, writer, following))
             if "m" in shell.flags:
@@ -385,6 +385,17 @@ class Jobs:
 
 
 _JOB_SIGNALS = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+
+
+def fork(*pipes: int) -> int:
+    """fork(2).  ShellError when there is no process to be had; the descriptors `pipes` are closed then."""
+    try:
+        return os.fork()
+    except OSError as error:
+        for fd in pipes:
+            if fd >= 0:
+                os.close(fd)
+        raise ShellError(f"cannot fork: {error.strerror}") from None
 
 
 def _set_group(pid: int, group: int) -> None:

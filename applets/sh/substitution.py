@@ -42,9 +42,10 @@ def substitute(shell: State, body: Node | None) -> str:
 
 def _fork(shell: State, body: Node) -> bytes:
     from applets.sh.evaluator import run_child
+    from applets.sh.jobs import fork
 
     reader, writer = os.pipe()
-    pid = os.fork()
+    pid = fork(reader, writer)
     if not pid:
         os.dup2(writer, 1)
         if writer != 1:

@@ -148,6 +148,33 @@ def test_python_in_the_box(box: Any) -> None:
     assert (r.status, r.out) == (0, "(3, 13)\n")
 
 
+#: Strict accounting (proc_sys_vm(5)) with a limit that is wide, and with one that is spent already.
+STRICT = """
+trap 'echo 0 >/proc/sys/vm/overcommit_memory' EXIT
+sysctl -w vm.mmap_min_addr=1048576
+python -c 'import ssl; print("low addresses are free")'
+sysctl -w vm.overcommit_ratio=400
+sysctl -w vm.overcommit_memory=2
+ls -d /perm
+python -c 'bytearray(3 << 30)'
+echo status $?
+sysctl -w vm.overcommit_ratio=50
+ls -d /perm
+echo never
+"""
+
+
+def test_a_kernel_that_promises_no_more_memory_than_it_has(box: Any) -> None:
+    """The program runs; where its share is refused, that is a message and a status."""
+    done = box.ssh(STRICT)
+    assert "low addresses are free\n" in done.out
+    assert "/perm\nstatus 1\n" in done.out
+    assert "MemoryError" in done.err
+    assert done.err.endswith("sh: cannot fork: Cannot allocate memory\n")
+    assert (done.out.count("/perm"), "never" in done.out, done.status) == (1, False, 2)
+    assert box.ssh("cat /proc/sys/vm/overcommit_memory").out == "0\n"
+
+
 def test_the_serial_console_has_a_shell(box: Any) -> None:
     box.type("\necho con''sole works\n")
     box.wait("the console answers", lambda: "console works" in box.console(), 20)

@@ -230,3 +230,22 @@ def test_no_order_of_events_confuses_it(
     for later in range(200):
         assert service.advance(now + later, True) is None
     assert service.state in ("stopped", "failed")
+
+
+def test_no_process_to_be_had_again_and_again() -> None:
+    """The pause grows, however long the service had run before."""
+    service = make()
+    service.start(0.0)
+    assert service.advance(0.0, True) == "spawn"
+    service.spawned(7, 0.0)
+    service.executed(0.0)
+    now = 1000.0
+    service.exited(BAD, now)
+    pauses = []
+    for _ in range(5):
+        assert service.deadline is not None
+        now = service.deadline
+        assert service.advance(now, True) == "spawn"
+        service.not_started("no memory", now)
+        pauses.append(round(service.deadline - now, 3))
+    assert pauses == [0.2, 0.4, 0.8, 1.6, 3.2]

@@ -6,6 +6,7 @@ standard input eat what belongs to the commands that they run, or when a message
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,3 +134,31 @@ def test_deep_recursion_is_an_error_not_a_crash(run: Run) -> None:
 def test_functions_may_nest_deeply(run: Run) -> None:
     result = run("sh", "-c", "f() { [ $1 = 0 ] || f $(($1-1)); }; f 500; echo $?", timeout=120)
     assert result.out == b"0\n"
+
+
+#: The shell where there is no process to be had: as root, no limit brings that about.
+ALONE = """
+import errno, os, sys
+from toolbox import multicall
+def fork():
+    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+os.fork = fork
+sys.exit(multicall.call(["sh", "-c", sys.argv[1]]))
+"""
+
+
+@pytest.mark.parametrize("command", ["sleep 0 | cat", "x=$(sleep 0; sleep 0)", "sleep 0 & :"])
+def test_no_process_to_be_had(
+    toolbox_argv: list[str], toolbox_env: dict[str, str], command: str
+) -> None:
+    """The shell says so and ends, and its trap is run."""
+    script = f"trap 'echo end' EXIT; {command}; echo never"
+    done = subprocess.run(
+        [toolbox_argv[0], "-c", ALONE, script],
+        env=toolbox_env,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.stdout, done.returncode) == (b"end\n", 2)
+    assert done.stderr == b"sh: cannot fork: Resource temporarily unavailable\n"
