@@ -1,4 +1,4 @@
-"""`snakeroot update`: a release into the running box by SSH, with the box's own commands.
+"""`snakeroot update`: a release into a running box by SSH or HTTP (door.py), with the box's own commands.
 
 update wanted -         its head and index are standard input; the box says which bytes it lacks
 update apply -          those bytes are standard input, or the whole release is
@@ -9,7 +9,6 @@ update show --json      what became of it
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import subprocess
 import sys
@@ -21,17 +20,16 @@ from typing import IO, Any
 
 from snakeroot import config, release, releasing, remote
 from snakeroot.config import Instance
+from snakeroot.door import HTTP, SSH, Door, Refused
 from snakeroot.host import BuildError, step
+from snakeroot.new import TOKEN
 from toolbox.release import ReleaseError, partial
 from toolbox.release.fetch import Release, locate, open_release
 from toolbox.release.manifest import SUFFIX
 from toolbox.release.sources import is_url, open_source
 
-#: Seconds: for the box to install, to be healthy in, for a look at it, between two looks.
-INSTALL, HEALTHY, LOOK, PACE = 900.0, 300.0, 15.0, 0.5
-
-#: What an updater says that cannot tell what it lacks.
-_UNKNOWN = "unknown command 'wanted'"
+#: Seconds: for the box to be healthy in, between two looks at it.
+HEALTHY, PACE = 300.0, 0.5
 
 #: Where the release goes that is made when none is named.
 RELEASES = "releases"
@@ -45,6 +43,15 @@ def add_commands(commands: Any) -> None:
     update.add_argument(
         *("what",), metavar="FOLDER|FILE|URL", nargs="?", default="", help="by default: build one"
     )
+    update.add_argument(
+        "--to",
+        default="",
+        metavar="URL",
+        help="the box's page; by default the box of `run`, by SSH",
+    )
+    update.add_argument(
+        "--token", type=Path, metavar="FILE", help="what --to lets in (update-token)"
+    )
     update.set_defaults(run=_update)
     for name, words, text in (
         ("logs", ["logs"], "the running box's logs: logs -- -f hello"),
@@ -57,8 +64,12 @@ def add_commands(commands: Any) -> None:
 
 def _update(arguments: argparse.Namespace) -> int:
     instance = config.load(arguments.folder)
+    if arguments.token and not arguments.to:
+        raise BuildError("--token is for a box by HTTP", "say which one: --to http://ADDRESS")
+    token = arguments.token or instance.path / TOKEN
+    door = HTTP(arguments.to, token) if arguments.to else None
     what = arguments.what or str(releasing.make(instance, instance.output / RELEASES))
-    found = update(instance, what)
+    found = update(instance, what, door)
     print(f"version {found['version']} runs in slot {found['slot']}")
     return 0
 
@@ -69,25 +80,31 @@ def _on_box(arguments: argparse.Namespace) -> int:
 
 
 def update(
-    instance: Instance, what: str, clock: Callable[[], float] = time.monotonic
+    instance: Instance,
+    what: str,
+    door: Door | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Any]:
-    """Install the release of a folder, file or URL on the running box, and wait until it is committed.
+    """Install the release of a folder, file or URL on a box, and wait until it is committed.
+
+    door: the way to the box; by default to the one of `snakeroot run`
 
     Returns what the box then says of itself (`update show --json`).  BuildError says why it did not come
     to that.
     """
     found, place = _find(instance, what)
     version = found.manifest.version
-    former = _show(instance).get("last")
+    door = door or SSH(instance)
+    former = door.show().get("last")
     with step(f"installing {version}"):
         if is_url(place):
-            _apply(instance, shlex.quote(place))
-        elif not _send_part(instance, found, Path(place)):
-            former = _show(instance).get("last")
+            _apply(door, place)
+        elif not _send_part(door, found, Path(place)):
+            former = door.show().get("last")
             with Path(place).open("rb") as file:
-                _apply(instance, "-", file)
+                _apply(door, "-", file)
     with step("until it is healthy"):
-        return _healthy(instance, version, former, clock)
+        return _healthy(door, version, former, clock)
 
 
 def _find(instance: Instance, what: str) -> tuple[Release, str]:
@@ -106,18 +123,19 @@ def _find(instance: Instance, what: str) -> tuple[Release, str]:
         raise BuildError(str(error)) from None
 
 
-def _send_part(instance: Instance, found: Release, path: Path) -> bool:
+def _send_part(door: Door, found: Release, path: Path) -> bool:
     """Send what the box lacks; False when it has to be the whole: the box's updater is older, or its disk fails."""
     with path.open("rb") as file, tempfile.TemporaryFile() as part:
         part.write(file.read(found.pack_at))
         part.seek(0)
-        done = _on_box_with(instance, "wanted -", part)
-        if done.returncode and _UNKNOWN in done.stderr:
-            return False
-        if done.returncode:
-            raise _refused(done)
         try:
-            ranges = partial.decode(done.stdout.encode())
+            wanted = door.ask("wanted", "-", part)
+        except Refused as refused:
+            if refused.unknown:
+                return False
+            raise
+        try:
+            ranges = partial.decode(wanted.encode())
             part.seek(0)
             part.truncate()
             size = partial.write(file, ranges, part)
@@ -126,7 +144,7 @@ def _send_part(instance: Instance, found: Release, path: Path) -> bool:
         part.seek(0)
         print(f"  {size / 1e3:.0f} kB of {path.stat().st_size / 1e3:.0f}", file=sys.stderr)
         try:
-            _apply(instance, "-", part)
+            _apply(door, "-", part)
         except BuildError as error:
             if partial.LACKS not in str(error):
                 raise
@@ -135,60 +153,19 @@ def _send_part(instance: Instance, found: Release, path: Path) -> bool:
     return True
 
 
-def _apply(instance: Instance, operand: str, file: IO[bytes] | None = None) -> None:
+def _apply(door: Door, operand: str, file: IO[bytes] | None = None) -> None:
     """Have the box install it; it restarts then, unless it runs that release already."""
-    done = _on_box_with(instance, f"apply {operand}", file)
-    if done.returncode:
-        raise _refused(done)
-    print(f"  {done.stdout.strip()}", file=sys.stderr)
-
-
-def _on_box_with(
-    instance: Instance, words: str, file: IO[bytes] | None
-) -> subprocess.CompletedProcess[str]:
-    """`update WORDS` on the box."""
-    try:
-        return subprocess.run(
-            remote.ssh(instance, ["update", words]),
-            stdin=file or subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=INSTALL,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise BuildError(f"the box has not installed it after {INSTALL:g} s") from None
-
-
-def _refused(done: subprocess.CompletedProcess[str]) -> BuildError:
-    said = done.stderr.strip().rpartition("\n")[2] or f"status {done.returncode}"
-    return BuildError(f"the box did not take it: {said}")
-
-
-def _show(instance: Instance) -> dict[str, Any]:
-    """What runs; empty while the box does not answer."""
-    try:
-        done = subprocess.run(
-            remote.ssh(instance, ["update", "show", "--json"]),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=LOOK,
-            check=False,
-        )
-        found = json.loads(done.stdout) if done.returncode == 0 else {}
-    except (subprocess.TimeoutExpired, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    print(f"  {door.ask('apply', operand, file).strip()}", file=sys.stderr)
 
 
 def _healthy(
-    instance: Instance, version: str, former: object, clock: Callable[[], float]
+    door: Door, version: str, former: object, clock: Callable[[], float]
 ) -> dict[str, Any]:
     """Wait until the version is committed.  former: how the last try before this one had ended."""
     until = clock() + HEALTHY
     found: dict[str, Any] = {}
     while clock() < until:
-        found = _show(instance)
+        found = door.show()
         last = found.get("last") or {}
         if last == former:
             last = {}

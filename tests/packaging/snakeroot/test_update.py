@@ -1,15 +1,20 @@
-"""What `snakeroot update` sends, with a stand-in for `ssh` and the box behind it.
+"""What `snakeroot update` sends, with stand-ins for `ssh` and the box behind it, and for a box's page.
 
 Breaks when it sends more than the box asks for, or gives up where sending the whole would do.
 """
 
 from __future__ import annotations
 
+import socket
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from snakeroot import config, keys, new, update
+from snakeroot import cli, config, keys, new, update
+from snakeroot.door import HTTP
 from snakeroot.host import BuildError
 
 from tests.toolbox.release import factory
@@ -118,3 +123,128 @@ def test_what_the_box_says_is_passed_on(
     (box / "apply.py").write_text(apply)
     with pytest.raises(BuildError, match=said):
         update.update(instance, str(file))
+
+
+# -- by HTTP -----------------------------------------------------------------------------------------------
+
+
+class Page:
+    """answers: method and path -> status and text    asked: method, path, Authorization and body of each request"""
+
+    def __init__(self) -> None:
+        self.answers = {
+            "GET /update": (200, '{"version": "1.2", "slot": "b", "state": "committed"}'),
+            "PUT /update": (200, "version 1.2 is in slot b; restarting into it"),
+        }
+        self.asked: list[tuple[str, str, bytes]] = []
+        self.url = ""
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    state = Page()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            what = f"{self.command} {self.path}"
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            state.asked.append((what, self.headers.get("Authorization", ""), body))
+            status, said = state.answers.get(what, (404, "Not Found"))
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(f"{said}\n".encode())
+
+        do_GET = do_PUT
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        state.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield state
+        server.shutdown()
+        thread.join()
+
+
+def by_http(page: Page, instance: config.Instance, file: Path) -> int:
+    words = ["-C", str(instance.path), "update", str(file), "--to", page.url]
+    return cli.main(words)
+
+
+def test_by_http_with_the_token(
+    page: Page, instance: config.Instance, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, at = file.read_bytes(), begin(file, instance)
+    wanted = partial.encode([(0, at), (at + 1000, at + 5000)])
+    page.answers["PUT /update/wanted"] = 200, wanted.decode().strip()
+    assert by_http(page, instance, file) == 0
+    assert capsys.readouterr().out == "version 1.2 runs in slot b\n"
+    token = f"Bearer {(instance.path / 'update-token').read_text().strip()}"
+    puts = [(what, body) for what, _, body in page.asked if what.startswith("PUT")]
+    part = wanted + data[:at] + data[at + 1000 : at + 5000]
+    assert puts == [("PUT /update/wanted", data[:at]), ("PUT /update", part)]
+    assert {authorization for _, authorization, _ in page.asked} == {token}
+
+
+def test_an_older_page_gets_the_whole(page: Page, instance: config.Instance, file: Path) -> None:
+    assert by_http(page, instance, file) == 0
+    assert page.asked[-2][0] == "PUT /update"
+    assert page.asked[-2][2] == file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "said"),
+    [
+        (401, "The token is wrong.", "did not take it: The token is wrong."),
+        (429, "Too many wrong tokens. Wait a little.", "Wait a little."),
+        (422, "update: version 1.2 is older", "did not take it: update: version 1.2 is older"),
+    ],
+)
+def test_what_the_page_says_is_passed_on(
+    page: Page,
+    instance: config.Instance,
+    file: Path,
+    status: int,
+    text: str,
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page.answers["PUT /update/wanted"] = status, text
+    assert by_http(page, instance, file) != 0
+    found = capsys.readouterr().err
+    assert said in found
+    assert ("update_tokens" in found) == (status != 422)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--to", "box"], "box: is no box's address"),
+        (["--to", "http://box/update"], "http://box/update: is no box's address"),
+        (["--to", "http://[box"], "is no box's address"),
+        (["--to", "http://127.0.0.1", "--token", "/none"], "/none: No such file"),
+        (["--token", "/none"], "--token is for a box by HTTP"),
+    ],
+)
+def test_ways_that_are_none(
+    instance: config.Instance,
+    file: Path,
+    words: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["-C", str(instance.path), "update", str(file), *words]) != 0
+    assert said in capsys.readouterr().err
+
+
+def test_a_box_that_nobody_answers_for(instance: config.Instance, file: Path) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        door = HTTP(url, instance.path / "update-token")
+        with pytest.raises(BuildError, match=r"127\.0\.0\.1: .*refused"):
+            update.update(instance, str(file), door)
+        with pytest.raises(BuildError, match="a token does not let a box fetch"):
+            door.ask("apply", "http://host/folder")

@@ -1,0 +1,162 @@
+"""Ways to a running box's updater: by SSH, or by HTTP with the token that is good for nothing else.
+
+ask("wanted", "-", file)    which bytes of a release the box lacks      ask("apply", "-", file)    these bytes
+show()                      what runs there, as `update show --json`
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
+from typing import IO, Any, Protocol
+from urllib.parse import urlsplit
+
+from snakeroot import remote
+from snakeroot.config import Instance
+from snakeroot.host import BuildError
+
+#: Seconds for the box to install; for a look at it.
+INSTALL, LOOK = 900.0, 15.0
+
+#: The longest answer that is read, in bytes.
+LONGEST = 1 << 20
+
+
+class Refused(BuildError):
+    """The box does not take it.  unknown: it does not know what was asked, being older."""
+
+    def __init__(self, said: str, *, unknown: bool = False, hint: str = "") -> None:
+        super().__init__(f"the box did not take it: {said}", hint)
+        self.unknown = unknown
+
+
+class Door(Protocol):
+    """A way to one box."""
+
+    def ask(self, verb: str, operand: str, file: IO[bytes] | None = None) -> str:
+        """What the box answers to `update VERB OPERAND` with that file as its input.  BuildError when it does not."""
+
+    def show(self) -> dict[str, Any]:
+        """What runs; empty while the box does not answer."""
+
+
+class SSH:
+    """The box of `snakeroot run`, by the instance's key."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+
+    def ask(self, verb: str, operand: str, file: IO[bytes] | None = None) -> str:
+        try:
+            done = subprocess.run(
+                remote.ssh(self.instance, ["update", verb, shlex.quote(operand)]),
+                stdin=file or subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=INSTALL,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise _late() from None
+        if done.returncode:
+            said = done.stderr.strip().rpartition("\n")[2] or f"status {done.returncode}"
+            raise Refused(said, unknown=f"unknown command '{verb}'" in done.stderr)
+        return done.stdout
+
+    def show(self) -> dict[str, Any]:
+        try:
+            done = subprocess.run(
+                remote.ssh(self.instance, ["update", "show", "--json"]),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=LOOK,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return {}
+        return _fields(done.stdout) if done.returncode == 0 else {}
+
+
+class HTTP:
+    """A box by the address of its page.  token: a file with one of the tokens whose hashes the box has."""
+
+    def __init__(self, url: str, token: Path) -> None:
+        """BuildError when the address is none, or the file cannot be read."""
+        try:
+            parts = urlsplit(url)
+            self.port = parts.port
+        except ValueError:
+            parts, self.port = urlsplit(""), None
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+            raise BuildError(f"{url}: is no box's address", "it looks so: http://192.168.1.20")
+        self.connection = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        self.host = parts.hostname
+        self.token = token
+        try:
+            self.secret = token.read_text().strip()
+        except OSError as error:
+            raise BuildError(
+                f"{token}: {error.strerror}",
+                "make one with `snakeroot token`; its hash must be in the box's image",
+            ) from None
+
+    def ask(self, verb: str, operand: str, file: IO[bytes] | None = None) -> str:
+        if operand != "-":
+            raise BuildError(
+                f"{operand}: a token does not let a box fetch a release",
+                "name a folder or a file, which is sent",
+            )
+        path = "/update" if verb == "apply" else f"/update/{verb}"
+        try:
+            status, said = self._request("PUT", path, INSTALL, file)
+        except TimeoutError:
+            raise _late() from None
+        except (OSError, HTTPException) as error:
+            raise BuildError(f"{self.host}: {error}") from None
+        if status in (401, 403, 429):
+            raise Refused(said, hint=f"its image needs the hash of {self.token} in update_tokens")
+        if status != 200:
+            raise Refused(said, unknown=status in (404, 405))
+        return said + "\n"
+
+    def show(self) -> dict[str, Any]:
+        try:
+            status, said = self._request("GET", "/update", LOOK)
+        except (OSError, HTTPException):
+            return {}
+        return _fields(said) if status == 200 else {}
+
+    def _request(
+        self, method: str, path: str, seconds: float, file: IO[bytes] | None = None
+    ) -> tuple[int, str]:
+        """The status, and what was said, without the last line's end."""
+        headers = {"Authorization": f"Bearer {self.secret}"}
+        if file is not None:
+            at = file.tell()
+            headers["Content-Length"] = str(file.seek(0, 2) - at)
+            file.seek(at)
+        connection = self.connection(self.host, self.port, timeout=seconds)
+        try:
+            try:
+                connection.request(method, path, file, headers)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # it has seen enough, and says why
+            response = connection.getresponse()
+            return response.status, response.read(LONGEST).decode("utf-8", "replace").strip()
+        finally:
+            connection.close()
+
+
+def _late() -> BuildError:
+    return BuildError(f"the box has not installed it after {INSTALL:g} s")
+
+
+def _fields(text: bytes | str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
