@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from snakeroot.image import Image
 from tests.vm.test_disk import DiskBox, booted
 from tests.vm.test_update import shown
 from toolbox.release.manifest import file_name
+from toolbox.storage import slot
+from toolbox.storage.device import SECTOR
 
 #: Seconds in which a box is back in the old release, by its own clock.
 LIMIT = 120.0
@@ -91,22 +94,29 @@ def box(maker: Maker) -> Iterator[DiskBox]:
         box.poweroff()
 
 
-def left(box: DiskBox, file: Path, version: str) -> dict[str, Any]:
-    """Push a release and wait until the box is back in the old one; what it shows then."""
-    before = shown(box)
-    pushed = box.curl("/update", "-T", str(file), "-m", "60")
-    assert pushed.err == "200", pushed.out
+def waited(box: DiskBox, version: str) -> dict[str, Any]:
+    """What the box shows once the trial of a version has ended."""
 
     def over() -> dict[str, Any]:
         found = shown(box)
         last = found.get("last") or {}
         return found if last.get("version") == version else {}
 
-    found = box.wait(f"version {version} was left", over, LIMIT)
+    return dict(box.wait(f"the trial of {version} has ended", over, LIMIT))
+
+
+def left(box: DiskBox, file: Path, version: str) -> dict[str, Any]:
+    """Push a release and wait until the box is back in the old one; what it shows then."""
+    before = shown(box)
+    pushed = box.curl("/update", "-T", str(file), "-m", "60")
+    assert pushed.err == "200", pushed.out
+    pushed_at = time.monotonic()
+    found = waited(box, version)
+    assert time.monotonic() - pushed_at < LIMIT
     assert (found["slot"], found["version"]) == (before["slot"], before["version"])
     assert found["state"] == "committed"
     assert found["last"]["outcome"] == "failed"
-    return dict(found)
+    return found
 
 
 #: What is wrong -> words for the kernel by which it is, and the reason that is shown.
@@ -145,3 +155,60 @@ def test_a_release_that_fails_is_left(maker: Maker, box: DiskBox, what: str) -> 
     found = left(box, maker.argued(version, *words), version)
     # How far it had come is known of some, and not always as much.
     assert found["last"]["reason"].partition("; the last that is known: ")[0] == reason
+
+
+def test_a_kernel_that_is_none_is_left(maker: Maker, box: DiskBox, tmp_path: Path) -> None:
+    kernel = tmp_path / "kernel"
+    kernel.write_bytes(b"no kernel" * 1000)
+    file = maker.make("2.0", dataclasses.replace(maker.built, kernel=kernel))
+    found = left(box, file, "2.0")
+    assert found["last"]["reason"] == "the boot loader could not load its kernel"
+
+
+def test_an_initramfs_that_was_cut_off_is_left(maker: Maker, box: DiskBox, tmp_path: Path) -> None:
+    """When it was built, and so its hash is right: the kernel boots on with a part of it."""
+    initramfs = tmp_path / "initramfs"
+    whole = maker.built.initramfs.read_bytes()
+    initramfs.write_bytes(whole[: len(whole) * 3 // 4])
+    built = dataclasses.replace(maker.built, initramfs=initramfs, arguments=("panic=1",))
+    found = left(box, maker.make("2.1", built), "2.1")
+    assert found["last"]["reason"] == (
+        "its kernel panicked: first stage: the initramfs is incomplete:"
+        " it was cut off, or memory is short: /modules.list: ENOENT (2)"
+    )
+
+
+#: Flips a bit of the kernel in the slot that is on trial next.
+DAMAGE = f"""
+with open("/dev/vda6", "r+b", buffering=0) as area:
+    area.seek({(slot.FIRST + 1000) * SECTOR})
+    sector = bytearray(area.read({SECTOR}))
+    sector[7] ^= 1
+    area.seek({(slot.FIRST + 1000) * SECTOR})
+    area.write(sector)
+"""
+
+
+def test_a_slot_that_is_damaged_later_is_left(maker: Maker, box: DiskBox) -> None:
+    """A flipped bit between the installation and the first boot; then nothing is wrong with the box."""
+    file = maker.argued("2.2")
+    for command, stdin in (
+        ("update apply --no-reboot -", file.read_bytes()),
+        ("python -", DAMAGE.encode()),
+    ):
+        done = box.ssh(command, stdin=stdin)
+        assert done.status == 0, done.err
+    assert shown(box)["state"] == "armed"
+    box.ssh("reboot")
+    found = waited(box, "2.2")
+    assert found["last"]["outcome"] == "failed"
+    assert found["last"]["reason"] == "the boot loader found its slot damaged"
+    assert found["slots"]["b"] == {"state": "bad", "version": "2.2"}
+
+
+def test_a_good_one_is_taken_afterwards(maker: Maker, box: DiskBox) -> None:
+    pushed = box.curl("/update", "-T", str(maker.argued("3.0")), "-m", "60")
+    assert pushed.err == "200", pushed.out
+    found = waited(box, "3.0")
+    assert (found["slot"], found["version"], found["state"]) == ("b", "3.0", "committed")
+    assert found["last"]["outcome"] == "committed"
