@@ -1,166 +1,401 @@
-"""The power fails during a real update: every write of QEMU's disk is written down, and replayed up to anywhere.
+"""The power fails during real updates: every write of QEMU's disk is written down, and replayed up to anywhere.
 
-What the kernel, GRUB and the updater really wrote, in their order, with the flushes that really were: each
-state is judged by the model of firmware and GRUB (tests/toolbox/storage/machine.py) to the last byte of what
-comes up, and some of them are booted.
+A box takes two releases by `snakeroot update`: the first is cut off by the reset button half-way and taken
+again, the second is a delta, too.  What the kernel, GRUB and the updater really wrote, in their order, with the
+flushes that really were: each state that a power failure may leave is judged by the model of firmware and GRUB
+(tests/toolbox/storage/machine.py) to the last byte of what comes up, and many of them are booted, and asked.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
+import itertools
+import json
 import os
 import random
+import re
+import socket
 import subprocess
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from snakeroot import config, disk, image, new
+from snakeroot import config, disk, image, keys, new, release, releasing
+from snakeroot.image import Image
 
 from tests.toolbox.storage import machine
-from tests.toolbox.storage.machine import Release
-from tests.toolbox.storage.memory import Memory
+from tests.toolbox.storage.machine import Boot, Release
 from tests.vm import write_log
 from tests.vm.conftest import BOOT
-from tests.vm.test_disk import COMMIT, INSTALL, booted
-from tests.vm.write_log import Event
+from tests.vm.test_disk import FIRMWARE, DiskBox, booted
+from tests.vm.test_update import shown
+from tests.vm.write_log import Event, Replayed, State
+from toolbox.release.manifest import file_name
+from toolbox.storage import bootstate, gpt
+from toolbox.storage.device import SECTOR, Disk
+from toolbox.storage.slot import Slot
 
-#: How many of the states are booted.
-BOOTS = 6
+#: How many of the states are booted, and each how many-th of them by UEFI.
+BOOTS, UEFI = 40, 7
+
+#: MiB of the slots' partitions: the root of the template and what the releases add to it.
+SIZES = "[disk]\nboot = 24\nroot = 32\nperm = 16\n"
+
+#: Bytes that are written before the reset button is pressed: of 31 MB.
+HALF = 12 << 20
+
+VERSIONS = ("0", "1", "2")
 
 
 @dataclasses.dataclass
 class Recording:
-    """before: the disk    events: of the whole update    known: the releases that may come up"""
+    """folder: the instance    before: the disk, as a file    events: of both updates
+    known: the releases that may come up, in their order    after: the file of a release after them
+    """
 
-    before: bytes
+    folder: Path
+    before: Path
     events: list[Event]
-    known: tuple[Release, Release]
+    known: tuple[Release, ...]
+    after: Path
+
+
+def known(version: str, made: disk.Release) -> Release:
+    return Release(version, made.boot, made.root)
+
+
+def write_release(folder: Path, built: Image, version: str) -> tuple[disk.Release, Path]:
+    """A signed release of the instance, and its file."""
+    plan = release.plan(config.load(folder), [built.kernel], version)
+    made = disk.release(dataclasses.replace(built, arguments=(f"release={version}",)), plan.number)
+    # Some bytes behind the squashfs's end that no other release has.
+    made = dataclasses.replace(made, root=made.root + machine.noise(version, 400))
+    parts = {"boot": io.BytesIO(made.boot), "root": io.BytesIO(made.root)}
+    releases = folder.parent / "releases"
+    release.write(releases, plan, parts, keys.secret(folder))
+    return made, releases / file_name(plan.target, version)
+
+
+def update(box: DiskBox, what: Path) -> subprocess.Popen[str]:
+    """`snakeroot update` has begun."""
+    snakeroot = Path(sys.executable).with_name("snakeroot")
+    words = [snakeroot, "-C", box.instance.path, "update", what]
+    return subprocess.Popen(
+        ["ip", "netns", "exec", box.netns, *map(str, words)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def updated(box: DiskBox, what: Path, version: str) -> None:
+    """`snakeroot update` succeeds."""
+    out, err = update(box, what).communicate(timeout=200)
+    assert out.startswith(f"version {version} runs in slot "), (out, err, box.console()[-2000:])
+
+
+def press_reset(path: Path) -> None:
+    """The reset button, by QEMU's own protocol (QMP)."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(str(path))
+        with control.makefile("rw") as file:
+            for word in ("qmp_capabilities", "system_reset"):
+                file.write(json.dumps({"execute": word}))
+                file.flush()
+                while "return" not in json.loads(file.readline()):
+                    pass
 
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """A box is booted, grows its /perm, installs a release, reboots on trial, commits, and is switched off."""
+    """A box is booted, grows its /perm, takes two releases, one of them in two parts, and is switched off."""
     folder = tmp_path_factory.mktemp("power") / "hello"
     new.create(folder)
+    settings = folder / "snakeroot.toml"
+    settings.write_text(settings.read_text().replace("[disk]\n", SIZES))
+    instance = config.load(folder)
+    built = image.build(instance)
+    first = releasing.labelled(instance, built)
+    program = folder / "hello" / "hello.py"
+    program.write_text(program.read_text().replace("<h1>", "<h1>later: "))
     built = image.build(config.load(folder))
-    old = disk.release(built, 1)
-    later = disk.release(dataclasses.replace(built, arguments=("release=2",)), 2)
-    root = len(old.root) // (1 << 20) + 2
-    # Another root, too: the same squashfs with other bytes behind its end.
-    later = disk.Release(later.boot, later.root + b"2" * 4096)
-    path, log = folder / "disk.img", folder / "log"
-    disk.raw(disk.make(old, disk.Layout(root=root, seed="power")), path)
-    os.truncate(path, path.stat().st_size + (100 << 20))
-    before = path.read_bytes()
+    (one, one_file), (two, two_file), (_, after) = (
+        write_release(folder, built, version) for version in ("1", "2", "3")
+    )
+    path, before = folder.parent / "disk.img", folder.parent / "before.img"
+    disk.raw(disk.make(first, disk.layout(instance.settings.disk)), path)
+    os.truncate(path, path.stat().st_size + (60 << 20))
+    copy(path, before)
+    log, control = folder.parent / "log", folder.parent / "control"
     log.touch()
     drive = (
+        *("-qmp", f"unix:{control},server=on,wait=off", "-blockdev"),
         f"driver=blklogwrites,node-name=disk,log-sector-size=512,file.driver=file,"
-        f"file.filename={path},log.driver=file,log.filename={log}"
+        f"file.filename={path},log.driver=file,log.filename={log}",
     )
-    with booted(folder, path, reboots=True, drive=("-blockdev", drive)) as box:
+    with booted(folder, path, reboots=True, drive=drive) as box:
         box.ready()
-        for name, data in (("boot", later.boot), ("root", later.root)):
-            assert box.ssh(f"cat > /run/{name}", stdin=data).status == 0
-        program = INSTALL.replace("/perm/", "/run/").encode()
-        assert box.ssh("python -", stdin=program).out.startswith("armed")
-        box.ssh("reboot")
-        trial = " snakeroot.slot=b snakeroot.boot=trial "
-        box.wait("the trial", lambda: trial in box.ssh("cat /proc/cmdline").out)
-        assert box.ssh("python -", stdin=COMMIT.encode()).out == "State('b', '', 0, [])\n"
-        box.type("poweroff\n")
-        box.wait("power off", lambda: box.process.poll() is not None, 30)
-    known = (Release("old", old.boot, old.root), Release("new", later.boot, later.root))
-    return Recording(before, write_log.read(log), known)
+        size = log.stat().st_size
+        cut = update(box, one_file)
+        box.wait("half of it is written", lambda: log.stat().st_size > size + HALF)
+        press_reset(control)
+        cut.communicate(timeout=BOOT)
+        assert cut.returncode != 0
+        found = box.ready() and shown(box)
+        assert (found["slot"], found["version"], found["state"]) == ("a", "0", "committed")
+        assert found["slots"]["b"]["state"] == "empty"  # its header is the last that is written
+        updated(box, one_file, "1")
+        updated(box, two_file, "2")
+        box.poweroff()
+    releases = tuple(map(known, VERSIONS, (first, one, two)))
+    return Recording(folder, before, write_log.read(log), releases, after)
 
 
-def cuts(recording: Recording, seed: int = 1) -> Iterator[tuple[str, Memory]]:
-    """(where, the disk): each flush, and between two of them some of the writes, and some without others.
+def copy(path: Path, to: Path) -> Path:
+    """With the holes of it."""
+    subprocess.run(["cp", "--sparse=always", path, to], check=True)
+    return to
 
-    It is one disk, which changes from one to the next; what the caller writes to it is undone.
+
+# -- the model ---------------------------------------------------------------------------------------------
+
+
+class Judge:
+    """Says what a boot of a replayed disk does; what is in a slot is looked at once for all states that share it."""
+
+    def __init__(self, whole: Replayed, known: tuple[Release, ...]) -> None:
+        self.disk = whole
+        self.known = known
+        self.seen: dict[object, machine.Held] = {}
+
+    def __call__(self, state: State) -> Boot:
+        self.disk.go(state)
+        table = gpt.read(self.disk)
+
+        def look(name: str) -> machine.Held:
+            extents = [
+                p for p in table if p.name in (f"{name.upper()}-boot", f"{name.upper()}-root")
+            ]
+            assert len(extents) == 2
+            at = (self.disk.key(p.first * SECTOR, p.sectors * SECTOR) for p in extents)
+            key = (name, *at)
+            if key not in self.seen:
+                self.seen[key] = machine.held(Slot.of(self.disk, table, name), self.known)
+            return self.seen[key]
+
+        return machine.boot(self.disk, self.known, look)
+
+
+@contextlib.contextmanager
+def replayed(recording: Recording, events: list[Event], path: Path) -> Iterator[Replayed]:
+    whole = Replayed(copy(recording.before, path), events)
+    try:
+        yield whole
+    finally:
+        whole.close()
+        path.unlink()
+
+
+def judged(
+    recording: Recording, events: list[Event], path: Path, window: tuple[int, int] | None = None
+) -> Iterator[tuple[State, Boot, str]]:
+    """Each state, what it boots, and what is wrong with that; window: only states of these events.
+
+    What boots is what was committed, or its next; what was committed before the last flush stays whole.
     """
-    chance = random.Random(seed)
-    left = Undoable(recording.before)
-    pending: list[tuple[int, bytes]] = []
-    for number, event in enumerate(recording.events):
-        if event is not None:
-            pending.append(event)
-            continue
-        choices = [pending[:kept] for kept in {0, len(pending), chance.randint(0, len(pending))}]
-        choices.append([event for event in pending if chance.random() < 0.5])
-        for chosen in choices:
-            for write in chosen:
-                left.write(*write)
-            yield f"event {number}, {len(chosen)} of {len(pending)}", left
-            left.undo()
-        for write in pending:
-            left.write(*write)
-        left.undone.clear()
-        pending = []
+    names = [one.name for one in recording.known]
+    first, last = window or (0, len(events))
+    floor = 0
+    with replayed(recording, events, path) as whole:
+        judge = Judge(whole, recording.known)
+        for state in write_log.states(events):
+            if not first <= state.at <= last:
+                continue
+            found = judge(state)
+            allowed = names[floor : floor + 2]
+            wrong = "" if {found.release, found.committed} <= set(allowed) else f"not in {allowed}"
+            if found.word not in ("committed", "trial"):
+                wrong = wrong or "nobody chose it"
+            if not state.kept and found.committed in names:
+                floor = names.index(found.committed)
+            yield state, found, wrong
 
 
-class Undoable(Memory):
-    """A disk in memory that can go back: it is too large to be copied for each state."""
-
-    def __init__(self, contents: bytes) -> None:
-        self.size = len(contents)
-        self.bytes = bytearray(contents)
-        self.undone: list[tuple[int, bytes]] = []
-
-    def write(self, offset: int, data: bytes | memoryview) -> None:
-        self.undone.append((offset, self.read(offset, len(data))))
-        super().write(offset, data)
-
-    def undo(self) -> None:
-        """Take back what was written since the last time."""
-        while self.undone:
-            super().write(*self.undone.pop())
+@pytest.fixture(scope="module")
+def verdicts(
+    recording: Recording, tmp_path_factory: pytest.TempPathFactory
+) -> list[tuple[State, Boot]]:
+    """Each state and what the model boots from it: a release, and the right one."""
+    path = tmp_path_factory.mktemp("power") / "disk"
+    found = []
+    for state, boot, wrong in judged(recording, recording.events, path):
+        assert not wrong, (state, boot, wrong)
+        found.append((state, boot))
+    return found
 
 
-def test_each_state_of_a_real_update_is_one_release_or_the_other(recording: Recording) -> None:
-    seen: Counter[tuple[str, str]] = Counter()
-    for where, contents in cuts(recording):
-        found = machine.boot(contents, recording.known)
-        assert found.release in ("old", "new"), (where, found)
-        seen[found.release, found.word] += 1
-    assert set(seen) == {("old", "committed"), ("new", "trial"), ("new", "committed")}, seen
+def test_each_state_of_real_updates_is_one_release_or_the_other(
+    verdicts: list[tuple[State, Boot]],
+) -> None:
+    seen = Counter((boot.release, boot.word) for _, boot in verdicts)
+    steps = {("0", "committed"), *itertools.product(("1", "2"), ("trial", "committed"))}
+    assert set(seen) == steps, seen
+    assert len(verdicts) > 300
 
 
-def test_some_of_them_booted(recording: Recording, tmp_path: Path) -> None:
-    """What the model says is what comes up; the states around the arming and the commit are among them."""
-    states = [machine.boot(contents, recording.known) for _, contents in cuts(recording)]
-    words = [(found.slot, found.word) for found in states]
-    turns = [i for i in range(1, len(words)) if words[i] != words[i - 1]]
-    chosen = {0, len(words) - 1, *turns, *(i - 1 for i in turns)}
-    spread = random.Random(2).sample(range(len(words)), len(words))
-    chosen = set(sorted(chosen)[:BOOTS]) | set(spread[: max(0, BOOTS - len(chosen))])
-    for index, (where, contents) in enumerate(cuts(recording)):
-        if index not in chosen:
-            continue
-        path = tmp_path / "disk"
-        path.write_bytes(contents.bytes)
-        said = console(path)
-        slot, word = words[index]
-        assert f"Snakeroot: slot {slot}, {word}" in said, (where, said)
-        assert "init: /perm is /dev/vda8" in said, (where, said)
+# -- the test of the test ----------------------------------------------------------------------------------
 
 
-def console(path: Path) -> str:
-    """The console of a boot, until init has mounted /perm, with the file system's journal played back."""
-    argv = [
-        *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-machine", "q35"),
-        *("-m", "512", "-smp", "2", "-nodefaults", "-no-user-config", "-display", "none"),
-        *("-no-reboot", "-drive", f"file={path},format=raw,if=virtio", "-serial", "stdio"),
+class Landmarks:
+    """Numbers of events of the first update that was finished: the last write to the root of slot b before its
+    header, the header, the arming, and the flush after that."""
+
+    def __init__(self, recording: Recording) -> None:
+        with Disk(str(recording.before)) as whole:
+            table = gpt.read(whole)
+        state = next(p for p in table if p.kind == bootstate.PARTITION_TYPE)
+        root, boot = (table.named(name) for name in ("B-root", "B-boot"))
+        place = (state.first + bootstate.STATE) * SECTOR
+        writes = [(n, *event) for n, event in enumerate(recording.events) if event]
+        self.armed = next(
+            n
+            for n, offset, data in writes
+            if offset == place and (found := bootstate.decode(data[:SECTOR])) and found.armed
+        )
+        begins = boot.first * SECTOR
+        self.header = max(n for n, at, _ in writes if at == begins and n < self.armed)
+        end = root.first + root.sectors
+        self.data = [
+            n for n, at, _ in writes if root.first <= at // SECTOR < end and n < self.header
+        ]
+        self.flushed = recording.events.index(None, self.armed)
+        self.begun = max(n for n, at, _ in writes if at == place and n < self.armed)
+
+
+def data_after_arming(events: list[Event], at: Landmarks) -> list[Event]:
+    """A write of the slot's is swapped with the arming, across the flushes between them."""
+    late = at.data[-1]
+    return [
+        *events[:late],
+        *events[late + 1 : at.flushed + 1],
+        events[late],
+        *events[at.flushed + 1 :],
     ]
-    said = ""
-    with subprocess.Popen(
-        ["timeout", str(BOOT), *argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout
-        for line in process.stdout:
-            said += line.decode(errors="replace")
-            if "init: /perm is" in said:
+
+
+def no_flush_before_arming(events: list[Event], at: Landmarks) -> list[Event]:
+    between = [event for event in events[at.data[-1] : at.armed] if event]
+    return [*events[: at.data[-1]], *between, *events[at.armed :]]
+
+
+def arming_before_the_data(events: list[Event], at: Landmarks) -> list[Event]:
+    """With the header, without which nothing would be booted: both before the second half of the root."""
+    middle = at.data[len(at.data) // 2]
+    early = [events[at.header], None, events[at.armed], None]
+    rest = [e for n, e in enumerate(events) if n >= middle and n not in (at.header, at.armed)]
+    return [*events[:middle], *early, *rest]
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [data_after_arming, no_flush_before_arming, arming_before_the_data],
+    ids=lambda mistake: mistake.__name__,
+)
+def test_an_updater_that_did_it_in_another_order_is_found(
+    recording: Recording,
+    tmp_path: Path,
+    mistake: Callable[[list[Event], Landmarks], list[Event]],
+) -> None:
+    at = Landmarks(recording)
+    events = mistake(recording.events, at)
+    states = judged(recording, events, tmp_path / "disk", (at.begun, at.flushed + 2))
+    assert "neither" in {boot.release for _, boot, wrong in states if wrong}
+
+
+# -- real boots --------------------------------------------------------------------------------------------
+
+
+def chosen(verdicts: Sequence[tuple[State, Boot]], number: int) -> list[tuple[State, Boot]]:
+    """Those around each change of what is booted, then others, half of them in the middle of much data."""
+    words = [(boot.release, boot.word) for _, boot in verdicts]
+    turns = [i for i in range(1, len(words)) if words[i] != words[i - 1]]
+    chance = random.Random(2)
+    busy = [i for i, (state, _) in enumerate(verdicts) if len(state.kept) > 8]
+    picked = list(dict.fromkeys([0, len(words) - 1, *(i - 1 for i in turns), *turns]))
+    chance.shuffle(picked)
+    picked = picked[: number // 2]
+    picked += chance.sample(busy, min(len(busy), number // 4))
+    others = chance.sample(range(len(words)), len(words))
+    picked = list(dict.fromkeys([*picked, *others]))[:number]
+    return [verdicts[i] for i in sorted(picked)]
+
+
+def both(
+    recording: Recording,
+    picked: Sequence[tuple[State, Boot]],
+    folder: Path,
+    action: Callable[[int, Path, Boot], None],
+) -> None:
+    """action(number, disk, what is to come up) for each state, two at a time, each on a disk of its own."""
+
+    def work(which: int) -> None:
+        with replayed(recording, recording.events, folder / f"disk{which}") as whole:
+            for number in range(which, len(picked), 2):
+                state, boot = picked[number]
+                whole.go(state)
+                action(number, whole.path, boot)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(work, which) for which in range(2)]:
+            done.result()
+
+
+def test_forty_of_them_booted(
+    recording: Recording, verdicts: list[tuple[State, Boot]], tmp_path: Path
+) -> None:
+    """What the model says is what comes up, and says so: GRUB, and the release that runs then."""
+
+    def look(number: int, path: Path, boot: Boot) -> None:
+        said = console(path, uefi=number % UEFI == UEFI - 1)
+        assert f"Snakeroot: slot {boot.slot}, {boot.word}" in said, (boot, said)
+        assert "init: /perm is /dev/vda8" in said, (boot, said)
+        answer = re.search(ANSWER, said)
+        assert answer and answer.groups() == (boot.slot, boot.release), (boot, said)
+
+    both(recording, chosen(verdicts, BOOTS), tmp_path, look)
+
+
+#: What `update show --json` begins with.
+ANSWER = re.compile(r'"slot": "(\w*)",\s+"version": "([^"]*)",\s+"state": "\w+"')
+
+
+def console(path: Path, *, uefi: bool) -> str:
+    """The console of a boot, until init has mounted /perm, with the file system's journal played back, and the
+    shell has said what runs.  The disk stays as it is."""
+    argv = [
+        *("timeout", str(BOOT), "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max"),
+        *("-machine", "q35", "-m", "512", "-smp", "2", "-nodefaults", "-no-user-config"),
+        *("-display", "none", "-no-reboot", "-serial", "stdio"),
+        *("-drive", f"file={path},format=raw,if=virtio,snapshot=on"),
+    ]
+    if uefi:
+        argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE}"]
+    said, asked = "", False
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout
+        while data := os.read(process.stdout.fileno(), 1 << 16):
+            said += data.decode(errors="replace").replace("\r", "")
+            if not asked and "init: /perm is" in said:
+                asked = True
+                process.stdin.write(b"update show --json\n")
+                process.stdin.flush()
+            if ANSWER.search(said):
                 break
         process.terminate()
     return said

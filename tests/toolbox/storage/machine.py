@@ -7,6 +7,7 @@ test can ask: is what was booted, to the last byte of its root, a release, and w
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -87,34 +88,67 @@ def installed(first: Release, second: Release | None = None, state: State | None
     return bytes(disk.bytes)
 
 
+class Held(NamedTuple):
+    """What is in a slot.  contents: as a boot loader sees it    release: its name, or "neither" """
+
+    contents: bootstate.Contents | None
+    release: str
+
+
+def held(one: Slot, known: tuple[Release, ...]) -> Held:
+    """Look at every byte of a slot, but for what follows a damaged beginning."""
+    for release in known:
+        begins = one.boot.read(0, slot.BLOCK) == release.boot[: slot.BLOCK]
+        if begins and one.boot.read(0, len(release.boot)) == release.boot:
+            if one.root.read(0, len(release.root)) == release.root:
+                return Held(bootstate.Contents(slot.check_header(one.boot).number), release.name)
+    return Held(slot.inspect(one.boot), "neither")
+
+
 class Boot(NamedTuple):
-    """slot, word: as the kernel's command line says    release: its name, or why it is none"""
+    """slot, word: as the kernel's command line says    release: its name, or why it is none
+    committed: the release in the slot that is booted when a trial is left
+    """
 
     slot: str
     word: str
     release: str
     failed: list[str]
+    committed: str = ""
 
 
-def boot(disk: Memory, known: tuple[Release, ...] = (OLD, NEW)) -> Boot:
-    """Boot the disk: GRUB's choice and what it writes, then what early boot finds."""
+def boot(
+    disk: BlockDevice,
+    known: tuple[Release, ...] = (OLD, NEW),
+    look: Callable[[str], Held] | None = None,
+) -> Boot:
+    """Boot the disk: GRUB's choice and what it writes, then what early boot finds.
+
+    look: says what is in a slot, for a disk too large to be read each time
+    """
     layout = gpt.read(disk)
     partition = bootstate.find(disk, layout)
     assert partition
     state, spare = (partition.read(at * SECTOR, SECTOR) for at in (STATE, SPARE))
     slots = {name: Slot.of(disk, layout, name) for name in bootstate.SLOTS}
-    areas = {name: one.boot.read(0, one.boot.size) for name, one in slots.items()}
-    choice = bootstate.choose(state, spare, {n: inspected(area) for n, area in areas.items()})
+    found = {name: look(name) if look else _held(one, known) for name, one in slots.items()}
+    choice = bootstate.choose(state, spare, {name: one.contents for name, one in found.items()})
     if choice.state != state:
         partition.write(STATE * SECTOR, choice.state)
     if not choice.slot:
         return Boot("", "", "nothing boots", choice.failed)
-    name = "neither"
-    for one in known:
-        whole = areas[choice.slot].startswith(one.boot)
-        if whole and slots[choice.slot].root.read(0, len(one.root)) == one.root:
-            name = one.name
-    return Boot(choice.slot, choice.word, name, choice.failed)
+    left = bootstate.effective(choice.state, spare)
+    committed = found[left.slot].release if left else ""
+    return Boot(choice.slot, choice.word, found[choice.slot].release, choice.failed, committed)
+
+
+def _held(one: Slot, known: tuple[Release, ...]) -> Held:
+    """As `held`, for many states of a small disk."""
+    area = one.boot.read(0, one.boot.size)
+    for release in known:
+        if area.startswith(release.boot) and one.root.read(0, len(release.root)) == release.root:
+            return Held(inspected(area), release.name)
+    return Held(inspected(area), "neither")
 
 
 @cache
