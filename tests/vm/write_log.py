@@ -63,7 +63,7 @@ class State(NamedTuple):
 
 
 def states(events: Sequence[Event], seed: int = 1) -> Iterator[State]:
-    """At each flush: with nothing, all, the first some and any of what was pending, one of them torn; of much, more."""
+    """At each flush: with nothing, all, the first some, any and all but one of what was pending, one torn; of much, more."""
     chance = random.Random(seed)
     pending: list[int] = []
     for number, event in enumerate([*events, None]):
@@ -80,6 +80,8 @@ def states(events: Sequence[Event], seed: int = 1) -> Iterator[State]:
             yield State(number, tuple(kept))
             yield State(number, tuple(kept), sectors[first : last + 1])
             yield State(number, tuple(one for one in pending if chance.random() < 0.5))
+            lost = chance.choice(pending)
+            yield State(number, tuple(one for one in pending if one != lost))
         if pending:
             yield State(number, tuple(pending))
         pending = []

@@ -98,10 +98,12 @@ class Held(NamedTuple):
 def held(one: Slot, known: tuple[Release, ...]) -> Held:
     """Look at every byte of a slot, but for what follows a damaged beginning."""
     for release in known:
-        begins = one.boot.read(0, slot.BLOCK) == release.boot[: slot.BLOCK]
-        if begins and one.boot.read(0, len(release.boot)) == release.boot:
-            if one.root.read(0, len(release.root)) == release.root:
-                return Held(bootstate.Contents(slot.check_header(one.boot).number), release.name)
+        if (
+            one.boot.read(0, slot.BLOCK) == release.boot[: slot.BLOCK]
+            and one.boot.read(0, len(release.boot)) == release.boot
+            and one.root.read(0, len(release.root)) == release.root
+        ):
+            return Held(bootstate.Contents(slot.check_header(one.boot).number), release.name)
     return Held(slot.inspect(one.boot), "neither")
 
 
