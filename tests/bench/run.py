@@ -1,12 +1,13 @@
 """Benchmarks, in one run, as ratios.  Never a test: a slow machine fails nothing.
 
-    ./dev bench [start] [size] [memory] [boot] [cold] [--json FILE]
+    ./dev bench [start] [size] [memory] [boot] [cold] [update] [--json FILE]
 
 start   whole processes, started in turn with their rivals: milliseconds, page faults, instructions
 memory  private memory of idle processes; servers from exec to their first answer
 size    the program, a squashfs with it alone, the files that boot
 boot    from the kernel's "Run /init" to the lease, HTTP, the SSH banner; memory of the booted box
 cold    the first start from a squashfs that was mounted just now
+update  an update of a running box, a slot's parts, boots from a disk
 
 Each part's module says what its columns are.  `x NAME`: the row's value over NAME's.
 """
@@ -25,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:1] = [str(ROOT), str(ROOT / "packaging")]  # this folder's modules are tests.bench's
 
-PARTS = ("start", "memory", "size", "boot", "cold")
+PARTS = ("start", "memory", "size", "boot", "cold", "update")
 
 
 def main(argv: list[str]) -> int:
