@@ -374,7 +374,7 @@ def test_forty_of_them_booted(
         asked = number % ASKED == 0
         said = console(path, asked=asked, uefi=number % UEFI == UEFI - 1)
         assert f"Snakeroot: slot {boot.slot}, {boot.word}" in said, (boot, said)
-        assert "init: /perm is /dev/vda8" in said, (boot, said)
+        assert MOUNTED in said, (boot, said)
         if asked:
             answer = ANSWER.search(said)
             assert answer and answer.groups() == (boot.slot, boot.release), (boot, said)
@@ -382,7 +382,8 @@ def test_forty_of_them_booted(
     both(recording, chosen(verdicts, BOOTS), tmp_path, look)
 
 
-#: What `update show --json` begins with.
+#: What init says of /perm, and what `update show --json` begins with.
+MOUNTED = "init: /perm is /dev/vda8"
 ANSWER = re.compile(r'"slot": "(\w*)",\s+"version": "([^"]*)",\s+"state": "\w+"')
 
 
@@ -406,7 +407,7 @@ def console(path: Path, *, asked: bool, uefi: bool) -> str:
         assert process.stdin and process.stdout
         while data := os.read(process.stdout.fileno(), 1 << 16):
             said += data.decode(errors="replace").replace("\r", "")
-            if not there and "init: /perm is" in said:
+            if not there and MOUNTED in said:
                 there = True
                 process.stdin.write(b"update show --json\n")
                 process.stdin.flush()
