@@ -31,7 +31,7 @@ HOLD = "/perm/snakeroot/hold"
 #: Seconds: all has to be well for so long; in this time; between two looks at the services.
 AFTER, WITHIN, PACE = 3.0, 60.0, 0.5
 
-#: Seconds after the start until a release is looked for, at least.
+#: Seconds after the start until a release is looked for, at least; less for who looks more often.
 FIRST_POLL = 60.0
 
 
@@ -49,7 +49,7 @@ def run(opt: Values) -> int:
     if not poll or (box := work.own_or_none()) is None or not box.url:
         while True:
             time.sleep(86400)
-    time.sleep(FIRST_POLL + random.random() * min(poll, 600.0))
+    time.sleep(min(FIRST_POLL, poll) + random.random() * min(poll, 600.0))
     while True:
         look(window)
         time.sleep(poll * (0.5 + random.random()))  # a thousand boxes don't ask at once

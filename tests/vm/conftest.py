@@ -25,6 +25,10 @@ from snakeroot import config, image, new, qemu, remote
 BOOT = 90.0
 
 
+#: On a busy host the emulated timer may not tick while the kernel looks whether it does, and the kernel panics.
+PATIENT = '\n[kernel]\narguments = ["no_timer_check"]\n'
+
+
 class Result(NamedTuple):
     status: int
     out: str
@@ -138,6 +142,13 @@ def namespace() -> Iterator[str]:
 _numbers = itertools.count()
 
 
+def create(folder: Path) -> None:
+    """A new instance, for a busy host."""
+    new.create(folder)
+    with (folder / "snakeroot.toml").open("a") as settings:
+        settings.write(PATIENT)
+
+
 @pytest.fixture(scope="session")
 def make_box(
     tmp_path_factory: pytest.TempPathFactory,
@@ -149,7 +160,7 @@ def make_box(
         edit: Callable[[Path], None] | None = None, extra: list[str] | None = None
     ) -> Iterator[Box]:
         folder = tmp_path_factory.mktemp("vm") / "hello"
-        new.create(folder)
+        create(folder)
         if edit:
             edit(folder)
         with namespace() as netns:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from snakeroot import config, disk, image, keys, new, release, releasing
+from snakeroot import config, disk, image, keys, release, releasing
 from snakeroot.image import Image
 
+from tests.vm.conftest import create
 from tests.vm.test_disk import DiskBox, booted
 from tests.vm.test_update import shown
 from toolbox.release.manifest import file_name
@@ -67,13 +68,16 @@ class Maker:
 
     def argued(self, version: str, *words: str) -> Path:
         """One with these words for its kernel."""
-        return self.make(version, dataclasses.replace(self.built, arguments=("panic=1", *words)))
+        return self.make(
+            version,
+            dataclasses.replace(self.built, arguments=(*self.built.arguments, "panic=1", *words)),
+        )
 
 
 @pytest.fixture(scope="module")
 def maker(tmp_path_factory: pytest.TempPathFactory) -> Maker:
     folder = tmp_path_factory.mktemp("bad") / "hello"
-    new.create(folder)
+    create(folder)
     (folder / "hello" / "hello.py").write_text(PROGRAM)
     settings = folder / "snakeroot.toml"
     text = settings.read_text().replace("[services.hello]", '[services.hello]\nuser = "root"')
@@ -170,7 +174,9 @@ def test_an_initramfs_that_was_cut_off_is_left(maker: Maker, box: DiskBox, tmp_p
     initramfs = tmp_path / "initramfs"
     whole = maker.built.initramfs.read_bytes()
     initramfs.write_bytes(whole[: len(whole) * 3 // 4])
-    built = dataclasses.replace(maker.built, initramfs=initramfs, arguments=("panic=1",))
+    built = dataclasses.replace(
+        maker.built, initramfs=initramfs, arguments=(*maker.built.arguments, "panic=1")
+    )
     found = left(box, maker.make("2.1", built), "2.1")
     assert found["last"]["reason"] == (
         "its kernel panicked: first stage: the initramfs is incomplete:"

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from snakeroot import cli, config, disk, first_stage, image, kernel, new, rootfs
+from snakeroot import cli, config, disk, first_stage, image, kernel, rootfs
 from snakeroot.host import BuildError
 
 from tests.packaging.boot.machine import root
-from tests.vm.conftest import BOOT, Box, namespace
+from tests.vm.conftest import BOOT, Box, create, namespace
 from toolbox.storage import gpt, slot
 from toolbox.storage.device import SECTOR, Disk
 
@@ -90,7 +90,7 @@ def booted(folder: Path, path: Path, *words: Any, **options: Any) -> Iterator[Di
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, disk.Disk]:
     folder = tmp_path_factory.mktemp("disk") / "hello"
-    new.create(folder)
+    create(folder)
     instance = config.load(folder)
     release = disk.release(image.build(instance), 1)
     return folder, disk.make(release, disk.layout(instance.settings.disk))
@@ -176,7 +176,7 @@ def test_another_release_on_trial_and_committed(
     os.truncate(path, 3 << 30)
     (config.load(folder).output / "known_hosts").unlink(missing_ok=True)
     built = image.build(config.load(folder))
-    second = disk.release(dataclasses.replace(built, arguments=("release=2",)), 2)
+    second = disk.release(dataclasses.replace(built, arguments=(*built.arguments, "release=2")), 2)
 
     with booted(folder, path, reboots=True) as box:
         box.ready()

@@ -26,13 +26,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from snakeroot import config, disk, image, keys, new, release, releasing
+from snakeroot import config, disk, image, keys, release, releasing
 from snakeroot.image import Image
 
 from tests.toolbox.storage import machine
 from tests.toolbox.storage.machine import Boot, Release
 from tests.vm import write_log
-from tests.vm.conftest import BOOT
+from tests.vm.conftest import BOOT, create
 from tests.vm.test_disk import FIRMWARE, DiskBox, booted
 from tests.vm.test_update import shown
 from tests.vm.write_log import Event, Replayed, State
@@ -46,9 +46,6 @@ BOOTS, UEFI = 40, 7
 
 #: MiB of the slots' partitions: the root of the template and what the releases add to it.
 SIZES = "[disk]\nboot = 24\nroot = 32\nperm = 16\n"
-
-#: On a busy host the emulated timer may not tick while the kernel looks whether it does, and the kernel panics.
-PATIENT = '\n[kernel]\narguments = ["no_timer_check"]\n'
 
 #: Each how many-th of the boots is asked by its console which release runs.
 ASKED = 4
@@ -124,9 +121,9 @@ def press_reset(path: Path) -> None:
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """A box is booted, grows its /perm, takes two releases, one of them in two parts, and is switched off."""
     folder = tmp_path_factory.mktemp("power") / "hello"
-    new.create(folder)
+    create(folder)
     settings = folder / "snakeroot.toml"
-    settings.write_text(settings.read_text().replace("[disk]\n", SIZES) + PATIENT)
+    settings.write_text(settings.read_text().replace("[disk]\n", SIZES))
     instance = config.load(folder)
     built = image.build(instance)
     first = releasing.labelled(instance, built)

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from snakeroot import config, disk, image, keys, new, release, releasing
+from snakeroot import config, disk, image, keys, release, releasing
 
+from tests.vm.conftest import create
 from tests.vm.test_disk import DiskBox, booted
 from toolbox.release.manifest import file_name
 
@@ -65,7 +66,7 @@ def part_sent(said: str) -> float:
 def folder(tmp_path: Path) -> Path:
     """An instance, and the image of its disk."""
     folder = tmp_path / "hello"
-    new.create(folder)
+    create(folder)
     instance = config.load(folder)
     made = releasing.labelled(instance, image.build(instance))
     path = tmp_path / "disk.img"
