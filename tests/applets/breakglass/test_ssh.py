@@ -233,15 +233,16 @@ def test_a_terminal_with_job_control(server: Server) -> None:
     wait_until(lambda: _size(terminal) == b"30 90")
     terminal.type(b"sleep 1000\n")
     terminal.expect(rb"sleep 1000\r\n")
-    wait_until(lambda: _children("sleep 1000"))
+    wait_until(lambda: _in_front("sleep 1000"))
     terminal.type(b"\x1a")
     terminal.expect(rb"(Stopped|Suspended)[^>]*READY>$")
     terminal.type(b"fg\n")
     terminal.expect(rb"sleep 1000\r\n")
+    wait_until(lambda: _in_front("sleep 1000"))  # its name is shown before it has the terminal
     terminal.type(b"\x03")
     terminal.expect(rb"READY>$")
     terminal.type(b"echo status $?\n")
-    terminal.expect(rb"status 130")
+    terminal.expect(rb"status 130\r\nREADY>$")
     terminal.type(b"cat\n")
     terminal.type(b"line\n\x04")
     terminal.expect(rb"line\r\nline\r\nREADY>$")
@@ -257,6 +258,13 @@ def _size(terminal: Terminal) -> bytes:
 
 def _children(command: str) -> bool:
     return subprocess.run(["pgrep", "-f", f"^{command}$"], capture_output=True).returncode == 0
+
+
+def _in_front(command: str) -> bool:
+    """Whether it runs, and is what a terminal's keys are for ("+")."""
+    listed = subprocess.run(["ps", "-eo", "stat=,args="], capture_output=True, text=True).stdout
+    rows = (line.split(maxsplit=1) for line in listed.splitlines())
+    return any(row[1:] == [command] and "+" in row[0] and "T" not in row[0] for row in rows)
 
 
 def test_a_terminal_for_one_command(server: Server) -> None:
