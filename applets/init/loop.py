@@ -110,6 +110,9 @@ class Loop:
         """Wait for the next event (at most `longest` seconds) and deal with it."""
         for key, events in self.selector.select(self._wait(longest)):
             watch: Watch = key.data
+            now_there = self.selector.get_map().get(key.fd)
+            if now_there is None or now_there.data is not watch:
+                continue  # closed by a callback of this turn; the number may be another's already
             try:
                 watch.callback(events)
                 watch.failures = 0

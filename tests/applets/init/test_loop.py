@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -81,3 +82,29 @@ def test_a_failing_report_ends_nothing(readable: int) -> None:
 def test_it_runs_until_it_is_stopped(turned: Turned) -> None:
     turned.loop.at(turned.now, lambda: turned.loop.stop(3))
     assert turned.loop.run() == 3
+
+
+def test_an_event_of_a_descriptor_that_is_another_by_now() -> None:
+    """One callback closes the other's descriptor and opens one that gets its number: that one's bytes are its own."""
+    loop = Loop(time.monotonic, lambda what, error: None)
+    pairs = [os.pipe(), os.pipe()]
+    fresh: list[int] = []
+    called: list[int] = []
+
+    def ready(mine: int) -> None:
+        called.append(mine)
+        other = next(reader for reader, _ in pairs if reader != mine)
+        if not fresh:
+            loop.unwatch(other)
+            os.close(other)
+            fresh.extend(os.pipe())
+            assert fresh[0] == other, "the lowest free number"
+            loop.watch(fresh[0], loop.READ, lambda events: None)
+
+    for reader, writer in pairs:
+        os.write(writer, b"x")
+        loop.watch(reader, loop.READ, lambda events, reader=reader: ready(reader))
+    loop.turn(1.0)
+    assert len(called) == 1
+    for fd in {*fresh, *(fd for pair in pairs for fd in pair)}:
+        os.close(fd)
