@@ -32,6 +32,10 @@ NOW = "315532800"
 
 #: mke2fs.conf(5): what the host has there does not count.  The largest journal that such a small file system
 #: can have: it grows to the size of the disk, and its journal does not.
+#:
+#: No metadata_csum: its sums cover 1 KiB of superblock and 4 KiB of a journal's commit block, and a power failure
+#: may leave the first of their sectors new and the last old.  Linux before 6.12 then refuses to mount.  uninit_bg
+#: sums each group's descriptor, which is within a sector, and spares the growth zeroing all tables of inodes.
 EXT4 = """\
 [defaults]
 base_features = sparse_super,large_file,filetype,resize_inode,dir_index,ext_attr
@@ -41,7 +45,7 @@ inode_size = 256
 inode_ratio = 16384
 [fs_types]
 ext4 = {
-features = has_journal,extent,huge_file,flex_bg,metadata_csum,64bit,dir_nlink,extra_isize
+features = has_journal,extent,huge_file,flex_bg,uninit_bg,64bit,dir_nlink,extra_isize
 }
 perm = {
 }
