@@ -48,13 +48,10 @@ class Editor:
         )
 
     def line(self, text: str) -> str:
-        """Prompt for a line, with its newline; "" at Ctrl-D; raises Interrupt at Ctrl-C."""
-        *above, last = text.split("\n")
-        if above:
-            os.write(2, os.fsencode("\n".join(above) + "\n"))
+        """Prompt for a line, with its newline; "" at Ctrl-D; raises Interrupt at Ctrl-C.  text: one line."""
         try:
             got = self._session.prompt(
-                ANSI(last), vi_mode="vi" in self._shell.flags, handle_sigint=False
+                ANSI(text), vi_mode="vi" in self._shell.flags, handle_sigint=False
             )
         except KeyboardInterrupt:
             raise Interrupt from None

@@ -60,7 +60,10 @@ class Typed:
 
     def __init__(self, shell: State) -> None:
         self._shell = shell
-        self._editor: Editor | None = _editor(shell)
+        self._editor: Editor | None = None
+        self._plainly = (shell.get("TERM") or "dumb") in ("dumb", "unknown") or not (
+            os.isatty(0) and os.isatty(2)
+        )
 
     def line(self, continued: bool) -> str:
         """Prompt for a line; "" at Ctrl-D.  Raises Interrupt at Ctrl-C."""
@@ -69,36 +72,67 @@ class Typed:
             shell.jobs.report(shell)
         if shell.traps.pending:
             shell.traps.run(shell)
-        text = prompt(shell, "PS2" if continued else "PS1")
-        if self._editor is not None:
-            return self._editor.line(text)
-        return self._plain(text)
+        *above, text = prompt(shell, "PS2" if continued else "PS1").split("\n")
+        for line in above:
+            self._show(line + "\n")
+        if self._editor is None and not self._plainly:
+            self._await_key(text)
+            self._editor = _editor(shell)
+            self._plainly = self._editor is None
+        return self._plain(text) if self._editor is None else self._editor.line(text)
 
     def _plain(self, text: str) -> str:
         """Without line editing: the terminal's own line discipline serves."""
-        shell = self._shell
+        self._show(text)
         try:
-            os.write(2, os.fsencode(text))
+            self._sleep()
+            return os.fsdecode(read_line(0))
         except OSError:
-            pass  # nobody sees the prompt, but commands may come all the same
+            return ""  # the terminal is gone
+        finally:
+            self._shell.interruptible = False
+
+    def _await_key(self, text: str) -> None:
+        """The prompt, until somebody types: a console that nobody uses needs no line editor in its memory."""
+        import termios
+
+        try:
+            former = termios.tcgetattr(0)
+            mode = termios.tcgetattr(0)
+            # One key is enough, and the editor will show it.
+            mode[3] &= ~(termios.ICANON | termios.ECHO)
+            termios.tcsetattr(0, termios.TCSANOW, mode)
+            try:
+                self._show(text)
+                self._sleep()
+            finally:
+                self._shell.interruptible = False
+                termios.tcsetattr(0, termios.TCSANOW, former)
+        except (OSError, termios.error):
+            pass  # the terminal is gone: the next one to read it finds out
+        else:
+            self._show("\r\x1b[J")  # the editor shows it again
+
+    def _sleep(self) -> None:
+        """Until there is something to read.  Raises Interrupt at Ctrl-C."""
+        shell = self._shell
         try:
             shell.may_block()
             shell.wait_readable(0)
-            return os.fsdecode(read_line(0))
         except Interrupt:
             shell.complain_plain("")
             shell.traps.forget_interrupt()
             raise
+
+    def _show(self, text: str) -> None:
+        try:
+            os.write(2, os.fsencode(text))
         except OSError:
-            return ""  # the terminal is gone
-        finally:
-            shell.interruptible = False
+            pass  # nobody sees it, but commands may come all the same
 
 
 def _editor(shell: State) -> Editor | None:
-    """Line editing, when the terminal can do it."""
-    if (shell.get("TERM") or "dumb") in ("dumb", "unknown") or not (os.isatty(0) and os.isatty(2)):
-        return None
+    """The line editor; None when it cannot be had."""
     try:
         from applets.sh.editing import Editor
 

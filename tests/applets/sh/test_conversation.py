@@ -208,3 +208,30 @@ def test_a_terminal_that_is_not_ours_means_no_job_control_and_one_line(
     assert seen.count(b"job control turned off") == 1
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 4
     os.close(master)
+
+
+def test_the_line_editor_comes_with_the_first_key(start: Callable[..., Terminal]) -> None:
+    """Until then a console has none in its memory; what is typed is shown once, and Ctrl-C only asks again."""
+    terminal = start(TERM="xterm", PS1="one\nP> ")
+    for _ in range(2):
+        assert EDITING not in terminal.expect(b"one\r\nP> ")
+        terminal.type(b"\x03")
+    assert EDITING not in terminal.expect(b"one\r\nP> ")
+    terminal.type(b"e")
+    terminal.expect(EDITING)
+    terminal.type(b"cho got$?\r")
+    assert b"got$?" in terminal.expect(b"got130")
+    terminal.expect(EDITING)
+    terminal.type(b"\x04")
+    assert terminal.status() == 0
+
+
+def test_the_end_of_the_input_as_the_first_key(start: Callable[..., Terminal]) -> None:
+    terminal = start(TERM="xterm")
+    terminal.expect(b"P> ")
+    terminal.type(b"\x04")
+    assert terminal.status() == 0
+
+
+#: What the line editor begins with: the terminal shall bracket what is pasted.
+EDITING = b"\x1b[?2004h"
