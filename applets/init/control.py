@@ -363,7 +363,7 @@ def _power(client: Client, asked: dict[str, Any]) -> None:
     action, after = asked.get("action"), asked.get("after", 0)
     if action not in ("reboot", "poweroff", "halt"):
         raise Refused('"action" is reboot, poweroff or halt')
-    if not _is_number(after) or after > LONGEST_DELAY:
+    if not (_is_number(after) or isinstance(after, float)) or not 0 <= after <= LONGEST_DELAY:
         raise Refused(f'"after" is a number of seconds up to {LONGEST_DELAY}')
     client.send({"ok": True})
     loop, leave = client.server.loop, client.server.box.leave

@@ -160,4 +160,4 @@ def _restart(opt: Values) -> None:
     stdout().flush()
     if not opt.no_reboot:
         # After a moment: whoever brought the release is to hear of it.
-        control.request("power", action="reboot", after=1)
+        control.request("power", action="reboot", after=0.3)

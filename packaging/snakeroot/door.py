@@ -18,8 +18,8 @@ from snakeroot import remote
 from snakeroot.config import Instance
 from snakeroot.host import BuildError
 
-#: Seconds for the box to install; for a look at it.
-INSTALL, LOOK = 900.0, 15.0
+#: Seconds for the box to install; for a look at it: how long, and how short.
+INSTALL, LOOK, GLANCE = 900.0, 15.0, 1.0
 
 #: The longest answer that is read, in bytes.
 LONGEST = 1 << 20
@@ -39,8 +39,8 @@ class Door(Protocol):
     def ask(self, verb: str, operand: str, file: IO[bytes] | None = None) -> str:
         """What the box answers to `update VERB OPERAND` with that file as its input.  BuildError when it does not."""
 
-    def show(self) -> dict[str, Any]:
-        """What runs; empty while the box does not answer."""
+    def show(self, seconds: float = LOOK) -> dict[str, Any]:
+        """What runs; empty when the box does not answer within that time."""
 
 
 class SSH:
@@ -66,13 +66,13 @@ class SSH:
             raise Refused(said, unknown=f"unknown command '{verb}'" in done.stderr)
         return done.stdout
 
-    def show(self) -> dict[str, Any]:
+    def show(self, seconds: float = LOOK) -> dict[str, Any]:
         try:
             done = subprocess.run(
                 remote.ssh(self.instance, ["update", "show", "--json"]),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                timeout=LOOK,
+                timeout=seconds,
                 check=False,
             )
         except subprocess.TimeoutExpired:
@@ -122,9 +122,9 @@ class HTTP:
             raise Refused(said, unknown=status in (404, 405))
         return said + "\n"
 
-    def show(self) -> dict[str, Any]:
+    def show(self, seconds: float = LOOK) -> dict[str, Any]:
         try:
-            status, said = self._request("GET", "/update", LOOK)
+            status, said = self._request("GET", "/update", seconds)
         except (OSError, HTTPException):
             return {}
         return _fields(said) if status == 200 else {}

@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from snakeroot import config, release, releasing, remote
 from snakeroot.config import Instance
-from snakeroot.door import HTTP, SSH, Door, Refused
+from snakeroot.door import GLANCE, HTTP, LOOK, SSH, Door, Refused
 from snakeroot.host import BuildError, step
 from snakeroot.new import TOKEN
 from toolbox.release import ReleaseError, partial
@@ -164,8 +164,12 @@ def _healthy(
     """Wait until the version is committed.  former: how the last try before this one had ended."""
     until = clock() + HEALTHY
     found: dict[str, Any] = {}
+    # A connection that is begun while a box restarts may wait long for its next try: a new one is faster.  But
+    # a slow box is to have its time, too.
+    patience = GLANCE
     while clock() < until:
-        found = door.show()
+        found = door.show(patience)
+        patience = GLANCE if found else min(LOOK, patience * 1.1)
         last = found.get("last") or {}
         if last == former:
             last = {}

@@ -35,8 +35,16 @@ class Result(NamedTuple):
     err: str
 
 
+#: Seconds for an answer of a box that boots, at first, and of one that runs.  QEMU takes a connection to a box whose
+#: network is not up, and tries it again after 1, 3, 6, 12... seconds; a new connection is tried at once.
+IMPATIENT, PATIENT = 0.5, 20.0
+
+
 class Box:
     """One virtual machine.  `ssh`, `curl` and `console` reach it."""
+
+    #: Seconds: how long an answer is waited for.
+    patience = IMPATIENT
 
     def __init__(self, folder: Path, netns: str, extra: list[str] | None = None) -> None:
         self.instance = config.load(folder)
@@ -94,8 +102,13 @@ class Box:
     def curl(self, path: str, *options: str, port: int = 8080, login: bool = True) -> Result:
         """The body as `out`, the HTTP status as `err`."""
         user = ["-u", f"box:{self.password}"] if login else []
-        words = ["curl", "-s", "-m", "20", "-w", "%{stderr}%{http_code}", *user, *options]
-        return self.run([*words, f"http://127.0.0.1:{port}{path}"])
+        words = ["curl", "-s", "-m", f"{self.patience:.1f}", "-w", "%{stderr}%{http_code}"]
+        answer = self.run([*words, *user, *options, f"http://127.0.0.1:{port}{path}"])
+        if answer.err != "000":
+            self.patience = PATIENT
+        else:
+            self.patience = IMPATIENT if self.patience == PATIENT else self.patience * 1.1
+        return answer
 
     def services(self) -> dict[str, dict[str, Any]]:
         """The services by the page's JSON; empty while it does not answer."""

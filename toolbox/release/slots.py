@@ -10,6 +10,7 @@ torn is none; nothing but the size of a download depends on it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import struct
 
@@ -35,6 +36,9 @@ LONGEST_LABEL = signed.LONGEST + MOST_CHUNKS * ENTRY
 #: What is collected before it is written, in bytes.
 BUFFER = 1 << 18
 
+#: What is read at once of what is read in its order, in bytes; a whole number of sectors.
+AHEAD = 1 << 20
+
 
 def reader(devices: Mapping[str, BlockDevice]) -> Reader:
     """Reads parts (name -> device) at any offset; what lies beyond a device's end is missing."""
@@ -46,6 +50,32 @@ def reader(devices: Mapping[str, BlockDevice]) -> Reader:
         if start >= stop:
             return b""
         return device.read(start, stop - start)[offset - start : offset - start + length]
+
+    return read
+
+
+def read_ahead(devices: Mapping[str, BlockDevice]) -> Reader:
+    """A reader that reads much at once where one read begins at the end of the one before.
+
+    What is written meanwhile may be missed: for readers who check what they get, as chunks are.
+    """
+    exactly = reader(devices)
+    held, begins, data, expected = "", 0, b"", 0
+
+    def read(part: str, offset: int, length: int) -> bytes:
+        nonlocal held, begins, data, expected
+        end = offset + length
+        if part != held or not begins <= offset <= end <= begins + len(data):
+            data = b""
+            if part == held and offset == expected:
+                # A sector that cannot be read is the trouble only of who wants it.
+                with contextlib.suppress(OSError):
+                    begins, data = offset, exactly(part, offset, max(length, AHEAD))
+            held, expected = part, end
+            if not data:
+                return exactly(part, offset, length)
+        expected = end
+        return data[offset - begins : end - begins]
 
     return read
 
@@ -103,7 +133,8 @@ class SlotWriter:
         """Write the whole sectors of what was collected, and keep the rest."""
         size = len(self._data) // SECTOR * SECTOR
         if size:
-            self._devices[self._part].write(self._start, bytes(self._data[:size]))
+            with memoryview(self._data) as whole, whole[:size] as sectors:
+                self._devices[self._part].write(self._start, sectors)
             del self._data[:size]
             self._start += size
             self.written += size
@@ -163,4 +194,4 @@ def have(
         index = release.parse_index(data[len(release.head) :])
     except (OSError, ReleaseError):
         return None
-    return Have(index, reader(devices), target=target)
+    return Have(index, read_ahead(devices), target=target)

@@ -100,15 +100,16 @@ class Disk(BlockDevice):
 
     def read(self, offset: int, length: int) -> bytes:
         self.check(offset, length, errno.EIO)
-        data = bytearray()
+        pieces, left = [], length
         with memoryview(self._buffer) as view:
-            while len(data) < length:
-                with view[: min(PIECE, length - len(data))] as piece:
-                    done = os.preadv(self.fd, [piece], offset + len(data))
+            while left:
+                with view[: min(PIECE, left)] as piece:
+                    done = os.preadv(self.fd, [piece], offset + length - left)
                     if done == 0:
                         raise OSError(errno.EIO, os.strerror(errno.EIO), self.path)
-                    data += piece[:done]
-        return bytes(data)
+                    pieces.append(bytes(piece[:done]))
+                    left -= done
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
         self.check(offset, len(data), errno.ENOSPC)

@@ -174,7 +174,7 @@ class Updates:
         work = self._installation()
         devices = {"boot": work.boot, "root": work.root}
         fetched = Fetch(
-            source, release, release.load_index(source), self._at_hand(), slots.reader(devices)
+            source, release, release.load_index(source), self._at_hand(), slots.read_ahead(devices)
         )
         return partial.joined([begin, *fetched.missing()])
 
@@ -216,7 +216,7 @@ class Updates:
             have = self._at_hand()
             work.begin(boot, root)
             devices = {"boot": work.boot, "root": work.root}
-            fetched = Fetch(source, release, index, have, slots.reader(devices), retry)
+            fetched = Fetch(source, release, index, have, slots.read_ahead(devices), retry)
             writer = slots.SlotWriter(devices)
             done, total = 0, boot.size + root.size
             for piece in fetched:

@@ -94,6 +94,8 @@ REFUSED = [
     (b'{"verb":"start","names":["a"]}\n', "a: 'command' is missing"),
     (b'{"verb":"power"}\n', '"action" is reboot, poweroff or halt'),
     (b'{"verb":"power","action":"halt","after":61}\n', '"after" is a number of seconds up to 60'),
+    (b'{"verb":"power","action":"halt","after":NaN}\n', '"after" is a number of seconds up to 60'),
+    (b'{"verb":"power","action":"halt","after":-0.5}\n', '"after" is a number of seconds up to 60'),
     (b'{"verb":"logs","lines":-1}\n', '"lines" and "since" are numbers'),
     (b'{"verb":"logs","lines":true}\n', '"lines" and "since" are numbers'),
     (b'{"verb":"logs","services":{"a":1}}\n', '"services" is a list of names'),

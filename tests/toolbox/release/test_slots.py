@@ -4,39 +4,18 @@ from __future__ import annotations
 
 import errno
 import io
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.toolbox.release.factory import FOREIGN, KEYS, noise, release
+from tests.toolbox.storage.memory import Memory
 from toolbox.release import slots
 from toolbox.release.fetch import NETWORK, THERE, Fetch, open_release
 from toolbox.release.sources import PipeSource
-from toolbox.storage.device import SECTOR, BlockDevice
-
-
-class Memory(BlockDevice):
-    """A disk that minds its sectors."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = bytearray(data)
-        self.size = len(data)
-
-    def _check(self, offset: int, length: int) -> None:
-        if offset % SECTOR or length % SECTOR or offset + length > self.size:
-            raise OSError(errno.EINVAL, f"{offset}+{length}")
-
-    def read(self, offset: int, length: int) -> bytes:
-        self._check(offset, length)
-        return bytes(self.data[offset : offset + length])
-
-    def write(self, offset: int, data: bytes | memoryview) -> None:
-        self._check(offset, len(data))
-        self.data[offset : offset + len(data)] = data
-
-    def flush(self) -> None:
-        pass
+from toolbox.storage.device import SECTOR
 
 
 class Piece:
@@ -64,7 +43,7 @@ def test_any_pieces_arrive(steps: list[tuple[int, bool]], buffer: int) -> None:
     for size, there in steps:
         data = wanted[at : at + size]
         if there:
-            disk.data[at : at + size] = data
+            disk.bytes[at : at + size] = data
         pieces.append(Piece(at, data, THERE if there else NETWORK))
         at += size
     whole, slots.BUFFER = slots.BUFFER, buffer
@@ -75,8 +54,8 @@ def test_any_pieces_arrive(steps: list[tuple[int, bool]], buffer: int) -> None:
         writer.close()
     finally:
         slots.BUFFER = whole
-    assert bytes(disk.data[:total]) == wanted
-    assert disk.data[room - 1024 :] == b"\xaa" * 1024
+    assert bytes(disk.bytes[:total]) == wanted
+    assert disk.bytes[room - 1024 :] == b"\xaa" * 1024
     if all(there for _, there in steps):
         assert writer.written == 0
 
@@ -86,6 +65,40 @@ def test_reading_at_any_offset() -> None:
     read = slots.reader({"root": Memory(data)})
     for offset, length in ((0, 1), (511, 2), (512, 512), (1000, 1048), (2040, 100), (5000, 5)):
         assert read("root", offset, length) == data[offset : offset + length]
+
+
+@given(st.lists(st.tuples(st.integers(0, 9000), st.integers(1, 3000), st.booleans()), max_size=30))
+def test_reading_ahead_is_reading(steps: list[tuple[int, int, bool]]) -> None:
+    """At any offset, or on from where the last one ended."""
+    disk = Memory(noise(16 * SECTOR))
+    exactly = slots.reader({"root": disk})
+    with mock.patch.object(slots, "AHEAD", 4 * SECTOR):
+        read, at = slots.read_ahead({"root": disk}), 0
+        for offset, length, on in steps:
+            at = at if on else offset
+            assert read("root", at, length) == exactly("root", at, length)
+            at += length
+
+
+def test_reading_ahead_takes_few_reads_and_no_neighbours_trouble() -> None:
+    class Worn(Memory):
+        """A disk whose last sector cannot be read."""
+
+        reads = 0
+
+        def read(self, offset: int, length: int) -> bytes:
+            self.reads += 1
+            if offset + length > self.size - SECTOR:
+                raise OSError(errno.EIO, "worn")
+            return super().read(offset, length)
+
+    disk = Worn(noise(3 * slots.AHEAD))
+    read, size = slots.read_ahead({"root": disk}), 10000
+    for at in range(0, disk.size - SECTOR - size, size):
+        assert read("root", at, size) == disk.bytes[at : at + size]
+    assert disk.reads < 10 + slots.AHEAD // size  # the rest is read chunk by chunk
+    with pytest.raises(OSError, match="worn"):
+        read("root", disk.size - 10, 10)
 
 
 def test_a_label_comes_back_and_tells_what_is_at_hand() -> None:
@@ -116,7 +129,7 @@ def test_a_damaged_label_is_none(place: int) -> None:
     area = Memory(bytes(20 * SECTOR))
     slots.write_label(area, noise(700))
     assert slots.read_label(area) == noise(700)
-    area.data[area.size + place] ^= 1
+    area.bytes[area.size + place] ^= 1
     expected = b"" if place != -SECTOR - 1 else noise(700)  # padding is nobody's
     assert slots.read_label(area) == expected
 
@@ -124,7 +137,7 @@ def test_a_damaged_label_is_none(place: int) -> None:
 @given(st.binary(min_size=52, max_size=52), st.integers(0, 4))
 def test_any_bytes_are_a_label_or_none(trailer: bytes, sectors: int) -> None:
     area = Memory(bytes(sectors * SECTOR))
-    area.data[-52:] = trailer if sectors else b""
+    area.bytes[-52:] = trailer if sectors else b""
     assert slots.read_label(area) == b""
-    area.data[-52:] = (b"snakeroot label\0" + trailer)[:52] if sectors else b""
+    area.bytes[-52:] = (b"snakeroot label\0" + trailer)[:52] if sectors else b""
     assert slots.read_label(area) == b""

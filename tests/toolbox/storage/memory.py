@@ -10,9 +10,10 @@ from toolbox.storage.device import BlockDevice
 class Memory(BlockDevice):
     """A disk that keeps what is written at once."""
 
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.bytes = bytearray(size)
+    def __init__(self, contents: int | bytes) -> None:
+        """contents: the size of a disk of zeros, or what is on it"""
+        self.bytes = bytearray(contents)
+        self.size = len(self.bytes)
 
     def read(self, offset: int, length: int) -> bytes:
         self.check(offset, length, errno.EIO)
