@@ -296,15 +296,16 @@ class Fetch:
             self.counts[origin] += chunk.length
             yield Piece(chunk, origin, data)
 
-    def missing(self) -> list[tuple[int, int]]:
+    def missing(self, there: Reader) -> list[tuple[int, int]]:
         """Which [start, stop) of the release's file are to come from the source, in few ranges, in order.
 
-        All that is at hand is read and checked; to fetch, make another one of these.
+        there: reads the slot that is to be written, and may be half-written: that is looked at.  A slot that runs
+        is believed: whoever then reads it finds out.
         """
         lost = (
             (chunk.packed, chunk.stored)
-            for number, chunk in enumerate(self.index)
-            if not self._kept[number] and self._local(chunk) is None
+            for chunk in self.index
+            if not self._is_at_hand(chunk, there)
         )
         base = self.release.pack_at
         found = pack.ranges(lost, self.release.manifest.pack.size)
@@ -314,13 +315,13 @@ class Fetch:
 
     def _look(self, there: Reader) -> bytes:
         """For each chunk, whether it is in its place."""
-        found = bytearray(len(self.index))
-        for number, chunk in enumerate(self.index):
-            try:
-                found[number] = chunk.matches(there(chunk.part, chunk.offset, chunk.length))
-            except OSError:
-                continue
-        return bytes(found)
+        return bytes(_is_there(chunk, there) for chunk in self.index)
+
+    def _is_at_hand(self, chunk: Chunk, there: Reader) -> bool:
+        found = self._place(chunk)
+        if found and not self.have[found[0]].target:
+            return True
+        return _is_there(chunk, there) or self._local(chunk) is not None
 
     def _collect(self) -> dict[int, int]:
         """The beginning of a wanted chunk's digest -> where it is at hand, as one number; 0: nowhere.
@@ -404,6 +405,14 @@ class Fetch:
         except Interrupted:
             self._open = None
             raise
+
+
+def _is_there(chunk: Chunk, there: Reader) -> bool:
+    """Whether it is in its place."""
+    try:
+        return chunk.matches(there(chunk.part, chunk.offset, chunk.length))
+    except OSError:
+        return False
 
 
 def _unpacked(place: int) -> tuple[int, int, int]:

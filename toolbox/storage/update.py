@@ -171,12 +171,10 @@ class Updates:
             self.check(release, downgrade=downgrade)
         except RunsAlready:
             return [begin]
+        fetched = Fetch(source, release, release.load_index(source), self._at_hand())
         work = self._installation()
-        devices = {"boot": work.boot, "root": work.root}
-        fetched = Fetch(
-            source, release, release.load_index(source), self._at_hand(), slots.read_ahead(devices)
-        )
-        return partial.joined([begin, *fetched.missing()])
+        there = slots.read_ahead({"boot": work.boot, "root": work.root})
+        return partial.joined([begin, *fetched.missing(there)])
 
     def install(
         self,
