@@ -21,9 +21,9 @@ tracemalloc tty types typing unicodedata urllib urllib.error urllib.parse urllib
 weakref xml.etree.ElementTree xml.sax.saxutils zipfile zipimport zlib zoneinfo
 """.split()
 
-#: Libraries: what the daemons use, and all that follows from it.
+#: Libraries: what the daemons use, and all that follows from it; and our own module in C.
 LIBRARIES = """
-asyncssh cryptography cryptography.fernet cryptography.x509 cryptography.hazmat.primitives.asymmetric.ed25519
+_syscalls asyncssh cryptography cryptography.fernet cryptography.x509 cryptography.hazmat.primitives.asymmetric.ed25519
 cryptography.hazmat.primitives.asymmetric.x25519 cryptography.hazmat.primitives.ciphers.aead
 cryptography.hazmat.primitives.kdf.scrypt cryptography.hazmat.primitives.serialization dnslib h11 ntplib prompt_toolkit
 prompt_toolkit.auto_suggest prompt_toolkit.completion prompt_toolkit.formatted_text prompt_toolkit.history
