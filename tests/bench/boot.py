@@ -94,23 +94,25 @@ def watched(
     argv += ["-object", f"filter-dump,id=dump,netdev=net,file={dump}"]
     found, over = Watched(), threading.Event()
 
-    def when(name: str, true: Callable[[], bool]) -> None:
+    def when(name: str, true: Callable[[float], bool]) -> None:
+        patience = 0.1  # short, since a connection that QEMU takes too early is lost; but a slow box has its time
         while not over.is_set():
             begun = time.monotonic()
-            if true():
+            if true(patience):
                 found.seen[name] = time.monotonic()
                 return
             over.wait(max(0.0, 0.02 - (time.monotonic() - begun)))
+            patience *= 1.02
 
-    conditions: dict[str, Callable[[], bool]] = {
-        "Run /init": lambda: b"Run /init" in found.console,
-        "lease (DHCPACK)": lambda: acknowledged(dump),
+    conditions: dict[str, Callable[[float], bool]] = {
+        "Run /init": lambda _: b"Run /init" in found.console,
+        "lease (DHCPACK)": lambda _: acknowledged(dump),
     }
     if page:
         head = b"HEAD / HTTP/1.0\r\n\r\n"
-        conditions["HTTP"] = lambda: said(page, head, b"HTTP/1")
+        conditions["HTTP"] = lambda seconds: said(page, head, b"HTTP/1", seconds)
     if ssh:
-        conditions["SSH banner"] = lambda: said(ssh, b"", b"SSH-2.0")
+        conditions["SSH banner"] = lambda seconds: said(ssh, b"", b"SSH-2.0", seconds)
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe) as machine:
         reader = threading.Thread(target=read_all, args=(machine, found.console), daemon=True)
@@ -141,10 +143,10 @@ def read_all(machine: subprocess.Popen[bytes], into: bytearray) -> None:
         pass  # closed at the end
 
 
-def said(port: int, request: bytes, answer: bytes) -> bool:
-    """Whether a new connection to 127.0.0.1:port gets `answer` at once."""
+def said(port: int, request: bytes, answer: bytes, seconds: float) -> bool:
+    """Whether a new connection to 127.0.0.1:port gets `answer` within that time."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=0.2) as peer:
+        with socket.create_connection(("127.0.0.1", port), timeout=seconds) as peer:
             peer.sendall(request)
             return peer.recv(16).startswith(answer)
     except OSError:
