@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import bisect
 import re
+import shutil
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -71,7 +72,9 @@ def accesses(program: Path, words: tuple[str, ...], scratch: Path, log: Path) ->
     """All accesses of a run, to instructions and to data."""
     trace = scratch / "trace"
     folder = scratch / "watched"
-    folder.mkdir(exist_ok=True)
+    # What another run has left there would be of the moment, too.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     # The plan decides what the program's bytes are, so nothing of this run may depend on the moment: neither
     # the environment and the folder, nor how much has been written to the file that it prints to (its offset is
     # an int of Python's), nor the vector instructions that the C library finds (they read past a string's end).
