@@ -95,6 +95,7 @@ class SlotWriter:
         self._start = 0
         self._data = bytearray()
         self._changed = False
+        self._left = 0  # bytes of the sector at _start that are passed by, unread
 
     def put(self, piece: Piece) -> None:
         """Write a piece, unless it is there."""
@@ -104,6 +105,9 @@ class SlotWriter:
         if piece.origin == THERE:
             self._pass(piece.offset, piece.offset + piece.length)
         else:
+            if self._left:
+                self._data += self._read(self._part, self._start, self._left)
+                self._left = 0
             self._data += piece.data
             self._changed = True
             if len(self._data) >= BUFFER:
@@ -115,7 +119,7 @@ class SlotWriter:
             self._data += bytes(-len(self._data) % SECTOR)
             self._write()
         self._data.clear()
-        self._changed = False
+        self._changed, self._left = False, 0
 
     def _pass(self, offset: int, end: int) -> None:
         """Leave [offset, end) as it is; its first and last sector may hold neighbours that are new."""
@@ -126,7 +130,8 @@ class SlotWriter:
                 return
             self._write()
         self._start = end // SECTOR * SECTOR
-        self._data[:] = self._read(self._part, self._start, end - self._start)
+        self._left = end - self._start
+        self._data.clear()
         self._changed = False
 
     def _write(self) -> None:
