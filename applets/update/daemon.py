@@ -11,7 +11,7 @@ import random
 import time
 
 from applets.update import work
-from applets.update.health import Health, check, troubles
+from applets.update.health import Health, check, restarts, troubles
 from toolbox import control
 from toolbox.errors import Fatal, UsageError, say
 from toolbox.linux import pstore
@@ -75,7 +75,7 @@ def settle(after: float, within: float, command: str) -> None:
     word = described["state"]
     say(f"update: slot {described['slot']} runs, {word}: it is committed when it is healthy")
     health = Health(after, within, time.monotonic())
-    while (well := health.look(_trouble(excused, command), time.monotonic())) is None:
+    while (well := health.look(*_look(excused, command))) is None:
         notify(f"STATUS={health.trouble}")
         if trial:
             Record().explain(f"{health.trouble}...")
@@ -96,15 +96,15 @@ def settle(after: float, within: float, command: str) -> None:
         notify("READY=1", f"STATUS={health.trouble}")
 
 
-def _trouble(excused: set[str], command: str) -> str:
+def _look(excused: set[str], command: str) -> tuple[str, float, int]:
+    """What `Health.look` is to be told."""
     try:
         services = control.request("list")["services"]
     except Fatal as error:
-        return str(error)
-    found = troubles(services, excused)
-    if found:
-        return "; ".join(found)
-    return check(command) if command else ""
+        return str(error), time.monotonic(), 0
+    found, again = troubles(services, excused), restarts(services, excused)
+    trouble = "; ".join(found) if found or not command else check(command)
+    return trouble, time.monotonic(), again
 
 
 # -- looking for releases ----------------------------------------------------------------------------------

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 #: Seconds that the owner's check may take.
 CHECK_TIME = 30.0
 
+#: Seconds for which all has to be well, at least, where a service had to be started again: it may soon end once more.
+PROBATION = 15.0
+
 
 def trouble(service: dict[str, Any]) -> str:
     """What a service of init's list lacks; "" for one that is ready, or that waits to be needed, or is done."""
@@ -25,6 +28,11 @@ def trouble(service: dict[str, Any]) -> str:
 def troubles(services: list[dict[str, Any]], excused: Collection[str]) -> list[str]:
     """What all services lack but those that are excused."""
     return [text for s in services if s.get("name") not in excused and (text := trouble(s))]
+
+
+def restarts(services: list[dict[str, Any]], excused: Collection[str]) -> int:
+    """How often all services but those that are excused had to be started again."""
+    return sum(int(s.get("restarts") or 0) for s in services if s.get("name") not in excused)
 
 
 def check(command: str, timeout: float = CHECK_TIME) -> str:
@@ -56,14 +64,23 @@ class Health:
         self.deadline = now + within
         self.trouble = "its services were starting"
         self._well_since: float | None = None
+        self._restarts = 0
 
-    def look(self, trouble: str, now: float) -> bool | None:
-        """True: healthy; False: it will not be in time; None: look again.  trouble: "" when all is well."""
+    def look(self, trouble: str, now: float, restarts: int = 0) -> bool | None:
+        """True: healthy; False: it will not be in time; None: look again.
+
+        trouble: "" when all is well    restarts: how often services had to be started again so far
+        """
+        if restarts > self._restarts:
+            self._restarts, self._well_since = restarts, None
+            self.trouble = trouble or "a service had to be started again"
         if trouble:
             self._well_since, self.trouble = None, trouble
         elif self._well_since is None:
             self._well_since = now
-        if self._well_since is not None and now - self._well_since >= self.after:
+        after = max(self.after, PROBATION) if restarts else self.after
+        if self._well_since is not None and now - self._well_since >= after:
             return True
-        # What has just become well is given its time.
-        return False if self._well_since is None and now >= self.deadline else None
+        # What has just become well is given its time, but once.
+        more = after if self._well_since is not None else 0
+        return False if now >= self.deadline + more else None

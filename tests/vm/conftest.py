@@ -37,14 +37,14 @@ class Result(NamedTuple):
 
 #: Seconds for an answer of a box that boots, at first, and of one that runs.  QEMU takes a connection to a box whose
 #: network is not up, and tries it again after 1, 3, 6, 12... seconds; a new connection is tried at once.
-IMPATIENT, PATIENT = 0.5, 20.0
+GLANCE, ANSWER = 0.5, 20.0
 
 
 class Box:
     """One virtual machine.  `ssh`, `curl` and `console` reach it."""
 
     #: Seconds: how long an answer is waited for.
-    patience = IMPATIENT
+    patience = GLANCE
 
     def __init__(self, folder: Path, netns: str, extra: list[str] | None = None) -> None:
         self.instance = config.load(folder)
@@ -105,9 +105,9 @@ class Box:
         words = ["curl", "-s", "-m", f"{self.patience:.1f}", "-w", "%{stderr}%{http_code}"]
         answer = self.run([*words, *user, *options, f"http://127.0.0.1:{port}{path}"])
         if answer.err != "000":
-            self.patience = PATIENT
+            self.patience = ANSWER
         else:
-            self.patience = IMPATIENT if self.patience == PATIENT else self.patience * 1.1
+            self.patience = GLANCE if self.patience == ANSWER else self.patience * 1.1
         return answer
 
     def services(self) -> dict[str, dict[str, Any]]:

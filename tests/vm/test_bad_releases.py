@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,9 @@ import time
 words = open("/proc/cmdline").read().split()
 if "hello=crash" in words:
     raise SystemExit("hello: no such luck")
+if "hello=limp" in words:
+    time.sleep(2)
+    raise SystemExit("hello: once more")
 if "hello=panic" in words:
     open("/proc/sysrq-trigger", "w").write("c")
 if "hello=freeze" in words:
@@ -159,6 +163,13 @@ def test_a_release_that_fails_is_left(maker: Maker, box: DiskBox, what: str) -> 
     found = left(box, maker.argued(version, *words), version)
     # How far it had come is known of some, and not always as much.
     assert found["last"]["reason"].partition("; the last that is known: ")[0] == reason
+
+
+def test_a_service_that_ends_again_and_again_is_left(maker: Maker, box: DiskBox) -> None:
+    """It is well whenever it is looked at in between."""
+    found = left(box, maker.argued("1.9", "hello=limp"), "1.9")
+    assert found["last"]["reason"].startswith("not healthy within 10 s: ")
+    assert re.search("hello is backoff|had to be started again", found["last"]["reason"])
 
 
 def test_a_kernel_that_is_none_is_left(maker: Maker, box: DiskBox, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from applets.init import health as guard
 from applets.init.loop import Loop
 from applets.update.daemon import parse_window, within
-from applets.update.health import Health, check, trouble, troubles
+from applets.update.health import Health, check, restarts, trouble, troubles
 from toolbox.errors import UsageError
 
 
@@ -69,6 +69,23 @@ def test_what_becomes_well_at_the_end_gets_its_time() -> None:
     assert health.look("", 159) is None
     assert health.look("", 161) is None
     assert health.look("", 162) is True
+
+
+def test_a_service_that_ends_again_and_again_is_not_well_in_between() -> None:
+    health = Health(after=3, within=60, now=0)
+    assert [health.look("", now, restarts=1 + now // 5) for now in range(75)] == [None] * 75
+    assert health.look("", 75, restarts=16) is False
+    assert health.trouble == "a service had to be started again"
+
+
+def test_a_service_that_was_started_again_and_stays_is_well() -> None:
+    health = Health(after=3, within=60, now=0)
+    assert health.look("hello is backoff (exit 1)", 1, restarts=0) is None
+    assert health.look("", 2, restarts=1) is None
+    assert [health.look("", now, restarts=1) for now in (16.9, 17)] == [None, True]
+    services = [{**service("ntp", "running"), "restarts": 3}, service("hello", "running")]
+    assert restarts(services, set()) == 3
+    assert restarts(services, {"ntp"}) == 0
 
 
 def test_the_owners_check() -> None:
