@@ -59,6 +59,15 @@ def change_arguments(folder: Path) -> None:
     settings.write_text(settings.read_text() + '\n[kernel]\narguments = ["quiet"]\n')
 
 
+def change_kernel(folder: Path) -> None:
+    """The distribution's kernel for real machines in place of the one for virtual machines."""
+    settings = folder / "snakeroot.toml"
+    text = settings.read_text()
+    settings.write_text(
+        text.replace("[kernel]\narg", '[kernel]\npackage = "linux-image-amd64"\narg')
+    )
+
+
 def measure() -> list[Table]:
     """Four tables."""
     with (
@@ -123,6 +132,7 @@ def updates(folder: Path, path: Path) -> Table:
         "one line of hello": (change_one, PROGRAM),
         "three Python files": (change_three, PROGRAM),
         "kernel's arguments": (change_arguments, PROGRAM),
+        "another kernel": (change_kernel, PROGRAM),
         "another program": (change_one, PLAIN),
     }
     (folder / ".build" / "known_hosts").unlink(missing_ok=True)

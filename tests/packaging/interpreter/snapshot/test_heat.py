@@ -1,0 +1,28 @@
+"""What starts touch lies side by side in the program that was built: a cold start reads and unpacks blocks of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from interpreter.snapshot import heat
+
+#: Bytes of a squashfs's block: as much is unpacked for the first byte that is touched.
+BLOCK = 1 << 17
+
+
+def blocks(program: Path, words: tuple[str, ...], scratch: Path) -> set[int]:
+    """The numbers of the blocks of the heap that a run touches, of hundreds; the stack lies far above."""
+    seen = heat.accesses(program, words, scratch, scratch / "log")
+    heap = range(heat.HEAP, heat.HEAP + (160 << 20))
+    return {(one.address - heat.HEAP) // BLOCK for one in seen if one.address in heap}
+
+
+def test_a_start_touches_few_blocks_of_the_heap(snapshot: Path, tmp_path: Path) -> None:
+    """Ten, when an interpreter's cache sends it to old names all over the heap."""
+    assert len(blocks(snapshot, ("true",), tmp_path)) <= 6
+
+
+def test_the_daemons_starts_touch_few_blocks_of_the_heap(snapshot: Path, tmp_path: Path) -> None:
+    """Nearly all of these are what the plan has put together."""
+    found = blocks(snapshot, ("-c", heat.REHEARSAL.read_text()), tmp_path)
+    assert len(found) <= 50
