@@ -29,7 +29,7 @@ NAME = "update"
 HOLD = "/perm/snakeroot/hold"
 
 #: Seconds: all has to be well for so long; in this time; between two looks at the services.
-AFTER, WITHIN, PACE = 3.0, 60.0, 0.5
+AFTER, WITHIN, PACE = 3.0, 60.0, 0.25
 
 #: Seconds after the start until a release is looked for, at least; less for who looks more often.
 FIRST_POLL = 60.0

@@ -29,7 +29,7 @@ from toolbox.release.manifest import SUFFIX
 from toolbox.release.sources import is_url, open_source
 
 #: Seconds: for the box to be healthy in, between two looks at it.
-HEALTHY, PACE = 300.0, 0.5
+HEALTHY, PACE = 300.0, 0.25
 
 #: Where the release goes that is made when none is named.
 RELEASES = "releases"
