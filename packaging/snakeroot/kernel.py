@@ -28,8 +28,8 @@ DISKS = {
     "usb": ("xhci_pci", "ehci_pci", "usb_storage", "uas", "sd_mod"),
 }
 
-#: What else a virtual machine needs: the network.
-VIRTUAL_MACHINE = ("virtio_pci", "virtio_net")
+#: What every box needs: a file system for /perm; and a virtual machine's network, for `snakeroot run` boots them all.
+ALWAYS = ("ext4", "virtio_pci", "virtio_net")
 
 #: The serial console of QEMU's machine.
 CONSOLE = "ttyAMA0" if platform.machine() == "aarch64" else "ttyS0"

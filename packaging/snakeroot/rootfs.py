@@ -16,7 +16,7 @@ from snakeroot import keys as release_keys
 from snakeroot import packages, programs, release
 from snakeroot.config import Instance, Service, Settings
 from snakeroot.first_stage import RAM_DISK
-from snakeroot.kernel import CONSOLE, DISKS, VIRTUAL_MACHINE, Kernel
+from snakeroot.kernel import ALWAYS, CONSOLE, DISKS, Kernel
 from snakeroot.tree import Tree
 from toolbox import VERSION
 from toolbox.linux.module_file import normalize
@@ -108,7 +108,7 @@ def _add_base(tree: Tree, toolbox: Path) -> None:
 def _add_modules(tree: Tree, kernel: Kernel, wanted: list[str], early: Mapping[str, bytes]) -> None:
     """The kernel's modules that the box needs, and the list of those that init loads."""
     folder = f"lib/modules/{kernel.release}"
-    loaded = kernel.modules((*VIRTUAL_MACHINE, *wanted))
+    loaded = kernel.modules((*ALWAYS, *wanted))
     # All of them are there to be looked at and to be depended on, as modprobe does.
     for name, data in {**early, **loaded}.items():
         tree.file(f"{folder}/{name}", data)

@@ -15,7 +15,8 @@ import pytest
 from snakeroot import config, disk, image, keys, release, releasing
 
 from tests.vm.conftest import create
-from tests.vm.test_disk import DiskBox, booted
+from tests.vm.test_disk import FULL_KERNELS, DiskBox, booted
+from tests.vm.test_disk import found as kernel_of
 from toolbox.release.manifest import file_name
 
 
@@ -134,3 +135,19 @@ def test_kept_when_healthy_and_left_when_not(folder: Path) -> None:
         assert part_sent(done.err) < 0.02
         becomes(box, "a", "4")
         box.poweroff()
+
+
+def test_to_another_kernel(folder: Path) -> None:
+    """One for real machines, which has as modules what that for virtual machines has built in."""
+    with booted(folder, folder.parent / "disk.img", reboots=True) as box:
+        box.ready()
+        before = box.ssh("uname -r").out
+        settings = folder / "snakeroot.toml"
+        other = next(name for name in FULL_KERNELS if kernel_of(name))
+        text = settings.read_text().replace("\n[kernel]\n", f'\n[kernel]\npackage = "{other}"\n')
+        settings.write_text(text)
+        snakeroot = Path(sys.executable).with_name("snakeroot")
+        done = box.run([str(snakeroot), "-C", str(folder), "update"], seconds=300)
+        assert done.status == 0, done.err
+        assert box.ssh("uname -r").out != before
+        assert " /perm ext4 " in box.ssh("cat /proc/mounts").out

@@ -31,7 +31,7 @@ def toolbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     vmlinuz.write_bytes(b"kernel")
     modules = tmp_path / "modules"
     modules.mkdir()
-    for name in ("squashfs", "brd", "virtio_blk", "virtio_pci", "virtio_net"):
+    for name in ("squashfs", "ext4", "brd", "virtio_blk", "virtio_pci", "virtio_net"):
         (modules / f"{name}.ko").write_bytes(module(f"description={name}"))
     found = Kernel("6.1", vmlinuz, (modules,))
     monkeypatch.setattr(image.kernel, "find", lambda package: found)
@@ -93,9 +93,10 @@ def test_the_modules_that_lead_to_the_root_are_in_the_initramfs_alone_to_be_load
     early = rootfs.early_modules(found, one.settings)
     assert list(early) == [f"kernel/{n}.ko" for n in ("virtio_pci", "virtio_blk", "squashfs")]
     tree = dict(rootfs.root(one, toolbox, found, early))
-    late = tree["etc/snakeroot/modules"].data.decode()
-    assert late == "/lib/modules/6.1/kernel/virtio_net.ko\n", "init loads the rest"
-    for name in (*early, "kernel/virtio_net.ko"):
+    late = tree["etc/snakeroot/modules"].data.decode().split()
+    rest = [f"kernel/{name}.ko" for name in ("ext4", "virtio_net")]
+    assert late == [f"/lib/modules/6.1/{name}" for name in rest], "init loads the rest"
+    for name in (*early, *rest):
         assert f"lib/modules/6.1/{name}" in tree, "all can be looked at, and depended on"
 
 
