@@ -7,7 +7,8 @@ program's read-only data; `modules.h` and `bootstrap.h`, the rows of CPython's t
 Same sources, same bytes.  What lies in the folder of additions (`ctypes.util.py`) is compiled at the end of the
 module of that name, so that it can define anew what must be otherwise here, or is a module of its own.
 
-Libraries lose asserts and docstrings (-OO); our own code keeps its docstrings, which are its grammar and help.
+Libraries lose asserts and docstrings (-OO), and so do our own functions; our modules keep theirs, which are grammar and
+help.  Functions outside the standard library lose their annotations, too: those are for the checker of types.
 """
 
 import __future__
@@ -18,22 +19,18 @@ import marshal
 import os
 import sys
 
-#: Of the standard library: its tests, what needs Tk, and what installs into a file system; of the libraries, the part of
-#: cffi that compiles.
+#: Of the standard library: its tests, what needs Tk, what installs into a file system, what is for other systems, what
+#: there is in C, too, and help()'s chapters about the language.  Of the libraries: the part of cffi that compiles, what
+#: is for Windows, and what prompt_toolkit has beside prompts.
 LEFT_OUT = frozenset(
-    [
-        "__phello__",
-        "cffi",
-        "ensurepip",
-        "idlelib",
-        "lib2to3",
-        "site-packages",
-        "test",
-        "tkinter",
-        "turtle",
-        "turtledemo",
-        "venv",
-    ]
+    """
+    __phello__ ensurepip idlelib lib2to3 site-packages test tkinter turtle turtledemo venv
+    _aix_support _android_support _apple_support _ios_support _osx_support ctypes.macholib nturl2path
+    _pydatetime _pydecimal _pyio pydoc_data
+    cffi asyncssh.agent_win32 asyncssh.gss_win32 prompt_toolkit.contrib prompt_toolkit.input.win32
+    prompt_toolkit.input.win32_pipe prompt_toolkit.output.conemu prompt_toolkit.output.win32
+    prompt_toolkit.output.windows10 prompt_toolkit.eventloop.win32 prompt_toolkit.win32_types
+    """.split()
 )
 
 #: Folders inside packages that only their makers need.
@@ -93,29 +90,38 @@ def modules(folder, prefix=""):
                 yield from modules(path, f"{prefix}{name}.")
 
 
+#: Where a module is from.
+STANDARD, LIBRARY, OWN = range(3)
+
+
 def collect(arguments):
-    """All modules: dotted name -> (source, package or not, optimisation level)."""
+    """All modules: dotted name -> (source, package or not, where it is from)."""
     found = {}
-    for name, path, package in modules(arguments.standard):
-        if name.partition(".")[0] not in LEFT_OUT:
-            found[name] = (read(path), package, 2)
-    for folder in arguments.library:
-        found.update(
-            (name, (read(path), package, 2))
-            for name, path, package in modules(folder)
-            if name.partition(".")[0] not in LEFT_OUT and not name.startswith(TERMINALS)
-        )
+    for origin, folders in ((STANDARD, [arguments.standard]), (LIBRARY, arguments.library)):
+        for folder in folders:
+            found.update(
+                (name, (read(path), package, origin))
+                for name, path, package in modules(folder)
+                if not left_out(name)
+            )
     for file in sorted(os.listdir(arguments.additions)):
         name = file.removesuffix(".py")
-        source, package, level = found.get(name, (b"", False, 2))
+        source, package, origin = found.get(name, (b"", False, STANDARD))
         added = read(os.path.join(arguments.additions, file))
-        found[name] = (source + b"\n" + added, package, level)
+        found[name] = (source + b"\n" + added, package, origin)
     for folder in arguments.own:
         package = os.path.basename(folder)
-        found[package] = (read(os.path.join(folder, "__init__.py")), True, 1)
-        found.update({n: (read(path), k, 1) for n, path, k in modules(folder, f"{package}.")})
-    found["_distributions"] = (distributions(arguments.library).encode(), False, 2)
+        found[package] = (read(os.path.join(folder, "__init__.py")), True, OWN)
+        found.update({n: (read(path), k, OWN) for n, path, k in modules(folder, f"{package}.")})
+    found["_distributions"] = (distributions(arguments.library).encode(), False, STANDARD)
     return found
+
+
+def left_out(name):
+    """Whether a module, or a package that it is in, is not wanted."""
+    words = name.split(".")
+    packages = (".".join(words[:i]) for i in range(1, len(words) + 1))
+    return name.startswith(TERMINALS) or not LEFT_OUT.isdisjoint(packages)
 
 
 def read(path):
@@ -152,13 +158,13 @@ def main():
         name = item[0]
         return rank.get(name, len(rank)), name.partition(".")[0] not in own, name
 
-    for name, (source, package, level) in sorted(collect(arguments).items(), key=order):
-        rows[name] = (place(blob, compiled(name, source, level)), package)
+    for name, (source, package, origin) in sorted(collect(arguments).items(), key=order):
+        rows[name] = (place(blob, compiled(name, source, origin)), package)
     write(arguments.output, blob, rows)
     print(f"{len(rows)} modules, {len(blob)} bytes", file=sys.stderr)
 
 
-def compiled(name, source, level):
+def compiled(name, source, origin):
     """The code of a module, with what it has from __future__ in force, but not imported at every start."""
     tree = ast.parse(source)
     flags = 0
@@ -167,7 +173,24 @@ def compiled(name, source, level):
             tree.body.remove(node)
             for feature in node.names:
                 flags |= getattr(__future__, feature.name).compiler_flag
+    if origin != STANDARD:
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                strip(node)
+    level = 1 if origin == OWN else 2
     return compile(tree, f"<frozen {name}>", "exec", flags, dont_inherit=True, optimize=level)
+
+
+def strip(function):
+    """Remove a function's docstring and annotations; what it is in other respects stays, its lines' numbers too."""
+    words = function.args
+    for word in (*words.posonlyargs, *words.args, *words.kwonlyargs, words.vararg, words.kwarg):
+        if word is not None:
+            word.annotation = None
+    function.returns = None
+    if ast.get_docstring(function, clean=False) is not None:
+        nothing = ast.copy_location(ast.Pass(), function.body[0])
+        function.body[0:1] = [] if function.body[1:] else [nothing]
 
 
 def place(blob, code):

@@ -129,7 +129,7 @@ class Linker:
         run(
             [
                 *("gcc", "-static", "-no-pie", "-Wl,--gc-sections", "-Wl,--build-id=none"),
-                *("-Wl,-z,noexecstack", "-o", part, *options),
+                *("-Wl,-z,noexecstack", "-T", HERE / "unwind.ld", "-o", part, *options),
                 *(f"-Wl,--wrap={name}" for name in WRAPPED),
                 self._compile(NAMES, self._folder),
                 *objects,

@@ -55,7 +55,7 @@ def without_plan() -> Path:
         linker = link.Linker(ssl, python, native, folder / "frozen", log)
         empty = heat.write_lists
         with (
-            mock.patch.object(heat, "plan", lambda seen, recorded: heat.NO_PLAN),
+            mock.patch.object(heat, "plan", lambda *words: heat.NO_PLAN),
             mock.patch.object(heat, "write_lists", lambda seen, by, into: empty([], None, into)),
         ):
             snapshot.record(linker.recorder, made, log)

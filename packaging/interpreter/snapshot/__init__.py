@@ -7,7 +7,7 @@ README.md beside this file explains the idea, the layout and the hazards.
     memory.c               its memory
     outside.c              the host that it may not see
     record.c, record.py    fill it and write it down
-    plan.c, heat.py        where its blocks lie, by what starts touch; rehearsal.py: the starts of daemons
+    plan.c, heat.py        where its blocks lie, by what starts touch and what they are; rehearsal.py: starts of daemons
     audit.c, audit.py      words of it that would dangle
     host_audit.py          objects in it that belong to the host
     image.py               what the recorder has written -> the program
@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from interpreter.snapshot import audit, heat
-from interpreter.snapshot.image import assemble
+from interpreter.snapshot.image import Elf, assemble
 from interpreter.workshop import run
 
 HERE = Path(__file__).parent
@@ -46,8 +46,10 @@ def record(link: Callable[[Path, Path], None], program: Path, log: Path) -> None
         assemble(recorder, first, trial)
         seen = heat.watch(trial, scratch, log)
         heat.write_lists(seen, recorder, scratch)
+        _, data = Elf(trial.read_bytes()).section(".snapshot")
+        plan = heat.plan(seen, first, range(data.address, data.address + data.size))
         link(recorder, scratch)
-        second = _record(recorder, heat.plan(seen, first), scratch / "second", log)
+        second = _record(recorder, plan, scratch / "second", log)
         audit.check(recorder, second)
         run(["strip", "-o", stripped, recorder], log=log)
         part = program.with_name(f".{program.name}.part")

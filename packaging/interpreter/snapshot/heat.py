@@ -1,9 +1,11 @@
-"""What starts touch, and a plan that puts it side by side.
+"""What starts touch, and a plan that puts it side by side, and what no start touches by what it is.
 
 A page of the program costs a start a page fault, and a cold one a read of the disk.  A start touches some 30 kB of the heap,
 which recording has scattered over 250 pages, and functions and tables all over the program.  valgrind's lackey tells
 every address that a run of the program touches.  In the heap each belongs to a block, and the plan says for each block of
-the next recording in which area it shall lie (plan.c).  In the rest each belongs to a symbol, and so to a section of
+the next recording in which area it shall lie (plan.c).  Blocks that no start touches lie with their like, strings with
+strings and code with code: so they are compressed to five sixths of what they are in the order of their making.
+In the rest of the program each belongs to a symbol, and so to a section of
 its own, which the next link puts first (layout.ld includes the lists).
 """
 
@@ -13,20 +15,26 @@ import bisect
 import re
 import shutil
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from interpreter.workshop import output, run
 
-#: plan.c's areas: written at every start, read at every start, touched by some, by none.
+#: plan.c's areas: written at every start, read at every start, touched by some; from COLD on those of the kinds.
 WRITTEN, READ, WARM, COLD = range(4)
+
+#: Kinds of blocks that have an area of their own, in plan.c's (SNAPSHOT_AREAS) the most that there is room for.
+KINDS = 24
+
+#: For plan.c: there is no block any more.
+NOWHERE = 255
 
 PAGE, GRANULE = 4096, 16
 HEAP = 0x40000000
 
 #: A plan for the first recording: nothing is known.
-NO_PLAN = b"0 0 0 0 0\n"
+NO_PLAN = b"0 0 0\n"
 
 #: The beginnings of the box's daemons.
 REHEARSAL = Path(__file__).with_name("rehearsal.py")
@@ -97,36 +105,71 @@ def watch(program: Path, scratch: Path, log: Path) -> list[set[Access]]:
     return [accesses(program, words, scratch, log) for words in STARTS]
 
 
-def plan(seen: list[set[Access]], recorded: Path) -> bytes:
-    """The plan for the next recording, from starts of a program that was made of `recorded`."""
+def plan(seen: list[set[Access]], recorded: Path, data: range) -> bytes:
+    """The plan for the next recording, from starts of a program that was made of `recorded`.
+
+    data: the addresses of the image's data, where the types of most objects lie.
+    """
     numbers = array("I", (recorded / "blocks").read_bytes())
+    blocks = list(_blocks(recorded, len(numbers)))
     count = max(numbers)
+    areas = bytearray([NOWHERE]) * (count + 1)
+    kinds = _kinds(blocks, (recorded / "heap").read_bytes(), data)
     # The granules inside a block know the block's number, too.
-    sizes = array("I", bytes(4 * (count + 1)))
-    marks = int.from_bytes((recorded / "starts").read_bytes(), "little")
-    bits = bin(marks)[:1:-1]
-    current = 0
-    for granule in range(len(numbers)):
-        if granule < len(bits) and bits[granule] == "1":
-            current = numbers[granule]
-        numbers[granule] = current
-        sizes[current] += GRANULE
-    areas = bytearray([COLD]) * (count + 1)
+    for start, end in blocks:
+        areas[numbers[start]] = COLD + kinds[start] if start in kinds else NOWHERE
+        numbers[start + 1 : end] = array("I", [numbers[start]]) * (end - start - 1)
     for index, touched in enumerate(seen):
         for access in touched:
-            start = access.address - HEAP
-            for granule in range(start // GRANULE, (start + access.size - 1) // GRANULE + 1):
+            first = (access.address - HEAP) // GRANULE
+            last = (access.address - HEAP + access.size - 1) // GRANULE
+            for granule in range(first, last + 1):
                 if 0 <= granule < len(numbers):
                     area = WARM if index else WRITTEN if access.written else READ
                     areas[numbers[granule]] = min(areas[numbers[granule]], area)
-    wanted = [0, 0, 0]
-    for block in range(1, count + 1):
-        if areas[block] != COLD:
-            wanted[areas[block]] += sizes[block]
-    room = " ".join(str((size // PAGE + 1) * PAGE) for size in wanted)
+    wanted = [0] * (COLD + KINDS)
+    for start, end in blocks:
+        if areas[numbers[start]] != NOWHERE:
+            wanted[areas[numbers[start]]] += (end - start) * GRANULE
+    room = array("Q", ((size // PAGE + 1) * PAGE for size in wanted)).tobytes()
     chapters = (recorded / "chapters").read_bytes()
-    digits = bytes(b"0123"[area] for area in areas[1:])
-    return f"{room} {len(chapters) // 4} {count}\n".encode() + chapters + digits
+    head = f"{len(wanted)} {len(chapters) // 4} {count}\n".encode()
+    return head + room + chapters + areas[1:]
+
+
+def _blocks(recorded: Path, granules: int) -> Iterator[tuple[int, int]]:
+    """Where the blocks of the heap begin and end, in granules."""
+    marks = int.from_bytes((recorded / "starts").read_bytes(), "little")
+    bits = bin(marks)[:1:-1]
+    start = bits.find("1")
+    while 0 <= start < granules:
+        end = bits.find("1", start + 1)
+        end = end if end >= 0 else granules
+        yield start, end
+        start = end
+
+
+def _kinds(blocks: list[tuple[int, int]], heap: bytes, data: range) -> dict[int, int]:
+    """Start of a block, in granules -> its kind, below KINDS: the kinds with the most bytes come first.
+
+    A block that begins like an object has that type for its kind: after a count of references, or after two words for
+    the collector and the count.  Of the others tables of dictionaries are many, whose second word is small.
+    """
+    words = memoryview(heap).cast("Q")
+    found: dict[int, list[tuple[int, int]]] = {}
+    for start, end in blocks:
+        at = start * 2
+        if not any(words[at : end * 2]):
+            continue
+        kind = words[at + 1]
+        if kind not in data:
+            after = words[at + 3] if end - start > 1 else 0
+            kind = after if after in data else int(0 < kind < 1 << 24)
+        found.setdefault(kind, []).append((start, end))
+    order = sorted(found, key=lambda kind: (-sum(e - s for s, e in found[kind]), kind))
+    return {
+        start: min(rank, KINDS - 1) for rank, kind in enumerate(order) for start, _ in found[kind]
+    }
 
 
 def write_lists(seen: Iterable[set[Access]], recorder: Path | None, folder: Path) -> None:

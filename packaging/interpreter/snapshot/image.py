@@ -20,7 +20,6 @@ FILES = {
     "data": ".snapshot",
     "heap": ".snapshot_heap",
     "arena": ".snapshot_arena",
-    "starts": ".snapshot_starts",
 }
 
 

@@ -2,8 +2,8 @@
 
    While recording, blocks come from snapshot_heap, whose contents become part of the program.  In a restored process
    new blocks come from the C library, and those of the image, which it does not know, are never given to it:
-   free() leaves them alone, realloc() copies out of them.  So the image's blocks have no headers; a bit map tells
-   where each begins, and with that its size. */
+   free() leaves them alone, realloc() copies out of them.  So the image's blocks have no headers; while recording, a bit
+   map tells where each begins, and with that its size. */
 
 #include <errno.h>
 #include <stdint.h>
@@ -21,7 +21,6 @@
 int snapshot_phase = RECORDING;
 char snapshot_heap[SNAPSHOT_HEAP_SIZE] __attribute__((aligned(PAGE)));
 char snapshot_arena[SNAPSHOT_ARENA_SIZE] __attribute__((aligned(SNAPSHOT_ARENA_SIZE)));
-unsigned long snapshot_starts[SNAPSHOT_HEAP_SIZE / GRANULE / WORD];
 
 /* A freed block while recording; both words are cleared when it is taken, so that all memory comes zeroed. */
 struct gap {
@@ -29,13 +28,15 @@ struct gap {
     size_t size;
 };
 
-/* The heap's parts, side by side: a block goes where the plan says, by what starts do with it (heat.py). */
+/* The heap's parts, side by side: a block goes where the plan says, by what starts do with it and what it is (heat.py).
+   The last one takes what there is no plan for, or no room. */
 static struct area {
     char *start;
     size_t size, used;
     struct gap *small[SMALL / GRANULE + 1];
     struct gap *large;
-} areas[SNAPSHOT_AREAS] = {[SNAPSHOT_COLD] = {snapshot_heap, SNAPSHOT_HEAP_SIZE}};
+} areas[SNAPSHOT_AREAS + 1];
+static int last;
 
 static inline int
 inside(const void *block)
@@ -86,8 +87,7 @@ size_of(const void *block)
 size_t
 snapshot_heap_used(void)
 {
-    struct area *last = &areas[SNAPSHOT_COLD];
-    return (size_t)(last->start - snapshot_heap) + last->used;
+    return (size_t)(areas[last].start - snapshot_heap) + areas[last].used;
 }
 
 /* The start of the block that an address of the heap lies in. */
@@ -100,16 +100,19 @@ snapshot_block_of(const void *address)
     return snapshot_heap + i * GRANULE;
 }
 
-/* Divide the heap: `sizes` bytes for all areas but the last, which gets the rest. */
+/* Before the first block: divide the heap into `count` areas of these sizes in bytes, and one of all that remains. */
 void
-snapshot_divide_heap(const size_t *sizes)
+snapshot_divide_heap(const size_t *sizes, int count)
 {
     char *start = snapshot_heap;
-    for (int i = 0; i < SNAPSHOT_AREAS; i++) {
+    for (int i = 0; i < count; i++) {
         areas[i].start = start;
-        areas[i].size = i == SNAPSHOT_COLD ? (size_t)(snapshot_heap + SNAPSHOT_HEAP_SIZE - start) : sizes[i];
-        start += areas[i].size;
+        areas[i].size = sizes[i];
+        start += sizes[i];
     }
+    areas[count].start = start;
+    areas[count].size = (size_t)(snapshot_heap + SNAPSHOT_HEAP_SIZE - start);
+    last = count;
 }
 
 static void
@@ -169,10 +172,10 @@ record_block(size_t alignment, size_t wanted)
     if (wanted <= SNAPSHOT_HEAP_SIZE) {
         size_t size = wanted ? (wanted + GRANULE - 1) & ~(size_t)(GRANULE - 1) : GRANULE;
         int planned = snapshot_planned_area();
-        if (planned != SNAPSHOT_COLD)
+        if (planned >= 0)
             block = take(&areas[planned], alignment, size);
         if (block == NULL)
-            block = take(&areas[SNAPSHOT_COLD], alignment, size);
+            block = take(&areas[last], alignment, size);
     }
     if (block)
         snapshot_note_block(block);
@@ -199,7 +202,7 @@ forget_block(void *block)
 void
 snapshot_finish_heap(void)
 {
-    for (struct area *area = areas; area < areas + SNAPSHOT_AREAS; area++)
+    for (struct area *area = areas; area <= areas + last; area++)
         for (size_t i = 0; i <= SMALL / GRANULE; i++) {
             struct gap **list = i ? &area->small[i] : &area->large;
             for (struct gap *next, *gap = *list; gap; gap = next) {
@@ -240,6 +243,22 @@ snapshot_free(void *block)
         forget_block(block);
 }
 
+static void *
+record_realloc(void *block, size_t size)
+{
+    size_t old = size_of(block);
+    if (size <= old && (size > old / 2 || old <= 4 * GRANULE)) {
+        memset((char *)block + size, 0, old - size); /* nor of what was cut off */
+        return block;
+    }
+    void *copy = record_block(GRANULE, size);
+    if (copy == NULL)
+        return size <= old ? block : NULL;
+    memcpy(copy, block, size < old ? size : old);
+    forget_block(block);
+    return copy;
+}
+
 void *
 snapshot_realloc(void *block, size_t size)
 {
@@ -247,18 +266,12 @@ snapshot_realloc(void *block, size_t size)
         return snapshot_malloc(size);
     if (!inside(block))
         return realloc(block, size);
-    size_t old = size_of(block);
-    if (size <= old && (size > old / 2 || old <= 4 * GRANULE)) {
-        if (snapshot_phase == RECORDING)
-            memset((char *)block + size, 0, old - size); /* nor of what was cut off */
-        return block;
-    }
-    void *copy = snapshot_malloc(size);
-    if (copy == NULL)
-        return size <= old ? block : NULL;
-    memcpy(copy, block, size < old ? size : old);
-    snapshot_free(block);
-    return copy;
+    if (snapshot_phase == RECORDING)
+        return record_realloc(block, size);
+    /* Nobody knows its size any more.  What lies behind it is copied, too, where nobody expects anything. */
+    size_t most = (size_t)(snapshot_heap + snapshot_heap_used() - (char *)block);
+    void *copy = malloc(size);
+    return copy ? memcpy(copy, block, size < most ? size : most) : NULL;
 }
 
 /* Rust asks in these ways for alignments above 16. */

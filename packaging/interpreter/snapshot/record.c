@@ -4,6 +4,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include "internal/pycore_frame.h"
+#include "internal/pycore_gc.h"
 #include "internal/pycore_import.h"
 #include "internal/pycore_interp.h"
 #include "internal/pycore_object.h"
@@ -79,6 +80,18 @@ immortalize(PyObject *roots)
         }
     }
     free(todo.objects);
+}
+
+/* The collector has nothing to do with immortal objects, and need not know them: two pointers less in each. */
+static void
+untrack_immortals(PyGC_Head *list)
+{
+    PyGC_Head *next;
+    for (PyGC_Head *head = _PyGCHead_NEXT(list); head != list; head = next) {
+        next = _PyGCHead_NEXT(head);
+        if (_Py_IsImmortal(_Py_FROM_GC(head)))
+            PyObject_GC_UnTrack(_Py_FROM_GC(head));
+    }
 }
 
 static PyObject *
@@ -239,6 +252,7 @@ snapshot_record(int argc, char **argv)
 
     PyThreadState *thread = PyThreadState_Get();
     PyInterpreterState *interpreter = thread->interp;
+    untrack_immortals(&interpreter->gc.permanent_generation.head);
     /* Frames that have returned: their words point anywhere. */
     if (thread->datastack_cached_chunk)
         _PyObject_VirtualFree(thread->datastack_cached_chunk, thread->datastack_cached_chunk->size);

@@ -10,10 +10,12 @@ import _imp
 import importlib
 import io
 import os
+import re
 import sys
 import sysconfig
 import threading
 import time
+import typing
 
 import _restore
 
@@ -125,6 +127,9 @@ def start(*argv):
 
 def prepare():
     """Put off until they are asked for what a start seldom needs."""
+    re.purge()  # what the imports have asked for by text
+    for forget_cached in typing._cleanups:
+        forget_cached()
     time.__all__ = [name for name in dir(time) if not name.startswith("_")]
     time.__dir__ = _restore.names_of_time
     for name in _restore.ZONE:

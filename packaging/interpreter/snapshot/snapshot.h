@@ -20,20 +20,20 @@ void snapshot_record(int argc, char **argv);
 /* restore.c: bring the recorded interpreter back to life in this process. */
 void snapshot_restore(int argc, char **argv);
 
-/* memory.c: the heap of the image, and the bit map of where its blocks start. */
+/* memory.c: the heap of the image. */
 #define SNAPSHOT_GRANULE 16
 #define SNAPSHOT_HEAP_SIZE (160UL << 20)
 #define SNAPSHOT_ARENA_SIZE (1UL << 20) /* pymalloc's ARENA_SIZE */
 extern char snapshot_heap[];
 extern char snapshot_arena[]; /* the first memory of a restored process's own objects */
-extern unsigned long snapshot_starts[];
 size_t snapshot_heap_used(void);
 void *snapshot_block_of(const void *address);
 void snapshot_finish_heap(void);
-void snapshot_divide_heap(const size_t *sizes);
+void snapshot_divide_heap(const size_t *sizes, int count);
 
-/* plan.c: which area a block belongs to.  The heap's areas, in their order; what no start touches comes last. */
-enum { SNAPSHOT_WRITTEN, SNAPSHOT_READ, SNAPSHOT_WARM, SNAPSHOT_COLD, SNAPSHOT_AREAS };
+/* plan.c: which area a block belongs to, or -1; and, while recording, a bit for each granule where a block starts. */
+#define SNAPSHOT_AREAS 32 /* at most */
+extern unsigned long *snapshot_starts;
 void snapshot_read_plan(const char *path);
 void snapshot_next_chapter(void);
 int snapshot_planned_area(void);

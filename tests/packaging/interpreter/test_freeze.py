@@ -29,12 +29,18 @@ TREE = {
     "standard/package/tests/__init__.py": "",
     "library/thing/__init__.py": "'''Gone.'''\nassert False\ndef f():\n    '''Gone too.'''\ndoc = f.__doc__",
     "library/thing/__main__.py": "",
+    "library/thing/annotated.py": "class K:\n    n: no_such_name = 1\n"
+    "    async def f(self, *a: 1, b: 2 = 3, **c: 4) -> 5: return b",
+    "library/prompt_toolkit/__init__.py": "",
+    "library/prompt_toolkit/contrib/__init__.py": "",
+    "library/prompt_toolkit/contrib/ssh.py": "",
+    "standard/annotated.py": "def f(x: 1): pass",
     "library/thing-1.0.dist-info/METADATA": "Name: thing\nVersion: 1.0\n\nA page.\n",
     "additions/package.py": "def find(): return None",
     "additions/new.py": "value = 2",
     "own/__init__.py": "",
     "own/applet.py": "'''Kept.'''\nfrom __future__ import annotations\nassert False\n"
-    "text = __doc__\ndef f(x: no_such_name): pass",
+    "text = __doc__\ndef f(x: no_such_name):\n    'Goes.'\ndef g():\n    'Goes.'\n    raise OSError",
 }
 
 
@@ -71,8 +77,9 @@ def test_modules(tree: Path) -> None:
     modules = freeze(tree, "out")
     assert {"thing", "thing.__main__", "own", "own.applet", "package", "new"} <= modules.keys()
     assert not {"test", "idlelib", "package.tests"} & modules.keys()
+    assert not [name for name in modules if name.startswith("prompt_toolkit.contrib")]
     packages = {name for name, (_, package) in modules.items() if package}
-    assert packages == {"importlib", "own", "package", "thing"}
+    assert packages == {"importlib", "own", "package", "prompt_toolkit", "thing"}
     assert modules["own.applet"][0].co_filename == "<frozen own.applet>"
     bootstrap = (tree / "out/bootstrap.h").read_text()
     assert '"_frozen_importlib"' in bootstrap and '"zipimport"' in bootstrap
@@ -80,9 +87,30 @@ def test_modules(tree: Path) -> None:
 
 def test_docstrings_and_asserts(tree: Path) -> None:
     modules = freeze(tree, "out")
-    assert run(modules, "own.applet")["text"] == "Kept."
+    own = run(modules, "own.applet")
+    assert own["text"] == "Kept."
+    assert own["f"].__doc__ is own["g"].__doc__ is None
+    assert own["f"](1) is None
+    with pytest.raises(OSError) as raised:
+        own["g"]()
+    assert raised.traceback[-1].lineno == 7  # counted from 0: lines are where they were
     assert "__future__" not in modules["own.applet"][0].co_names  # in force, not imported
     assert run(modules, "thing")["doc"] is None
+
+
+def test_annotations_of_functions(tree: Path) -> None:
+    """They go, outside the standard library; those of classes are there for who makes fields of them."""
+    modules = freeze(tree, "out")
+    assert run(modules, "annotated")["f"].__annotations__ == {"x": 1}
+    assert run(modules, "own.applet")["f"].__annotations__ == {}
+    with pytest.raises(NameError):
+        run(modules, "thing.annotated")
+    text = TREE["library/thing/annotated.py"].replace("no_such_name", "7")
+    (tree / "library/thing/annotated.py").write_text(text)
+    made = run(freeze(tree, "out"), "thing.annotated")["K"]
+    assert made.__annotations__ == {"n": 7}
+    assert made.f.__annotations__ == {}
+    assert made.f.__kwdefaults__ == {"b": 3}
 
 
 def test_additions(tree: Path) -> None:

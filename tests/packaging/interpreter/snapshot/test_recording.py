@@ -19,7 +19,7 @@ from interpreter.snapshot import audit, heat
 from interpreter.workshop import BuildError
 
 #: What the recorder writes that goes into the program.
-PARTS = ("data", "heap", "arena", "starts", "dropped")
+PARTS = ("data", "heap", "arena", "dropped")
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -16,7 +16,6 @@ EXCEPTIONS = {
     "ctypes._string_at_addr": "a function's address",
     "ctypes._wstring_at_addr": "a function's address",
     "gc.get_count()": "the image's objects are not counted",
-    "gc.get_freeze_count()": "the image's objects are frozen",
     "gc.get_stats()": "what importing has cost",
     "logging._startTime": "the time; a test of its own looks at it",
     "os.getpid()": "the process's",
