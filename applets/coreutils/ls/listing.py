@@ -61,7 +61,12 @@ _UNKNOWN = _Unknown()
 class Listing:
     """One run: what the options say, and the output."""
 
+    #: The last one, for as long as the process lives: ending it is quicker than freeing object by object.
+    kept: Listing | None = None
+
     def __init__(self, opt: Values, out: BinaryIO) -> None:
+        Listing.kept = self
+        self.items: list[_Item] = []  # of the last directory, kept like this
         self.opt = opt
         self.out = out
         self.names = Names()
@@ -148,7 +153,7 @@ class Listing:
                 if self.opt.dereference and self.opt.recursive and self._is_loop(path):
                     warn(f"{path}: not listing already-listed directory", 2)
                     return []
-                items = self._entries(entries)
+                self.items = items = self._entries(entries)
         except OSError as error:
             warn(error, 2 if operand else 1)
             return []

@@ -23,7 +23,10 @@ ROOT = Path(__file__).resolve().parents[3]
 #: Names of sys.stdlib_module_names that are not here, and why.
 ABSENT = {
     *("_msi", "_overlapped", "_scproxy", "_winapi", "_wmi", "msvcrt", "nt", "winreg", "winsound"),
-    *("_android_support", "_apple_support", "_ios_support"),  # other systems
+    *("_aix_support", "_android_support", "_apple_support", "_ios_support", "_osx_support"),
+    "nturl2path",  # like those before it: for other systems
+    *("_pydatetime", "_pydecimal", "_pyio"),  # there in C
+    "pydoc_data",  # help()'s chapters about the language
     *("_dbm", "_gdbm", "readline"),  # the GPL, or on top of it
     *("_tkinter", "idlelib", "tkinter", "turtle", "turtledemo"),  # windows
     *("ensurepip", "venv"),  # they install into a file system
