@@ -31,7 +31,7 @@ BIOS, UEFI = "i386-pc", "x86_64-efi"
 #: Platform -> the package with its modules, and the modules that only it needs: the firmware's disks, and
 #: a screen.
 PLATFORMS = {
-    BIOS: ("grub-pc-bin", ("biosdisk",)),
+    BIOS: ("grub-pc-bin", ("biosdisk", "linux16")),
     UEFI: ("grub-efi-amd64-bin", ("efi_gop",)),
 }
 
@@ -41,7 +41,7 @@ PROCESSORS = ("x86_64", "amd64")
 #: memdisk, tar and normal read the script; the others are its commands, and how it reads the disk.
 MODULES = (
     *("memdisk", "tar", "normal", "part_gpt", "loadenv", "regexp", "test", "true", "echo"),
-    *("linux", "probe", "hashsum", "gcry_sha256", "serial", "terminal", "sleep", "reboot"),
+    *("linux", "probe", "hashsum", f"gcry_{slot.HASH}", "serial", "terminal", "sleep", "reboot"),
 )
 
 #: Where GRUB looks for its script in the archive; another place leaves it at a prompt.
@@ -77,6 +77,7 @@ def script(partitions: dict[str, int]) -> str:
         "HEADER_KEYS": " ".join(slot.KEYS),
         "HEADER_SECTORS": str(slot.HEADER_SECTORS),
         "HASHES": str(slot.HASHES),
+        "HASH": slot.HASH,
         "FORMAT": slot.FORMAT,
         "FIRST": first,
         "SECOND": second,

@@ -10,7 +10,6 @@ import _imp
 import importlib
 import io
 import os
-import re
 import sys
 import sysconfig
 import threading
@@ -127,7 +126,6 @@ def start(*argv):
 
 def prepare():
     """Put off until they are asked for what a start seldom needs."""
-    re.purge()  # what the imports have asked for by text
     for forget_cached in typing._cleanups:
         forget_cached()
     time.__all__ = [name for name in dir(time) if not name.startswith("_")]

@@ -1,12 +1,38 @@
 """A kernel of 5 KiB for tests of boot loaders: says its command line on the serial port and switches QEMU off.
 
-Linux's boot protocol (Documentation/arch/x86/boot.rst): a setup sector with the header, a second sector, and
-the 32-bit code, which is entered with the boot parameters' address in ESI.
+Linux's boot protocol (Documentation/arch/x86/boot.rst): a setup sector with the header, a second sector with the
+16-bit code, whose segment is in DS, and the 32-bit code, which is entered with the boot parameters' address in ESI.
 """
 
 from __future__ import annotations
 
 import struct
+
+#: Real mode: the same as below.
+CODE16 = bytes.fromhex(
+    "66a12802"  #       mov eax, [0x228]        the command line's address, cmd_line_ptr
+    "6689c3"  #         mov ebx, eax
+    "66c1e804"  #       shr eax, 4
+    "8ec0"  #           mov es, ax
+    "83e30f"  #         and bx, 15
+    "baf803"  #         mov dx, 0x3f8
+    "268a07"  #   next: mov al, es:[bx]
+    "84c0"  #           test al, al
+    "7404"  #           jz off
+    "ee"  #             out dx, al
+    "43"  #             inc bx
+    "ebf5"  #           jmp next
+    "b00a"  #      off: mov al, 10
+    "ee"  #             out dx, al
+    "ba0406"  #         mov dx, 0x604
+    "b80020"  #         mov ax, 0x2000
+    "ef"  #             out dx, ax
+    "f4"  #       stop: hlt
+    "ebfd"  #           jmp stop
+)
+
+#: Where it begins: the first instruction of the setup jumps over the header.
+CODE16_AT = 0x26C
 
 #: Protected mode, flat segments.  The ACPI power management port is that of QEMU's q35.
 CODE = bytes.fromhex(
@@ -52,4 +78,5 @@ def fake_kernel() -> bytes:
     body = CODE.ljust(4096, b"\x90")
     for offset, form, value in (*HEADER, (0x1F4, "<I", len(body) // 16)):
         struct.pack_into(form, setup, offset, value)
+    setup[CODE16_AT : CODE16_AT + len(CODE16)] = CODE16
     return bytes(setup) + body
