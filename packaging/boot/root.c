@@ -73,7 +73,7 @@ struct text copy_to_ram(const char *from, const char *module)
 }
 
 /* No read-ahead on a disk that holds nothing but the root: the page fault of a mapped program reads around
- * the page by that much, and every 128 KiB block that it touches is decompressed whole.  Without it a cold
+ * the page by that much, and every 32 KiB block that it touches is decompressed whole.  Without it a cold
  * start is quicker by a quarter to two thirds and fills less of the page cache.
  *
  * But it belongs to the disk, not to the partition, and without it a file on /perm is read page by page, at a

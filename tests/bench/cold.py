@@ -1,6 +1,6 @@
 """The first start, when none of the program's pages is in memory: from a squashfs as the box has it.
 
-The program alone in a squashfs (zstd, blocks of 128 KiB) is mounted anew for each start, read-ahead 0 as the first
+The program alone in a squashfs (zstd, blocks of 32 KiB) is mounted anew for each start, read-ahead 0 as the first
 stage sets it, in a mount namespace of its own.  The squashfs itself stays in memory, so the disk does not count:
 decompression does.
 
@@ -99,7 +99,7 @@ def measure() -> list[Table]:
         images = {}
         for name, program in programs.items():
             images[name] = Path(scratch) / name.replace(" ", "-")
-            argv = ["mksquashfs", str(program), str(images[name]), "-comp", "zstd", "-b", "128K"]
+            argv = ["mksquashfs", str(program), str(images[name]), "-comp", "zstd", "-b", "32K"]
             subprocess.run([*argv, "-quiet", "-no-progress"], check=True)
         for task, words in TASKS.items():
             seen: dict[str, list[tuple[float, int]]] = {name: [] for name in programs}

@@ -56,7 +56,7 @@ def test_what_goes_in_comes_out(tmp_path: Path, compression: str) -> None:
     assert contents(image, tmp_path / "out") == wanted
     said = subprocess.run(["unsquashfs", "-s", image], capture_output=True, text=True, check=True)
     assert f"Compression {compression}" in said.stdout
-    assert "Block size 131072" in said.stdout
+    assert "Block size 32768" in said.stdout
     assert image.stat().st_size % 4096 == 0, "whole blocks, as a partition has"
 
 

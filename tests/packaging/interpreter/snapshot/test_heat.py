@@ -7,7 +7,7 @@ from pathlib import Path
 from interpreter.snapshot import heat
 
 #: Bytes of a squashfs's block: as much is unpacked for the first byte that is touched.
-BLOCK = 1 << 17
+BLOCK = 1 << 15
 
 
 def blocks(program: Path, words: tuple[str, ...], scratch: Path) -> set[int]:
@@ -18,11 +18,11 @@ def blocks(program: Path, words: tuple[str, ...], scratch: Path) -> set[int]:
 
 
 def test_a_start_touches_few_blocks_of_the_heap(snapshot: Path, tmp_path: Path) -> None:
-    """Ten, when an interpreter's cache sends it to old names all over the heap."""
-    assert len(blocks(snapshot, ("true",), tmp_path)) <= 6
+    """Several more, when an interpreter's cache sends it to old names all over the heap."""
+    assert len(blocks(snapshot, ("true",), tmp_path)) <= 8
 
 
 def test_the_daemons_starts_touch_few_blocks_of_the_heap(snapshot: Path, tmp_path: Path) -> None:
     """Nearly all of these are what the plan has put together."""
     found = blocks(snapshot, ("-c", heat.REHEARSAL.read_text()), tmp_path)
-    assert len(found) <= 50
+    assert len(found) <= 100
