@@ -8,8 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from snakeroot.host import step
+
 from interpreter import link, snapshot, stages
-from interpreter.workshop import BuildError, step
+from interpreter.workshop import BuildError
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from interpreter.workshop import BuildError, cache, output, run
+from snakeroot.host import cache
+
+from interpreter.workshop import BuildError, output, run
 
 HERE = Path(__file__).parent
 PINS = HERE / "pins.toml"

@@ -20,8 +20,10 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from snakeroot.host import cache
+
 from interpreter import sources
-from interpreter.workshop import BuildError, cache, output, run
+from interpreter.workshop import BuildError, output, run
 
 #: Code that the linker can drop when unused, at fixed addresses; no unwind tables for C.
 CFLAGS = "-O2 -g0 -fno-pie -ffunction-sections -fdata-sections"

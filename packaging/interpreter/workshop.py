@@ -1,58 +1,19 @@
-"""Running the tools of the build: a line with the time, a log, and an error that names both.
+"""Running the tools of the build: a log, and an error that names it.
 
 ./dev uses it too, before there is a virtual environment: the standard library alone.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import subprocess
-import sys
-import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
 class BuildError(Exception):
     """A step that failed; the text says which, why, and where its log is."""
-
-
-def cache() -> Path:
-    """Where stages and sources are kept ($SNAKEROOT_CACHE, or XDG's cache home)."""
-    own = os.environ.get("SNAKEROOT_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(own) if own else Path(base) / "snakeroot"
-
-
-@contextlib.contextmanager
-def step(title: str) -> Iterator[None]:
-    """A line on standard error for what goes on: its title and the seconds, which a terminal sees passing."""
-    live = sys.stderr.isatty()
-    started = time.monotonic()
-    over = threading.Event()
-
-    def show(end: str) -> None:
-        seconds = time.monotonic() - started
-        print(f"  {title:<48} {seconds:6.1f} s", end=end, file=sys.stderr, flush=True)
-
-    def tick() -> None:
-        while not over.wait(0.5):
-            show("\r")
-
-    ticker = threading.Thread(target=tick, daemon=True)
-    if live:
-        show("\r")
-        ticker.start()
-    try:
-        yield
-    finally:
-        over.set()
-        if live:
-            ticker.join()
-        show("\n")
 
 
 def run(

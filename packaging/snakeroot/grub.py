@@ -30,7 +30,7 @@ BIOS, UEFI = "i386-pc", "x86_64-efi"
 
 #: Platform -> the package with its modules, and the modules that only it needs: the firmware's disks, and
 #: a screen.
-PLATFORMS = {
+PLATFORMS: dict[str, tuple[str, tuple[str, ...]]] = {
     BIOS: ("grub-pc-bin", ("biosdisk", "linux16")),
     UEFI: ("grub-efi-amd64-bin", ("efi_gop",)),
 }
@@ -136,12 +136,8 @@ def program(platform: str, text: str) -> bytes:
     with tempfile.TemporaryDirectory() as scratch:
         disk, made = Path(scratch, "disk"), Path(scratch, "made")
         disk.write_bytes(archive.getvalue())
-        run(
-            [
-                *("grub-mkimage", "-d", folder, "-O", platform, "-p", "(memdisk)/boot/grub"),
-                *("-m", disk, "-o", made, *MODULES, *modules),
-            ]
-        )
+        argv: list[str | Path] = ["grub-mkimage", "-d", folder, "-O", platform, "-p", "(memdisk)/boot/grub"]
+        run([*argv, "-m", disk, "-o", made, *MODULES, *modules])
         return made.read_bytes()
 
 

@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -80,14 +81,30 @@ def missing(program: str) -> BuildError:
 
 @contextlib.contextmanager
 def step(title: str) -> Iterator[None]:
-    """Show a line for a step while it runs, and its seconds when it is done."""
+    """A line on standard error for what goes on: its title and the seconds, which a terminal sees passing."""
     live = sys.stderr.isatty()
     started = time.monotonic()
+    over = threading.Event()
+
+    def show(end: str) -> None:
+        seconds = time.monotonic() - started
+        print(f"  {title:<48} {seconds:6.1f} s", end=end, file=sys.stderr, flush=True)
+
+    def tick() -> None:
+        while not over.wait(0.5):
+            show("\r")
+
+    ticker = threading.Thread(target=tick, daemon=True)
     if live:
-        print(f"  {title} ...", end="", file=sys.stderr, flush=True)
-    yield
-    seconds = time.monotonic() - started
-    print(f"{chr(13) if live else ''}  {title:<48} {seconds:6.1f} s", file=sys.stderr, flush=True)
+        show("\r")
+        ticker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if live:
+            ticker.join()
+        show("\n")
 
 
 def cache() -> Path:

@@ -15,6 +15,7 @@ from types import ModuleType
 
 import pytest
 from interpreter import workshop
+from snakeroot.host import step
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -110,7 +111,7 @@ def test_missing_tool_is_named(tmp_path: Path) -> None:
 
 
 def test_step_shows_its_title_and_time(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(KeyError), workshop.step("a step"):
+    with pytest.raises(KeyError), step("a step"):
         raise KeyError
     line = capsys.readouterr().err
     assert line.startswith("  a step ") and line.endswith(" s\n")
