@@ -136,8 +136,8 @@ def program(platform: str, text: str) -> bytes:
     with tempfile.TemporaryDirectory() as scratch:
         disk, made = Path(scratch, "disk"), Path(scratch, "made")
         disk.write_bytes(archive.getvalue())
-        argv: list[str | Path] = ["grub-mkimage", "-d", folder, "-O", platform, "-p", "(memdisk)/boot/grub"]
-        run([*argv, "-m", disk, "-o", made, *MODULES, *modules])
+        argv: list[str | Path] = ["grub-mkimage", "-d", folder, "-O", platform, "-m", disk]
+        run([*argv, "-p", "(memdisk)/boot/grub", "-o", made, *MODULES, *modules])
         return made.read_bytes()
 
 
