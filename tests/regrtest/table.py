@@ -123,6 +123,8 @@ BY_DESIGN = {
     **dict.fromkeys(
         (
             "test.test_gc.GCTests.test_get_referents_on_capsule",
+            "test.test_pickle.HeapTypesTests.test_have_gc",
+            "test.test_socket.GeneralModuleTests.test_socket_type",
             "test.test_zoneinfo.test_zoneinfo.ExtensionBuiltTest.test_gc_tracked",
         ),
         "ask whether the collector knows certain objects, which are the image's (snapshot/README.md, Hazards)",
