@@ -12,12 +12,10 @@ its own, which the next link puts first (layout.ld includes the lists).
 from __future__ import annotations
 
 import bisect
-import os
 import re
 import shutil
 from array import array
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,7 +80,6 @@ def accesses(program: Path, words: tuple[str, ...], scratch: Path, log: Path) ->
     """All accesses of a run, to instructions and to data."""
     trace = scratch / "trace"
     folder = scratch / "watched"
-    scratch.mkdir(exist_ok=True)
     # What another run has left there would be of the moment, too.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -104,13 +101,8 @@ def accesses(program: Path, words: tuple[str, ...], scratch: Path, log: Path) ->
 
 
 def watch(program: Path, scratch: Path, log: Path) -> list[set[Access]]:
-    """What each of STARTS touches.  As many are watched at once as there are processors."""
-
-    def one(number: int) -> set[Access]:
-        return accesses(program, STARTS[number], scratch / f"{number:02}", log)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(one, range(len(STARTS))))
+    """What each of STARTS touches."""
+    return [accesses(program, words, scratch, log) for words in STARTS]
 
 
 def plan(seen: list[set[Access]], recorded: Path, data: range) -> bytes:
