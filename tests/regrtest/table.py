@@ -120,15 +120,6 @@ BY_DESIGN = {
     ".test_complete_multi_phase_init_module": (
         "imports in another interpreter, where the image's modules are not (snapshot/README.md, Hazards)"
     ),
-    **dict.fromkeys(
-        (
-            "test.test_gc.GCTests.test_get_referents_on_capsule",
-            "test.test_pickle.HeapTypesTests.test_have_gc",
-            "test.test_socket.GeneralModuleTests.test_socket_type",
-            "test.test_zoneinfo.test_zoneinfo.ExtensionBuiltTest.test_gc_tracked",
-        ),
-        "ask whether the collector knows certain objects, which are the image's (snapshot/README.md, Hazards)",
-    ),
     "test.test_array.MiscTest.test_does_not_crash_on_broken_imports": (
         "wants the module array not to have been imported yet"
     ),

@@ -82,15 +82,17 @@ immortalize(PyObject *roots)
     free(todo.objects);
 }
 
-/* The collector has nothing to do with immortal objects, and need not know them: two pointers less in each. */
+/* The collector has nothing to do with immortal objects, and need not know them: two pointers less in each.  Types and
+   capsules, which are few, stay known: CPython's tests ask whether some are. */
 static void
 untrack_immortals(PyGC_Head *list)
 {
     PyGC_Head *next;
     for (PyGC_Head *head = _PyGCHead_NEXT(list); head != list; head = next) {
         next = _PyGCHead_NEXT(head);
-        if (_Py_IsImmortal(_Py_FROM_GC(head)))
-            PyObject_GC_UnTrack(_Py_FROM_GC(head));
+        PyObject *object = _Py_FROM_GC(head);
+        if (_Py_IsImmortal(object) && !PyType_Check(object) && !PyCapsule_CheckExact(object))
+            PyObject_GC_UnTrack(object);
     }
 }
 
