@@ -84,10 +84,19 @@ def accesses(program: Path, words: tuple[str, ...], scratch: Path, log: Path) ->
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     # The plan decides what the program's bytes are, so nothing of this run may depend on the moment: neither
-    # the environment and the folder, nor how much has been written to the file that it prints to (its offset is
+    # the environment, the folder and the signals that are ignored, nor how much has been written to the file that it prints to (its offset is
     # an int of Python's), nor the vector instructions that the C library finds (they read past a string's end).
     argv: list[str | Path] = [
-        *("sh", "-c", 'exec "$@" >../printed 2>&1', "sh", "env", "-i", OLD_PROCESSOR),
+        *(
+            "sh",
+            "-c",
+            'exec "$@" >../printed 2>&1',
+            "sh",
+            "env",
+            "-i",
+            "--default-signal",
+            OLD_PROCESSOR,
+        ),
         *("setarch", "--addr-no-randomize", "valgrind", "--tool=lackey", "--trace-mem=yes"),
         *(f"--log-file={trace}", str(program), *words),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 from interpreter.snapshot import heat
@@ -26,3 +27,16 @@ def test_the_daemons_starts_touch_few_blocks_of_the_heap(snapshot: Path, tmp_pat
     """Nearly all of these are what the plan has put together."""
     found = blocks(snapshot, ("-c", heat.REHEARSAL.read_text()), tmp_path)
     assert len(found) <= 100
+
+
+def test_signals_that_the_build_ignores_change_nothing(snapshot: Path, tmp_path: Path) -> None:
+    """A shell's background job ignores two; the plan, and so the program's bytes, must not depend on that."""
+    expected = heat.accesses(snapshot, ("true",), tmp_path, tmp_path / "log")
+    before = {
+        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)
+    }
+    try:
+        assert heat.accesses(snapshot, ("true",), tmp_path, tmp_path / "log") == expected
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
