@@ -84,8 +84,9 @@ def accesses(program: Path, words: tuple[str, ...], scratch: Path, log: Path) ->
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     # The plan decides what the program's bytes are, so nothing of this run may depend on the moment: neither
-    # the environment, the folder and the signals that are ignored, nor how much has been written to the file that it prints to (its offset is
-    # an int of Python's), nor the vector instructions that the C library finds (they read past a string's end).
+    # the environment, the folder and the signals that are ignored, nor how much has been written to the file that
+    # it prints to (its offset is an int of Python's), nor the vector instructions that the C library finds (they
+    # read past a string's end).
     argv: list[str | Path] = [
         *(
             "sh",
