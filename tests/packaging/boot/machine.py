@@ -28,7 +28,10 @@ LIMIT = 60.0
 
 
 def root(path: Path, script: str, compression: str = "zstd", init: str = "sbin/init") -> Path:
-    """A root whose init is BusyBox's shell with a script; it ends with power-off."""
+    """A root whose init is BusyBox's shell with a script; it ends with power-off.
+
+    The kernel says nothing more meanwhile: a message of its own may fall between two lines, or into one.
+    """
     busybox = shutil.which("busybox")
     assert busybox
     tree = Tree()
@@ -49,7 +52,8 @@ def root(path: Path, script: str, compression: str = "zstd", init: str = "sbin/i
         "grep",
     ):
         tree.link(f"bin/{name}", "busybox")
-    text = f"#!/bin/sh\nexport PATH=/bin\n{script}\necho END\nexec poweroff -f\n"
+    silence = "echo 1 >/proc/sys/kernel/printk"
+    text = f"#!/bin/sh\nexport PATH=/bin\n{silence}\n{script}\necho END\nexec poweroff -f\n"
     tree.file(init, text, 0o755)
     squashfs.write(tree, path, compression)
     return path
