@@ -7,7 +7,8 @@ README.md beside this file explains the idea, the layout and the hazards.
     memory.c               its memory
     outside.c              the host that it may not see
     record.c, record.py    fill it and write it down
-    plan.c, heat.py        where its blocks lie, by what starts touch and what they are; rehearsal.py: starts of daemons
+    plan.c, heat.py        where its blocks lie, by what starts touch and what they are
+    rehearsals             what init and the daemons do as they start
     audit.c, audit.py      words of it that would dangle
     host_audit.py          objects in it that belong to the host
     image.py               what the recorder has written -> the program

@@ -12,10 +12,12 @@ its own, which the next link puts first (layout.ld includes the lists).
 from __future__ import annotations
 
 import bisect
+import os
 import re
 import shutil
 from array import array
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,17 +38,18 @@ HEAP = 0x40000000
 #: A plan for the first recording: nothing is known.
 NO_PLAN = b"0 0 0\n"
 
-#: The beginnings of the box's daemons.
-REHEARSAL = Path(__file__).with_name("rehearsal.py")
+#: The beginnings of init and of the box's daemons.
+REHEARSALS = sorted(Path(__file__).parent.glob("rehearsals/*.py"))
 
-#: The starts that are watched, as words after the program's name.  The first one is what every start does.
+#: The starts that are watched, as words after the program's name.  The first one is what every start does; the longest
+#: ones follow, for several are watched at once.
 STARTS = (
     ("true",),
+    *(("-c", rehearsal.read_text()) for rehearsal in REHEARSALS),
     ("echo", "hello"),
     ("ls", "-l", "."),
     ("sh", "-c", "for i in 1 2; do echo $i; done"),
     ("-c", "import asyncio, ssl, http.server, json"),
-    ("-c", REHEARSAL.read_text()),
     *((daemon, "--help") for daemon in ("init", "dhcp", "ntp", "randomd", "httpd", "breakglass")),
 )
 
@@ -80,6 +83,7 @@ def accesses(program: Path, words: tuple[str, ...], scratch: Path, log: Path) ->
     """All accesses of a run, to instructions and to data."""
     trace = scratch / "trace"
     folder = scratch / "watched"
+    scratch.mkdir(exist_ok=True)
     # What another run has left there would be of the moment, too.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -111,8 +115,13 @@ def accesses(program: Path, words: tuple[str, ...], scratch: Path, log: Path) ->
 
 
 def watch(program: Path, scratch: Path, log: Path) -> list[set[Access]]:
-    """What each of STARTS touches."""
-    return [accesses(program, words, scratch, log) for words in STARTS]
+    """What each of STARTS touches.  As many are watched at once as there are processors."""
+
+    def one(number: int) -> set[Access]:
+        return accesses(program, STARTS[number], scratch / f"{number:02}", log)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(one, range(len(STARTS))))
 
 
 def plan(seen: list[set[Access]], recorded: Path, data: range) -> bytes:

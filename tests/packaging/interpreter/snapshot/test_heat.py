@@ -19,13 +19,15 @@ def blocks(program: Path, words: tuple[str, ...], scratch: Path) -> set[int]:
 
 
 def test_a_start_touches_few_blocks_of_the_heap(snapshot: Path, tmp_path: Path) -> None:
-    """Several more, when an interpreter's cache sends it to old names all over the heap."""
-    assert len(blocks(snapshot, ("true",), tmp_path)) <= 8
+    """More, when an interpreter's cache sends it to old names all over the heap."""
+    assert len(blocks(snapshot, ("true",), tmp_path)) <= 10
 
 
 def test_the_daemons_starts_touch_few_blocks_of_the_heap(snapshot: Path, tmp_path: Path) -> None:
     """Nearly all of these are what the plan has put together."""
-    found = blocks(snapshot, ("-c", heat.REHEARSAL.read_text()), tmp_path)
+    found = set[int]()
+    for rehearsal in heat.REHEARSALS:
+        found |= blocks(snapshot, ("-c", rehearsal.read_text()), tmp_path)
     assert len(found) <= 100
 
 
