@@ -163,6 +163,7 @@ def supervise(box: Supervisor, where: str, config: Config, control_path: str) ->
         if not box.services:
             box.add_services(config)
         box.settle()
+        box.reap()  # the first stage's child may have ended before its end was a signal to us
         status = box.loop.run()
         box.close()
         return status

@@ -1,4 +1,5 @@
-/* The first program of the initramfs: inserts modules, mounts the root, makes it /, runs its init.
+/* The first program of the initramfs: inserts modules, mounts the root, makes it /, runs its init, and has what starts
+ * of that touch read ahead.
  *
  * In the initramfs, besides this program as /init:
  *   /modules.list   what is to be done with which module, see `read_list`; the archive's last member
@@ -213,6 +214,7 @@ __attribute__((used, noreturn)) void start(long *stack)
     if ((r = SYS(statx, AT_FDCWD, path.s, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &s)) < 0)
         fail("the root has no ", init, r);
     switch_root();
+    prefetch(init);
     arguments[0] = (char *)init;
     fail("cannot run ", init, SYS(execve, init, arguments, environment));
 }

@@ -16,7 +16,7 @@ from snakeroot.host import BuildError, cache, replace, run
 from snakeroot.tree import Tree
 
 SOURCES = Path(__file__).resolve().parent.parent / "boot"
-FILES = ("stage.c", "find.c", "root.c", "report.c")
+FILES = ("stage.c", "find.c", "root.c", "prefetch.c", "report.c")
 
 #: The archive's last member: what is to be done with which module.
 LIST = "modules.list"

@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from tests.vm.conftest import quoted
+
 
 def test_the_root_is_a_disk_that_nothing_writes_to(box: Any) -> None:
     mounts = box.ssh("mount").out
@@ -37,6 +39,36 @@ def test_nothing_of_the_initramfs_is_left_in_memory(box: Any) -> None:
     assert int(found["Unevictable"]) < 256, "the initramfs is what cannot be evicted"
     assert int(found["Shmem"]) < 2048
     assert "virtio_blk" in box.ssh("lsmod").out
+
+
+#: Of the parts of the program's file that its note names: how many pages are in memory (mincore(2)), and how many there are.
+RESIDENT = """
+import _syscalls, mmap, os, struct
+mincore = {"x86_64": 27, "aarch64": 232}[os.uname().machine]
+pages = there = 0
+with open("/bin/toolbox", "rb") as file:
+    head = file.read(4096)
+    parts = head.index(b"Snakeroot\\0") + 12
+    for offset, size in struct.iter_unpack("<QQ", head[parts : parts + 64]):
+        start = offset & -4096
+        size += offset - start
+        mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ, offset=start)
+        flags = bytearray(-(-size // 4096))
+        _syscalls.syscall(mincore, _syscalls.addressof(mapped), size, flags)
+        pages += len(flags)
+        there += sum(one & 1 for one in flags)
+print(there, pages)
+"""
+
+
+def test_what_starts_touch_was_read_while_init_began(box: Any) -> None:
+    """By itself a boot reads half of it.  The process that read it is not left over."""
+    there, pages = map(int, box.ssh(quoted("python", "-c", RESIDENT)).out.split())
+    assert pages > 500
+    assert there > 0.95 * pages
+    states = box.ssh("cat /proc/[0-9]*/stat").out.splitlines()
+    assert len(states) > 10
+    assert not [line for line in states if line.rpartition(")")[2].split()[0] == "Z"]
 
 
 def test_a_root_in_memory_needs_no_disk_any_more(

@@ -54,7 +54,7 @@ def record(link: Callable[[Path, Path], None], program: Path, log: Path) -> None
         audit.check(recorder, second)
         run(["strip", "-o", stripped, recorder], log=log)
         part = program.with_name(f".{program.name}.part")
-        assemble(stripped, second, part)
+        assemble(stripped, second, part, heat.touched(plan))
         part.replace(program)
 
 

@@ -156,6 +156,12 @@ def plan(seen: list[set[Access]], recorded: Path, data: range) -> bytes:
     return head + room + chapters + areas[1:]
 
 
+def touched(plan: bytes) -> int:
+    """How many bytes at the heap's beginning are for what starts touch, as a plan says."""
+    sizes = array("Q", plan[plan.index(b"\n") + 1 :][: 8 * COLD])
+    return sum(sizes)
+
+
 def _blocks(recorded: Path, granules: int) -> Iterator[tuple[int, int]]:
     """Where the blocks of the heap begin and end, in granules."""
     marks = int.from_bytes((recorded / "starts").read_bytes(), "little")
@@ -193,11 +199,12 @@ def _kinds(blocks: list[tuple[int, int]], heap: bytes, data: range) -> dict[int,
 
 def write_lists(seen: Iterable[set[Access]], recorder: Path | None, folder: Path) -> None:
     """The sections that starts touch, for the linker: those of every start first.  Without a recorder: empty lists."""
-    found: dict[str, dict[str, None]] = {name: {} for name in LISTS}
+    lines: dict[str, dict[str, None]] = {name: {} for name in LISTS}
     if recorder is not None:
         rows = [line.split() for line in output(["nm", "--defined-only", recorder]).splitlines()]
         symbols = sorted((int(row[0], 16), row[1], row[2]) for row in rows if len(row) == 3)
         starts = [address for address, _, _ in symbols]
+        members = _members_of_libc()
         for touched in seen:
             places = {
                 bisect.bisect_right(starts, one.address) - 1
@@ -206,14 +213,27 @@ def write_lists(seen: Iterable[set[Access]], recorder: Path | None, folder: Path
             }
             for place in sorted(places):
                 _, kind, symbol = symbols[place]
-                for name, (kinds, _, _) in LISTS.items():
-                    if (
-                        kind in kinds and symbol != "frozen_code"
-                    ):  # megabytes, of which few are read
-                        found[name][symbol.removesuffix(".cold")] = None
-    for name, (_, inputs, prefixes) in LISTS.items():
-        lines = (
-            f"{inputs}({' '.join(prefix + symbol for prefix in prefixes)})\n"
-            for symbol in found[name]
-        )
-        (folder / name).write_text("".join(lines))
+                if symbol == "frozen_code":  # megabytes, of which few are read
+                    continue
+                for name, (kinds, inputs, prefixes) in LISTS.items():
+                    if kind in kinds:
+                        stem = symbol.removesuffix(".cold")
+                        sections = " ".join(prefix + stem for prefix in prefixes)
+                        lines[name][f"{inputs}({sections})\n"] = None
+                if kind in LISTS["text.ld"][0]:
+                    for member in members.get(symbol, ()):
+                        lines["text.ld"][f"*libc.a:{member}(.text .text.*)\n"] = None
+    for name, found in lines.items():
+        (folder / name).write_text("".join(found))
+
+
+def _members_of_libc() -> dict[str, list[str]]:
+    """Name of a function -> members of the C library's archive that have one: their functions have no sections of their own."""
+    archive = output(["gcc", "-print-file-name=libc.a"]).strip()
+    found: dict[str, list[str]] = {}
+    for line in output(["nm", "-A", "--defined-only", archive]).splitlines():
+        place, _, rest = line.removeprefix(archive).rpartition(":")
+        words = rest.split()
+        if len(words) == 3 and words[1] in LISTS["text.ld"][0]:
+            found.setdefault(words[2], []).append(place.strip(":"))
+    return found

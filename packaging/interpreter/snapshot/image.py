@@ -15,12 +15,18 @@ from interpreter.workshop import BuildError
 PAGE = 4096
 LOAD, BITS, NO_BITS = 1, 1, 8  # PT_LOAD, SHT_PROGBITS, SHT_NOBITS
 
+#: The note that says which parts of the file starts touch, as pairs of offset and size; before them is its header.
+NOTE, NOTE_HEADER = ".note.snakeroot", 24
+
 #: What the recorder writes -> the section that it goes into.
 FILES = {
     "data": ".snapshot",
     "heap": ".snapshot_heap",
     "arena": ".snapshot_arena",
 }
+
+#: What starts touch: most of the data, what heat.py has put together, and a beginning of the heap.
+TOUCHED = (".snapshot", ".text_of_starts", ".rodata_of_starts", ".snapshot_heap")
 
 
 @dataclass(frozen=True)
@@ -112,23 +118,31 @@ class Elf:
         grown = replace(segment, offset=offset, file_size=kept, size=len(content), align=PAGE)
         struct.pack_into(Segment.FORMAT, self.data, at, *values(grown))
 
+    def note(self, parts: list[tuple[int, int]]) -> None:
+        """Fill in the note.  parts: offsets in the file and sizes."""
+        _, row = self.section(NOTE)
+        packed = b"".join(struct.pack("<QQ", *part) for part in parts)
+        if row.size != NOTE_HEADER + len(packed):
+            raise BuildError(f"{NOTE}: there is no room for just {len(parts)} parts")
+        self.data[row.offset + NOTE_HEADER : row.offset + row.size] = packed
+
     def erase(self, address: int, size: int) -> None:
         """Zero bytes that nobody reads any more, for the sake of compression."""
-        for index in range(self._segment_count):
-            row = self._segment_at(index)
+        for row in self.segments():
             if row.type == LOAD and row.address <= address < row.address + row.file_size:
                 start = row.offset + address - row.address
                 self.data[start : start + size] = bytes(size)
 
-    def _segment_at(self, index: int) -> Segment:
-        at = self._segments_at + index * struct.calcsize(Segment.FORMAT)
-        return Segment(*struct.unpack_from(Segment.FORMAT, self.data, at))
+    def segments(self) -> list[Segment]:
+        """The table of segments."""
+        size = struct.calcsize(Segment.FORMAT) * self._segment_count
+        table = self.data[self._segments_at : self._segments_at + size]
+        return [Segment(*row) for row in struct.iter_unpack(Segment.FORMAT, table)]
 
     def _segment(self, address: int) -> tuple[int, Segment]:
         """Where in the file the row of the segment that begins at an address is, and the row."""
         size = struct.calcsize(Segment.FORMAT)
-        for index in range(self._segment_count):
-            row = self._segment_at(index)
+        for index, row in enumerate(self.segments()):
             if row.type == LOAD and row.address == address:
                 return self._segments_at + index * size, row
         raise BuildError(f"no segment begins at {address:#x}")
@@ -139,8 +153,11 @@ def values(row: Section | Segment) -> list[int]:
     return [getattr(row, field) for field in row.__dataclass_fields__]
 
 
-def assemble(recorder: Path, recorded: Path, program: Path) -> None:
-    """Write the program: the recorder with the files of the folder `recorded` in it."""
+def assemble(recorder: Path, recorded: Path, program: Path, touched: int = 0) -> None:
+    """Write the program: the recorder with the files of the folder `recorded` in it.
+
+    touched: how many bytes of the heap, from its beginning, starts touch; 0: that is not known
+    """
     elf = Elf(recorder.read_bytes())
     for file, section in FILES.items():
         content = (recorded / file).read_bytes()
@@ -151,5 +168,9 @@ def assemble(recorder: Path, recorded: Path, program: Path) -> None:
     for line in (recorded / "dropped").read_text().splitlines():
         address, size = (int(word, 16) for word in line.split())
         elf.erase(address, size)
+    if touched:
+        *whole, heap = (elf.section(name)[1] for name in TOUCHED)
+        parts = [(row.offset, row.size) for row in whole]
+        elf.note([*parts, (heap.offset, min(touched, heap.size))])
     program.write_bytes(elf.data)
     program.chmod(0o755)

@@ -21,6 +21,14 @@
 
 extern char **environ;
 
+/* Where in the file lies what starts touch (offset and size of each part), for whoever reads it ahead: the first stage of
+   the boot, boot/prefetch.c.  image.py fills it in. */
+static const struct {
+    uint32_t owner_size, size, type;
+    char owner[12];
+    uint32_t parts[4][2][2]; /* of 64 bits each; a note's alignment is 4 */
+} note __attribute__((section(".note.snakeroot"), used, aligned(4))) = {sizeof "Snakeroot", sizeof note.parts, 1, "Snakeroot"};
+
 struct snapshot_state snapshot_state;
 
 static _Noreturn void
