@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import platform
+import re
 import shutil
 import socket
 import subprocess
@@ -28,6 +30,11 @@ PROBE_SECONDS = 1.5
 #: A boot sector that ends QEMU with status 33: mov dx,0xf4; mov al,0x10; out dx,al; hlt.
 PROBE_SECTOR = bytes.fromhex("baf400b010eef4").ljust(510, b"\0") + b"\x55\xaa"
 PROBE_STATUS = 33
+
+#: The first QEMU that emulates several processors without fault.  Those before it translate code that another processor
+#: is replacing, and may keep what they have read: a kernel that patches itself then meets an old breakpoint for ever.
+#: One boot of a hundred hung so.
+PARALLEL = (8, 1)
 
 #: Size of the disk for /perm that a new instance gets; the file is sparse.
 PERM_BYTES = 1 << 30
@@ -85,6 +92,20 @@ def _works(name: str) -> bool:
         return done.returncode == PROBE_STATUS
 
 
+def emulated(processors: int) -> list[str]:
+    """QEMU's words for a machine in software; it has one processor where several are not safe (PARALLEL)."""
+    several = _version() >= PARALLEL
+    return ["-accel", "tcg,thread=multi", "-smp", str(processors if several else 1)]
+
+
+@functools.cache
+def _version() -> tuple[int, ...]:
+    """QEMU's major and minor version."""
+    said = run([program(), "--version"]).decode(errors="replace")
+    found = re.search(r"version (\d+)\.(\d+)", said)
+    return tuple(map(int, found.groups())) if found else (0, 0)
+
+
 def _processor(accel: str) -> str:
     return "host" if accel == "kvm" else "max"
 
@@ -123,10 +144,14 @@ def _machine(instance: Instance, ports: dict[int, int]) -> list[str]:
     forwards = "".join(f",hostfwd=tcp:127.0.0.1:{h}-:{g}" for h, g in sorted(ports.items()))
     return [
         program(),
-        *("-accel", "tcg,thread=multi" if accel == "tcg" else accel),
+        *(
+            emulated(machine.processors)
+            if accel == "tcg"
+            else ("-accel", accel, "-smp", str(machine.processors))
+        ),
         *("-cpu", _processor(accel)),
         *("-machine", MACHINES.get(platform.machine(), "none")),
-        *("-m", str(machine.memory), "-smp", str(machine.processors)),
+        *("-m", str(machine.memory)),
         *("-nodefaults", "-no-user-config", "-display", "none"),
         *("-netdev", f"user,id=net{forwards}", "-device", "virtio-net-pci,netdev=net,romfile="),
         # Ctrl-C is the guest's (signal=off); Ctrl-A X is the way out.

@@ -26,6 +26,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:1] = [str(ROOT), str(ROOT / "packaging")]  # this folder's modules are tests.bench's
 
+from snakeroot import qemu  # noqa: E402
+
 PARTS = ("start", "memory", "size", "boot", "cold", "update")
 
 
@@ -42,6 +44,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("part", nargs="*", choices=[*PARTS, []], metavar="part")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the tables there, too")
     options = parser.parse_args(argv)
+    # Machines have two processors, as those had that the peers were measured on, even where QEMU may hang with them.
+    qemu.PARALLEL = (0, 0)
     found = {}
     for name in options.part or PARTS:
         begun, load = time.monotonic(), os.getloadavg()[0]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from snakeroot import cli, config, disk, first_stage, image, kernel, rootfs
+from snakeroot import cli, config, disk, first_stage, image, kernel, qemu, rootfs
 from snakeroot.host import BuildError
 
 from tests.packaging.boot.machine import root
@@ -57,8 +57,8 @@ class DiskBox(Box):
         (self.instance.output / "ports").write_text("".join(f"{g} {h}\n" for h, g in ports.items()))
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{h}-:{g}" for h, g in ports.items())
         argv = [
-            *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max"),
-            *("-machine", "q35", "-m", "512", "-smp", "2"),
+            *("qemu-system-x86_64", *qemu.emulated(2), "-cpu", "max"),
+            *("-machine", "q35", "-m", "512"),
             *("-nodefaults", "-no-user-config", "-display", "none"),
             *(() if reboots else ("-no-reboot",)),
             *("-netdev", f"user,id=net{forwards}", "-device", "virtio-net-pci,netdev=net,romfile="),

@@ -77,3 +77,18 @@ def test_a_second_machine_on_the_same_disk_is_refused(instance: config.Instance)
         pass
     with qemu._alone(instance):
         pass
+
+
+@pytest.mark.parametrize(
+    ("version", "processors"), [((7, 2), "1"), ((8, 0), "1"), ((8, 1), "2"), ((10, 0), "2")]
+)
+def test_several_processors_are_emulated_where_that_is_safe(
+    monkeypatch: pytest.MonkeyPatch, version: tuple[int, int], processors: str
+) -> None:
+    monkeypatch.setattr(qemu, "_version", lambda: version)
+    assert qemu.emulated(2)[-2:] == ["-smp", processors]
+    assert qemu.emulated(1)[-2:] == ["-smp", "1"]
+
+
+def test_the_version_is_read_from_what_qemu_says() -> None:
+    assert qemu._version() > (4, 0)
