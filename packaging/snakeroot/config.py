@@ -108,7 +108,9 @@ class Machine:
     """[machine]: the virtual machine that `snakeroot run` makes."""
 
     memory: int = setting(512, help="MiB of memory")
-    processors: int = setting(2, help="how many processors; one where QEMU before 8.1 emulates them")
+    processors: int = setting(
+        2, help="how many processors; one where QEMU before 8.1 emulates them"
+    )
     page_port: int = setting(8080, help="port of 127.0.0.1 that leads to the box's page")
     ssh_port: int = setting(8022, help="port of 127.0.0.1 that leads to its SSH server")
 
