@@ -21,14 +21,14 @@ def blocks(program: Path, words: tuple[str, ...], scratch: Path) -> set[int]:
 
 
 def test_a_start_touches_few_blocks_of_the_heap(snapshot: Path, tmp_path: Path) -> None:
-    """More, when an interpreter's cache sends it to old names all over the heap."""
-    assert len(blocks(snapshot, ("true",), tmp_path)) <= 10
+    """Several more, when an interpreter's cache sends it to old names all over the heap."""
+    assert len(blocks(snapshot, ("true",), tmp_path)) <= 8
 
 
 def test_the_note_names_the_parts_of_the_file_that_starts_touch(
     snapshot: Path, tmp_path: Path
 ) -> None:
-    """Most of it, in a tenth of the file; the rest is the linker's tables, and strings that it has merged."""
+    """Two thirds and more, in a tenth of the file; the rest is the linker's tables, and strings that it has merged."""
     elf = Elf(snapshot.read_bytes())
     _, note = elf.section(NOTE)
     parts = elf.data[note.offset + NOTE_HEADER : note.offset + note.size]
@@ -44,7 +44,7 @@ def test_the_note_names_the_parts_of_the_file_that_starts_touch(
                     pages.add(at // heat.PAGE)
                     if not any(at in part for part in named):
                         missed.add(at // heat.PAGE)
-        assert len(missed) < len(pages) / 2, words
+        assert len(missed) < len(pages) * 0.35, words
 
 
 def test_the_daemons_starts_touch_few_blocks_of_the_heap(snapshot: Path, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_the_daemons_starts_touch_few_blocks_of_the_heap(snapshot: Path, tmp_pat
     found = set[int]()
     for rehearsal in heat.REHEARSALS:
         found |= blocks(snapshot, ("-c", rehearsal.read_text()), tmp_path)
-    assert len(found) <= 100
+    assert len(found) <= 80
 
 
 def test_signals_that_the_build_ignores_change_nothing(snapshot: Path, tmp_path: Path) -> None:
