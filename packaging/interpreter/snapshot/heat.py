@@ -1,8 +1,8 @@
 """What starts touch, and a plan that puts it side by side, and what no start touches by what it is.
 
 A page of the program costs a start a page fault, and a cold one a read of the disk.  A start touches some 30 kB of the heap,
-which recording has scattered over 250 pages, and functions and tables all over the program.  valgrind's lackey tells
-every address that a run of the program touches.  In the heap each belongs to a block, and the plan says for each block of
+which recording has scattered over 250 pages, and functions and tables all over the program.  valgrind tells which
+bytes a run of the program touches (watch.c).  In the heap each belongs to a block, and the plan says for each block of
 the next recording in which area it shall lie (plan.c).  Blocks that no start touches lie with their like, strings with
 strings and code with code: so they are compressed to five sixths of what they are in the order of their making.
 In the rest of the program each belongs to a symbol, and so to a section of
@@ -59,7 +59,10 @@ OLD_PROCESSOR = (
     "-SSE4_1,-SSE4_2,-SSSE3,-AVX,-AVX2,-AVX512F,-BMI1,-BMI2,-LZCNT,-MOVBE,-ERMS,-FSRM"
 )
 
-ACCESS = re.compile(rb"(?:I | ([LSM]))\s+([0-9a-f]+),(\d+)$")
+TOOL = Path(__file__).with_name("watch.c")
+
+#: A line that it prints.
+ACCESS = re.compile(r"^([0-9a-f]+) (\d+) ([rw])$", re.MULTILINE)
 
 #: The lists of sections for the linker: file -> types of symbols (nm(1)), inputs, prefixes of their sections' names.
 #: Of data only that inside the image.
@@ -72,15 +75,38 @@ LISTS = {
 
 @dataclass(frozen=True)
 class Access:
-    """What a run has done at an address."""
+    """Bytes that a run has touched, and none around them in the same way."""
 
     address: int
     size: int
     written: bool
 
 
-def accesses(program: Path, words: tuple[str, ...], scratch: Path, log: Path) -> set[Access]:
-    """All accesses of a run, to instructions and to data."""
+def make_tool(folder: Path, log: Path) -> Path:
+    """Compile watch.c with valgrind's own headers and libraries; returns the folder that valgrind finds it in."""
+
+    def said(*words: str) -> list[str]:
+        return output(["pkg-config", *words, "valgrind"]).split()
+
+    architecture, system = said("--variable=arch") + said("--variable=os")
+    (load_address,) = said("--variable=valt_load_address")
+    # Valgrind begins without the C library's help, where the program that it runs leaves it room.
+    alone = ["-ffreestanding", "-fno-stack-protector", "-fno-pie", "-no-pie", "-static"]
+    alone += ["-nostartfiles", "-nodefaultlibs", "-Wl,--entry=_start"]
+    alone += [f"-Wl,-Ttext-segment={load_address}", "-Wl,--build-id=none"]
+    macros = [f"-DVGA_{architecture}", f"-DVGO_{system}", f"-DVGP_{architecture}_{system}"]
+    tools = folder / "valgrind"
+    tools.mkdir(parents=True, exist_ok=True)
+    program = tools / f"watch-{architecture}-{system}"
+    words: list[str | Path] = ["gcc", "-O2", "-std=gnu11", *alone, *macros, *said("--cflags")]
+    run([*words, TOOL, *said("--libs"), "-o", program], log=log)
+    return tools
+
+
+def accesses(
+    program: Path, words: tuple[str, ...], tools: Path, scratch: Path, log: Path
+) -> set[Access]:
+    """All that a run touches below 4 GiB, of instructions and of data; its stack and new memory lie above."""
     trace = scratch / "trace"
     folder = scratch / "watched"
     scratch.mkdir(exist_ok=True)
@@ -92,33 +118,23 @@ def accesses(program: Path, words: tuple[str, ...], scratch: Path, log: Path) ->
     # it prints to (its offset is an int of Python's), nor the vector instructions that the C library finds (they
     # read past a string's end).
     argv: list[str | Path] = [
-        *(
-            "sh",
-            "-c",
-            'exec "$@" >../printed 2>&1',
-            "sh",
-            "env",
-            "-i",
-            "--default-signal",
-            OLD_PROCESSOR,
-        ),
-        *("setarch", "--addr-no-randomize", "valgrind", "--tool=lackey", "--trace-mem=yes"),
+        *("sh", "-c", 'exec "$@" >../printed 2>&1', "sh"),
+        *("env", "-i", "--default-signal", OLD_PROCESSOR),
+        f"VALGRIND_LIB={os.path.relpath(tools, folder)}",
+        *("setarch", "--addr-no-randomize", "valgrind", "--tool=watch", "-q"),
         *(f"--log-file={trace}", str(program), *words),
     ]
     run(argv, log=log, cwd=folder)
-    lines: set[bytes] = set()  # of many millions few are different
-    with trace.open("rb") as file:
-        while block := file.readlines(1 << 24):
-            lines.update(block)
-    found = filter(None, map(ACCESS.match, lines))
-    return {Access(int(one[2], 16), int(one[3]), one[1] in (b"S", b"M")) for one in found}
+    found = ACCESS.findall(trace.read_text())
+    return {Access(int(at, 16), int(size), how == "w") for at, size, how in found}
 
 
 def watch(program: Path, scratch: Path, log: Path) -> list[set[Access]]:
     """What each of STARTS touches.  As many are watched at once as there are processors."""
+    tools = make_tool(scratch, log)
 
     def one(number: int) -> set[Access]:
-        return accesses(program, STARTS[number], scratch / f"{number:02}", log)
+        return accesses(program, STARTS[number], tools, scratch / f"{number:02}", log)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(one, range(len(STARTS))))
@@ -206,11 +222,12 @@ def write_lists(seen: Iterable[set[Access]], recorder: Path | None, folder: Path
         starts = [address for address, _, _ in symbols]
         members = _members_of_libc()
         for touched in seen:
-            places = {
-                bisect.bisect_right(starts, one.address) - 1
-                for one in touched
-                if one.address < HEAP
-            }
+            places = set[int]()
+            for one in touched:
+                if one.address < HEAP:
+                    first = bisect.bisect_right(starts, one.address) - 1
+                    last = bisect.bisect_left(starts, one.address + one.size) - 1
+                    places.update(range(max(first, 0), last + 1))
             for place in sorted(places):
                 _, kind, symbol = symbols[place]
                 if symbol == "frozen_code":  # megabytes, of which few are read

@@ -4,29 +4,83 @@ from __future__ import annotations
 
 import signal
 import struct
+import subprocess
 from pathlib import Path
 
+import pytest
 from interpreter.snapshot import heat
 from interpreter.snapshot.image import LOAD, NOTE, NOTE_HEADER, Elf
 
 #: Bytes of a squashfs's block: as much is unpacked for the first byte that is touched.
 BLOCK = 1 << 15
 
+#: Each array is of a page or more, so that none lies in another's.
+TOUCHING = """
+#include <fcntl.h>
+#include <unistd.h>
+#define ARRAY(name) char name[8192] __attribute__((aligned(4096)))
+ARRAY(read_by_code); ARRAY(written_by_code); ARRAY(both);
+ARRAY(read_by_kernel); ARRAY(written_by_kernel); ARRAY(left_alone);
+int main(void)
+{
+    *(volatile long *)(written_by_code + 200) = *(volatile int *)(read_by_code + 100);
+    *(volatile char *)(both + 300) = *(volatile int *)(both + 300);
+    int written = write(open("/dev/null", O_WRONLY), read_by_kernel + 16, 5);
+    return read(open("/dev/zero", O_RDONLY), written_by_kernel + 32, 3) != 3 || written != 5;
+}
+"""
 
-def blocks(program: Path, words: tuple[str, ...], scratch: Path) -> set[int]:
-    """The numbers of the blocks of the heap that a run touches, of hundreds; the stack lies far above."""
-    seen = heat.accesses(program, words, scratch, scratch / "log")
+
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tools")
+    return heat.make_tool(folder, folder / "log")
+
+
+def blocks(program: Path, words: tuple[str, ...], tools: Path, scratch: Path) -> set[int]:
+    """The numbers of the blocks of the heap that a run touches, of hundreds."""
+    seen = heat.accesses(program, words, tools, scratch, scratch / "log")
     heap = range(heat.HEAP, heat.HEAP + (160 << 20))
-    return {(one.address - heat.HEAP) // BLOCK for one in seen if one.address in heap}
+    found = set[int]()
+    for one in seen:
+        if one.address in heap:
+            first, last = one.address - heat.HEAP, one.address - heat.HEAP + one.size - 1
+            found.update(range(first // BLOCK, last // BLOCK + 1))
+    return found
 
 
-def test_a_start_touches_few_blocks_of_the_heap(snapshot: Path, tmp_path: Path) -> None:
+def test_reads_and_writes_are_told_apart(tools: Path, tmp_path: Path) -> None:
+    """The bytes of a program whose addresses are known; what the kernel does for a call is seen as well."""
+    source, program = tmp_path / "touching.c", tmp_path / "touching"
+    source.write_text(TOUCHING)
+    flags = ["-O1", "-static", "-no-pie", "-fno-builtin"]
+    subprocess.run(["gcc", *flags, "-o", program, source], check=True)
+    seen = heat.accesses(program, ("one",), tools, tmp_path, tmp_path / "log")
+    symbols = subprocess.run(["nm", program], check=True, capture_output=True, text=True).stdout
+    places = {name: int(at, 16) for at, _, name in map(str.split, symbols.splitlines()) if at}
+
+    def touched(name: str) -> list[tuple[int, int, bool]]:
+        at = places[name]
+        inside = [one for one in seen if at <= one.address < at + 4096]
+        return sorted((one.address - at, one.size, one.written) for one in inside)
+
+    assert touched("read_by_code") == [(100, 4, False)]
+    assert touched("written_by_code") == [(200, 8, True)]
+    assert touched("both") == [(300, 1, True), (301, 3, False)]
+    assert touched("read_by_kernel") == [(16, 5, False)]
+    assert touched("written_by_kernel") == [(32, 3, True)]
+    assert touched("left_alone") == []
+
+
+def test_a_start_touches_few_blocks_of_the_heap(
+    snapshot: Path, tools: Path, tmp_path: Path
+) -> None:
     """Several more, when an interpreter's cache sends it to old names all over the heap."""
-    assert len(blocks(snapshot, ("true",), tmp_path)) <= 8
+    assert len(blocks(snapshot, ("true",), tools, tmp_path)) <= 8
 
 
 def test_the_note_names_the_parts_of_the_file_that_starts_touch(
-    snapshot: Path, tmp_path: Path
+    snapshot: Path, tools: Path, tmp_path: Path
 ) -> None:
     """Two thirds and more, in a tenth of the file; the rest is the linker's tables, and strings that it has merged."""
     elf = Elf(snapshot.read_bytes())
@@ -37,33 +91,38 @@ def test_the_note_names_the_parts_of_the_file_that_starts_touch(
     loaded = [row for row in elf.segments() if row.type == LOAD]
     for words in (("true",), ("-c", heat.REHEARSALS[0].read_text())):
         pages, missed = set[int](), set[int]()
-        for one in heat.accesses(snapshot, words, tmp_path, tmp_path / "log"):
+        for one in heat.accesses(snapshot, words, tools, tmp_path, tmp_path / "log"):
             for row in loaded:
                 if one.address in range(row.address, row.address + row.file_size):
-                    at = one.address - row.address + row.offset
-                    pages.add(at // heat.PAGE)
-                    if not any(at in part for part in named):
-                        missed.add(at // heat.PAGE)
+                    begin = one.address - row.address + row.offset
+                    for at in range(begin, begin + one.size):
+                        pages.add(at // heat.PAGE)
+                        if not any(at in part for part in named):
+                            missed.add(at // heat.PAGE)
         assert len(missed) < len(pages) * 0.35, words
 
 
-def test_the_daemons_starts_touch_few_blocks_of_the_heap(snapshot: Path, tmp_path: Path) -> None:
+def test_the_daemons_starts_touch_few_blocks_of_the_heap(
+    snapshot: Path, tools: Path, tmp_path: Path
+) -> None:
     """Nearly all of these are what the plan has put together."""
     found = set[int]()
     for rehearsal in heat.REHEARSALS:
-        found |= blocks(snapshot, ("-c", rehearsal.read_text()), tmp_path)
+        found |= blocks(snapshot, ("-c", rehearsal.read_text()), tools, tmp_path)
     assert len(found) <= 80
 
 
-def test_signals_that_the_build_ignores_change_nothing(snapshot: Path, tmp_path: Path) -> None:
+def test_signals_that_the_build_ignores_change_nothing(
+    snapshot: Path, tools: Path, tmp_path: Path
+) -> None:
     """A shell's background job ignores two, and sh notices; the program's bytes must not depend on that."""
     words = ("sh", "-c", "for i in 1 2; do echo $i; done")
-    expected = heat.accesses(snapshot, words, tmp_path, tmp_path / "log")
+    expected = heat.accesses(snapshot, words, tools, tmp_path, tmp_path / "log")
     before = {
         number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)
     }
     try:
-        assert heat.accesses(snapshot, words, tmp_path, tmp_path / "log") == expected
+        assert heat.accesses(snapshot, words, tools, tmp_path, tmp_path / "log") == expected
     finally:
         for number, action in before.items():
             signal.signal(number, action)
