@@ -23,11 +23,19 @@ from pathlib import Path
 
 from interpreter.workshop import output, run
 
+HERE = Path(__file__).parent
+
 #: plan.c's areas: written at every start, read at every start, touched by some; from COLD on those of the kinds.
 WRITTEN, READ, WARM, COLD = range(4)
 
 #: Kinds of blocks that have an area of their own, in plan.c's (SNAPSHOT_AREAS) the most that there is room for.
 KINDS = 24
+
+#: Bytes from which on a block is not moved: of a large table a start reads some words, all over it.
+LARGE = 1 << 16
+
+#: Granules up to which a block is small: a name is, a text is not.
+SMALL = 4
 
 #: For plan.c: there is no block any more.
 NOWHERE = 255
@@ -39,13 +47,14 @@ HEAP = 0x40000000
 NO_PLAN = b"0 0 0\n"
 
 #: The beginnings of init and of the box's daemons.
-REHEARSALS = sorted(Path(__file__).parent.glob("rehearsals/*.py"))
+REHEARSALS = sorted(HERE.glob("rehearsals/*.py"))
 
 #: The starts that are watched, as words after the program's name.  The first one is what every start does; the longest
 #: ones follow, for several are watched at once.
 STARTS = (
     ("true",),
     *(("-c", rehearsal.read_text()) for rehearsal in REHEARSALS),
+    ("-c", (HERE / "touch.py").read_text(), (HERE / "boot.functions").read_text()),
     ("echo", "hello"),
     ("ls", "-l", "."),
     ("sh", "-c", "for i in 1 2; do echo $i; done"),
@@ -59,7 +68,7 @@ OLD_PROCESSOR = (
     "-SSE4_1,-SSE4_2,-SSSE3,-AVX,-AVX2,-AVX512F,-BMI1,-BMI2,-LZCNT,-MOVBE,-ERMS,-FSRM"
 )
 
-TOOL = Path(__file__).with_name("watch.c")
+TOOL = HERE / "watch.c"
 
 #: A line that it prints.
 ACCESS = re.compile(r"^([0-9a-f]+) (\d+) ([rw])$", re.MULTILINE)
@@ -154,12 +163,13 @@ def plan(seen: list[set[Access]], recorded: Path, data: range) -> bytes:
     for start, end in blocks:
         areas[numbers[start]] = COLD + kinds[start] if start in kinds else NOWHERE
         numbers[start + 1 : end] = array("I", [numbers[start]]) * (end - start - 1)
+    large = {numbers[start] for start, end in blocks if (end - start) * GRANULE > LARGE}
     for index, touched in enumerate(seen):
         for access in touched:
             first = (access.address - HEAP) // GRANULE
             last = (access.address - HEAP + access.size - 1) // GRANULE
             for granule in range(first, last + 1):
-                if 0 <= granule < len(numbers):
+                if 0 <= granule < len(numbers) and numbers[granule] not in large:
                     area = WARM if index else WRITTEN if access.written else READ
                     areas[numbers[granule]] = min(areas[numbers[granule]], area)
     wanted = [0] * (COLD + KINDS)
@@ -197,7 +207,7 @@ def _kinds(blocks: list[tuple[int, int]], heap: bytes, data: range) -> dict[int,
     the collector and the count.  Of the others tables of dictionaries are many, whose second word is small.
     """
     words = memoryview(heap).cast("Q")
-    found: dict[int, list[tuple[int, int]]] = {}
+    found: dict[tuple[int, bool], list[tuple[int, int]]] = {}
     for start, end in blocks:
         at = start * 2
         if not any(words[at : end * 2]):
@@ -206,7 +216,7 @@ def _kinds(blocks: list[tuple[int, int]], heap: bytes, data: range) -> dict[int,
         if kind not in data:
             after = words[at + 3] if end - start > 1 else 0
             kind = after if after in data else int(0 < kind < 1 << 24)
-        found.setdefault(kind, []).append((start, end))
+        found.setdefault((kind, end - start <= SMALL), []).append((start, end))
     order = sorted(found, key=lambda kind: (-sum(e - s for s, e in found[kind]), kind))
     return {
         start: min(rank, KINDS - 1) for rank, kind in enumerate(order) for start, _ in found[kind]
@@ -221,13 +231,10 @@ def write_lists(seen: Iterable[set[Access]], recorder: Path | None, folder: Path
         symbols = sorted((int(row[0], 16), row[1], row[2]) for row in rows if len(row) == 3)
         starts = [address for address, _, _ in symbols]
         members = _members_of_libc()
-        for touched in seen:
-            places = set[int]()
-            for one in touched:
-                if one.address < HEAP:
-                    first = bisect.bisect_right(starts, one.address) - 1
-                    last = bisect.bisect_left(starts, one.address + one.size) - 1
-                    places.update(range(max(first, 0), last + 1))
+        booted = set((HERE / "boot.symbols").read_text().split())
+        found = [_places(touched, starts) for touched in seen]
+        found.append({place for place, row in enumerate(symbols) if row[2] in booted})
+        for places in found:
             for place in sorted(places):
                 _, kind, symbol = symbols[place]
                 if symbol == "frozen_code":  # megabytes, of which few are read
@@ -240,8 +247,19 @@ def write_lists(seen: Iterable[set[Access]], recorder: Path | None, folder: Path
                 if kind in LISTS["text.ld"][0]:
                     for member in members.get(symbol, ()):
                         lines["text.ld"][f"*libc.a:{member}(.text .text.*)\n"] = None
-    for name, found in lines.items():
-        (folder / name).write_text("".join(found))
+    for name, inputs_found in lines.items():
+        (folder / name).write_text("".join(inputs_found))
+
+
+def _places(touched: set[Access], starts: list[int]) -> set[int]:
+    """Which of the symbols below the heap, that begin at these sorted addresses, have been touched."""
+    places = set[int]()
+    for one in touched:
+        if one.address < HEAP:
+            first = bisect.bisect_right(starts, one.address) - 1
+            last = bisect.bisect_left(starts, one.address + one.size) - 1
+            places.update(range(max(first, 0), last + 1))
+    return places
 
 
 def _members_of_libc() -> dict[str, list[str]]:
