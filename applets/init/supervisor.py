@@ -10,6 +10,7 @@ import os
 import signal
 
 from applets.init import config as configuration
+from applets.init import idle
 from applets.init.control import Server
 from applets.init.groups import Groups, kinship
 from applets.init.log_pipe import LogPipe
@@ -111,6 +112,7 @@ class Supervisor:
         self.providers: dict[str, list[str]] = {}
         self.conditions: set[str] = set()
         self.begun = clocks.monotonic()
+        self.starts: set[float] = set()  # when idle services may start: the loop turns then
         self.leaving: str | None = None
         self.finish: Callable[[str], None] = lambda action: self.loop.stop(0)
         self.on_reap: Callable[[int], None] = lambda pid: None
@@ -136,10 +138,8 @@ class Supervisor:
             self.stopped_before[name] = configuration.stopped_before(config, name)
         for problem in config.problems:
             self.log(problem)
-        for name, service in self.services.items():
+        for name in self.services:
             self._listen(name)
-            if service.config.idle:
-                self.loop.at(self.begun + service.config.idle, _nothing)
 
     def receive_notifications(self, path: str) -> None:
         """Listen for the services' READY=1 at `path`.  OSError as bind(2)."""
@@ -273,14 +273,13 @@ class Supervisor:
 
     def _lets_others_start(self, service: Service, now: float) -> bool:
         """Whether it gives way to services that are starting: a console that is quick makes the rest slow."""
-        if now >= self.begun + service.config.idle:
+        if not service.config.idle:
             return False
-        others = [other for other in self.services.values() if not other.config.idle]
-        return any(
-            other.state == STARTING
-            or (other.state == WAITING and all(map(self.holds, other.config.wait_for)))
-            for other in others
-        )
+        start = idle.start(service.config.idle, self.begun, self.services.values(), self.holds)
+        if now < start and start not in self.starts:
+            self.starts.add(start)
+            self.loop.at(start, _nothing)
+        return now < start
 
     def _remains(self, name: str) -> bool:
         """Whether a shutdown waits for it."""

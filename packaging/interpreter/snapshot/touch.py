@@ -34,8 +34,7 @@ def find(holder: object, path: list[str], classes: list[type]) -> list[CodeType]
             holder = holder.__wrapped__
         if isinstance(holder, FunctionType):
             look(holder.__defaults__)
-            for cell in holder.__closure__ or ():
-                cell.cell_contents
+            look(holder.__closure__)
             inner = [name for name in path[number + 1 :] if name != "<locals>"]
             return nested([holder.__code__], inner)
     return []
@@ -58,7 +57,8 @@ def look(value: object) -> None:
 
 def touch(code: CodeType, variables: dict[str, object], classes: list[type]) -> None:
     """Its instructions, its constants, and what its names may mean, of modules or `classes`."""
-    code._co_code_adaptive
+    getattr(code, "_co_code_adaptive")  # noqa: B009  # unknown to typeshed
+    look(code.co_qualname)
     documented = code.co_flags & HAS_DOCSTRING
     look(code.co_consts[1 if documented else 0 :])
     holders: list[ModuleType | type] = list(classes)
@@ -67,13 +67,15 @@ def touch(code: CodeType, variables: dict[str, object], classes: list[type]) -> 
             asked.add(name)
             for kind in TYPES:
                 look(kind.__dict__.get(name))
-        value = variables.get(name, builtins.__dict__.get(name))
-        look(value)
-        if isinstance(value, (ModuleType, type)):
-            holders.append(value)
+        values = variables.get(name, builtins.__dict__.get(name)), sys.modules.get(name)
+        look(values)
+        holders += [one for one in values if isinstance(one, (ModuleType, type))]
     for holder in holders:
         for name in code.co_names:
-            look(holder.__dict__.get(name))
+            value = holder.__dict__.get(name)
+            look(value)
+            if isinstance(value, ModuleType) and value not in holders:
+                holders.append(value)
 
 
 for line in sys.argv[1].splitlines():
