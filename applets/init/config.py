@@ -23,6 +23,7 @@ SERVICE, all keys but `command` optional:
     stop_timeout     seconds from TERM to KILL (10)
     no_new_privs     true: no program of it gains privileges by setuid or file capabilities
     capabilities     those that it keeps, whatever its user; null: the user's usual ones
+    nice             its priority, -20 is first and 19 last (nice(2)); as far as init may set it
     limits           {"nofile": N or "unlimited" or [SOFT, HARD]} (setrlimit(2))
     cgroup           {"memory.max": "64M"}, written to its control group
     tty              terminal that it leads as a session, instead of logging: a shell on the console
@@ -85,6 +86,7 @@ class ServiceConfig:
         self.stop_timeout = 10.0
         self.no_new_privs = False
         self.capabilities: list[str] | None = None
+        self.nice = 0
         self.limits: dict[str, tuple[int, int]] = {}
         self.cgroup: dict[str, str] = {}
         self.tty: str | None = None
@@ -403,6 +405,12 @@ def _capabilities(value: object) -> list[str] | None:
     return names
 
 
+def _nice(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not -20 <= value <= 19:
+        raise Problem(f"a number from -20 to 19 is wanted, not {_shown(value)}")
+    return value
+
+
 def _limit(value: object) -> int:
     if value == "unlimited":
         return -1  # resource.RLIM_INFINITY
@@ -485,6 +493,7 @@ CHECKS: dict[str, Check] = {
     "stop_timeout": _seconds,
     "no_new_privs": _boolean,
     "capabilities": _capabilities,
+    "nice": _nice,
     "limits": _limits,
     "cgroup": _cgroup,
     "tty": _optional(_path),

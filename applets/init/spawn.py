@@ -4,7 +4,7 @@ The child never returns and never raises into init's loop.  Each of its steps ha
 fails sends `STEP: reason` through a pipe that closes by itself when the program is executed, so the
 parent learns the outcome from one descriptor: end of file means that the program runs.
 
-Steps, in order: signals, session, control group, terminal or log, sockets, limits, state directory, user,
+Steps, in order: signals, session, control group, terminal or log, sockets, priority, limits, state directory, user,
 capabilities, working directory, environment, program.
 """
 
@@ -118,6 +118,11 @@ def _become(config: ServiceConfig, given: Surroundings, step: list[str]) -> NoRe
     _standard_descriptors(config.tty, given.log)
     step[0] = "listen"
     _pass_sockets(given.sockets)
+    if config.nice:
+        try:
+            os.setpriority(os.PRIO_PROCESS, 0, config.nice)
+        except PermissionError:
+            pass  # init of a container may not be allowed to, and the service works without
     step[0] = "limits"
     if config.limits:
         _limit(config.limits)

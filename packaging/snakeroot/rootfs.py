@@ -150,6 +150,9 @@ def _add_own(tree: Tree, instance: Instance, toolbox: Path) -> None:
         tree.copy(target, (instance.path / source).expanduser())
 
 
+#: The priority of the way into the box: it stays open when a program of the user's is busy.
+NETWORK_NICE = -10
+
 #: Seconds for which what is not on the way to the page lets the others start first.
 IDLE = 2.0
 
@@ -159,14 +162,19 @@ def services(instance: Instance) -> dict[str, Any]:
     settings = instance.settings
     box: dict[str, Any] = {
         "randomd": {"command": ["/bin/randomd"]},
-        "dhcp": {"command": ["/bin/dhcp"], "ready": "notify", "provides": ["network"]},
+        "dhcp": {
+            "command": ["/bin/dhcp"],
+            "ready": "notify",
+            "provides": ["network"],
+            "nice": NETWORK_NICE,
+        },
         "ntp": {
             "command": ["/bin/ntp", *settings.ntp],
             "ready": "notify",
             "provides": ["clock"],
             "idle": IDLE,
         },
-        "httpd": {"command": ["/bin/httpd", "--box"], "ready": "notify"},
+        "httpd": {"command": ["/bin/httpd", "--box"], "ready": "notify", "nice": NETWORK_NICE},
         "breakglass": {"command": ["/bin/breakglass"], "listen": ["[::]:22"]},
         "console": {
             "command": ["/bin/sh", "-l"],

@@ -1,17 +1,21 @@
 """Boots of a new box, watched from outside; and what its memory holds when all of its daemons are idle.
 
 Seconds count from the kernel's "Run /init".  They are timed by the host's clock: the marker when it arrives on the
-serial line, the lease when its packet is in QEMU's dump, HTTP and SSH by a new connection every 20 ms (QEMU's own
-network accepts at once and retries slowly, so one connection that waits would tell too much).
+serial line, the lease when its packet is in QEMU's dump, HTTP and SSH by a new connection every 50 ms (QEMU's own
+network accepts at once and retries slowly, so one connection that waits would tell too much).  HTTP is asked for from
+the lease on, without which nobody answers, and SSH from HTTP's answer on: its server is started by the first
+connection, and would be timed with the page.
 
 BusyBox's box is an initramfs: the modules of the network card, a lease by udhcpc, and httpd.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
+import select
 import shutil
 import socket
 import subprocess
@@ -86,7 +90,7 @@ def watched(
 ) -> Watched:
     """One boot: `finish` is called when everything has been seen, before the machine is switched off.
 
-    page, ssh: ports of 127.0.0.1; 0: not asked.
+    page, ssh: ports of 127.0.0.1; 0: not asked; ssh only together with page.
     """
     dump.unlink(missing_ok=True)
     argv = list(argv)
@@ -94,25 +98,30 @@ def watched(
     argv += ["-object", f"filter-dump,id=dump,netdev=net,file={dump}"]
     found, over = Watched(), threading.Event()
 
-    def when(name: str, true: Callable[[float], bool]) -> None:
-        patience = 0.1  # short, since a connection that QEMU takes too early is lost; but a slow box has its time
-        while not over.is_set():
-            begun = time.monotonic()
-            if true(patience):
-                found.seen[name] = time.monotonic()
-                return
-            over.wait(max(0.0, 0.02 - (time.monotonic() - begun)))
-            patience *= 1.02
+    def when(name: str, wait: Callable[[], bool]) -> None:
+        if wait():
+            found.seen[name] = time.monotonic()
 
-    conditions: dict[str, Callable[[float], bool]] = {
-        "Run /init": lambda _: b"Run /init" in found.console,
-        "lease (DHCPACK)": lambda _: acknowledged(dump),
+    def polled(true: Callable[[], bool]) -> bool:
+        while not true():
+            if over.wait(0.02):
+                return False
+        return True
+
+    conditions: dict[str, Callable[[], bool]] = {
+        "Run /init": lambda: polled(lambda: b"Run /init" in found.console),
+        "lease (DHCPACK)": lambda: polled(lambda: acknowledged(dump)),
     }
     if page:
         head = b"HEAD / HTTP/1.0\r\n\r\n"
-        conditions["HTTP"] = lambda seconds: said(page, head, b"HTTP/1", seconds)
+        conditions["HTTP"] = lambda: (
+            polled(lambda: "lease (DHCPACK)" in found.seen)
+            and answered(page, head, b"HTTP/1", over)
+        )
     if ssh:
-        conditions["SSH banner"] = lambda seconds: said(ssh, b"", b"SSH-2.0", seconds)
+        conditions["SSH banner"] = lambda: (
+            polled(lambda: "HTTP" in found.seen) and answered(ssh, b"", b"SSH-2.0", over)
+        )
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe) as machine:
         reader = threading.Thread(target=read_all, args=(machine, found.console), daemon=True)
@@ -143,14 +152,33 @@ def read_all(machine: subprocess.Popen[bytes], into: bytearray) -> None:
         pass  # closed at the end
 
 
-def said(port: int, request: bytes, answer: bytes, seconds: float) -> bool:
-    """Whether a new connection to 127.0.0.1:port gets `answer` within that time."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=seconds) as peer:
-            peer.sendall(request)
-            return peer.recv(16).startswith(answer)
-    except OSError:
-        return False
+def answered(port: int, request: bytes, answer: bytes, over: threading.Event) -> bool:
+    """Wait until one of many connections to 127.0.0.1:port gets `answer`; False if it is over before.
+
+    They are short, since one that QEMU takes too early is lost; but a slow box has its time.
+    """
+    patience = 0.2
+    peers: dict[socket.socket, float] = {}  # since when
+    with contextlib.ExitStack() as closing:
+        while not over.is_set():
+            begun = time.monotonic()
+            with contextlib.suppress(OSError):
+                peer = closing.enter_context(socket.create_connection(("127.0.0.1", port), 1))
+                peer.sendall(request)
+                peers[peer] = begun
+            while (left := begun + 0.05 - time.monotonic()) > 0:
+                ready = select.select(list(peers), [], [], left)[0]
+                for peer in ready:
+                    with contextlib.suppress(OSError):
+                        if peer.recv(16).startswith(answer):
+                            return True
+                    del peers[peer]
+                    peer.close()
+            for peer in [peer for peer, since in peers.items() if since < begun - patience]:
+                del peers[peer]
+                peer.close()
+            patience *= 1.01
+    return False
 
 
 def acknowledged(dump: Path) -> bool:

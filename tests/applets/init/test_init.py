@@ -573,6 +573,23 @@ def test_a_service_has_the_rights_that_it_was_given_and_no_others(init: Init) ->
     assert int(said["root"]["CapEff"][0], 16) == int(said["root"]["CapBnd"][0], 16) == 1 << 25
 
 
+def test_a_priority_is_set_as_far_as_init_may_set_it(init: Init) -> None:
+    priority = ["sh", "-c", "cut -d ' ' -f 19 /proc/self/stat"]
+    numbers = {"first": -5, "usual": 0, "last": 7}
+    init.start(
+        {
+            name: {"command": priority, "nice": nice, "restart": "never"}
+            for name, nice in numbers.items()
+        }
+    )
+    may = ["sh", "-c", "exec nice -n -5 cut -d ' ' -f 19 /proc/self/stat"]
+    first = subprocess.run(may, capture_output=True, text=True, check=True).stdout.strip()
+    assert first in ("-5", "0")
+    for name, expected in (("first", first), ("usual", "0"), ("last", "7")):
+        init.until_state(name, "stopped")
+        assert init.logged(name) == [expected]
+
+
 @pytest.mark.lab
 def test_a_state_directory_is_made_for_its_user_alone(init: Init) -> None:
     init.folder.chmod(0o755)
