@@ -94,12 +94,12 @@ def _works(name: str) -> bool:
 
 def emulated(processors: int) -> list[str]:
     """QEMU's words for a machine in software; it has one processor where several are not safe (PARALLEL)."""
-    several = _version() >= PARALLEL
+    several = version() >= PARALLEL
     return ["-accel", "tcg,thread=multi", "-smp", str(processors if several else 1)]
 
 
 @functools.cache
-def _version() -> tuple[int, ...]:
+def version() -> tuple[int, ...]:
     """QEMU's major and minor version."""
     said = run([program(), "--version"]).decode(errors="replace")
     found = re.search(r"version (\d+)\.(\d+)", said)

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from interpreter.snapshot import audit, heat
 from interpreter.snapshot.image import Elf, assemble
-from interpreter.workshop import run
+from interpreter.workshop import output, run
 
 HERE = Path(__file__).parent
 
@@ -55,6 +55,7 @@ def record(link: Callable[[Path, Path], None], program: Path, log: Path) -> None
         run(["strip", "-o", stripped, recorder], log=log)
         part = program.with_name(f".{program.name}.part")
         assemble(stripped, second, part, heat.touched(plan))
+        heat.symbols_of(program).write_text(output(["nm", "-n", "--defined-only", recorder]))
         part.replace(program)
 
 

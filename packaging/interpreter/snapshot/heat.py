@@ -49,12 +49,16 @@ NO_PLAN = b"0 0 0\n"
 #: The beginnings of init and of the box's daemons.
 REHEARSALS = sorted(HERE.glob("rehearsals/*.py"))
 
+#: What a boot calls, made by tests/bench/calls.py: "module: qualified names", and the names of C's functions and tables.
+FUNCTIONS = HERE / "boot.functions"
+SYMBOLS = HERE / "boot.symbols"
+
 #: The starts that are watched, as words after the program's name.  The first one is what every start does; the longest
 #: ones follow, for several are watched at once.
 STARTS = (
     ("true",),
     *(("-c", rehearsal.read_text()) for rehearsal in REHEARSALS),
-    ("-c", (HERE / "touch.py").read_text(), (HERE / "boot.functions").read_text()),
+    ("-c", (HERE / "touch.py").read_text(), FUNCTIONS.read_text()),
     ("echo", "hello"),
     ("ls", "-l", "."),
     ("sh", "-c", "for i in 1 2; do echo $i; done"),
@@ -182,6 +186,11 @@ def plan(seen: list[set[Access]], recorded: Path, data: range) -> bytes:
     return head + room + chapters + areas[1:]
 
 
+def symbols_of(program: Path) -> Path:
+    """Where a program's symbols are kept, as nm(1) prints them: it has none itself."""
+    return program.with_name(f"{program.name}.symbols")
+
+
 def touched(plan: bytes) -> int:
     """How many bytes at the heap's beginning are for what starts touch, as a plan says."""
     sizes = array("Q", plan[plan.index(b"\n") + 1 :][: 8 * COLD])
@@ -231,7 +240,7 @@ def write_lists(seen: Iterable[set[Access]], recorder: Path | None, folder: Path
         symbols = sorted((int(row[0], 16), row[1], row[2]) for row in rows if len(row) == 3)
         starts = [address for address, _, _ in symbols]
         members = _members_of_libc()
-        booted = set((HERE / "boot.symbols").read_text().split())
+        booted = set(SYMBOLS.read_text().split())
         found = [_places(touched, starts) for touched in seen]
         found.append({place for place, row in enumerate(symbols) if row[2] in booted})
         for places in found:

@@ -85,10 +85,10 @@ def test_a_second_machine_on_the_same_disk_is_refused(instance: config.Instance)
 def test_several_processors_are_emulated_where_that_is_safe(
     monkeypatch: pytest.MonkeyPatch, version: tuple[int, int], processors: str
 ) -> None:
-    monkeypatch.setattr(qemu, "_version", lambda: version)
+    monkeypatch.setattr(qemu, "version", lambda: version)
     assert qemu.emulated(2)[-2:] == ["-smp", processors]
     assert qemu.emulated(1)[-2:] == ["-smp", "1"]
 
 
 def test_the_version_is_read_from_what_qemu_says() -> None:
-    assert qemu._version() > (4, 0)
+    assert qemu.version() > (4, 0)
