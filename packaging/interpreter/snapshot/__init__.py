@@ -8,7 +8,9 @@ README.md beside this file explains the idea, the layout and the hazards.
     outside.c              the host that it may not see
     record.c, record.py    fill it and write it down
     plan.c, heat.py        where its blocks lie, by what starts touch and what they are
+    watch.c                which bytes a run touches
     rehearsals             what init and the daemons do as they start
+    touch.py               what a boot touches: its calls are in boot.functions and boot.symbols
     audit.c, audit.py      words of it that would dangle
     host_audit.py          objects in it that belong to the host
     image.py               what the recorder has written -> the program

@@ -25,11 +25,12 @@ from interpreter.workshop import output, run
 
 HERE = Path(__file__).parent
 
-#: plan.c's areas: written at every start, read at every start, touched by some; from COLD on those of the kinds.
-WRITTEN, READ, WARM, COLD = range(4)
+#: plan.c's areas: written at every start, read at every start, touched by some, by what a boot calls; from COLD on those
+#: of the kinds.
+WRITTEN, READ, WARM, CALLED, COLD = range(5)
 
 #: Kinds of blocks that have an area of their own, in plan.c's (SNAPSHOT_AREAS) the most that there is room for.
-KINDS = 24
+KINDS = 27
 
 #: Bytes from which on a block is not moved: of a large table a start reads some words, all over it.
 LARGE = 1 << 16
@@ -53,12 +54,12 @@ REHEARSALS = sorted(HERE.glob("rehearsals/*.py"))
 FUNCTIONS = HERE / "boot.functions"
 SYMBOLS = HERE / "boot.symbols"
 
-#: The starts that are watched, as words after the program's name.  The first one is what every start does; the longest
-#: ones follow, for several are watched at once.
+#: The starts that are watched, as words after the program's name.  The first one is what every start does, the second
+#: one is what a boot calls; the longest of the others follow, for several are watched at once.
 STARTS = (
     ("true",),
-    *(("-c", rehearsal.read_text()) for rehearsal in REHEARSALS),
     ("-c", (HERE / "touch.py").read_text(), FUNCTIONS.read_text()),
+    *(("-c", rehearsal.read_text()) for rehearsal in REHEARSALS),
     ("echo", "hello"),
     ("ls", "-l", "."),
     ("sh", "-c", "for i in 1 2; do echo $i; done"),
@@ -169,12 +170,13 @@ def plan(seen: list[set[Access]], recorded: Path, data: range) -> bytes:
         numbers[start + 1 : end] = array("I", [numbers[start]]) * (end - start - 1)
     large = {numbers[start] for start, end in blocks if (end - start) * GRANULE > LARGE}
     for index, touched in enumerate(seen):
+        usual = CALLED if index == 1 else WARM
         for access in touched:
             first = (access.address - HEAP) // GRANULE
             last = (access.address - HEAP + access.size - 1) // GRANULE
             for granule in range(first, last + 1):
                 if 0 <= granule < len(numbers) and numbers[granule] not in large:
-                    area = WARM if index else WRITTEN if access.written else READ
+                    area = usual if index else WRITTEN if access.written else READ
                     areas[numbers[granule]] = min(areas[numbers[granule]], area)
     wanted = [0] * (COLD + KINDS)
     for start, end in blocks:

@@ -38,7 +38,7 @@ def programs() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
-        for program in ("toolbox", "toolbox-plain"):
+        for program in ("toolbox", "toolbox-plain", "toolbox.symbols"):
             _kept(program, folder)
         yield folder
 

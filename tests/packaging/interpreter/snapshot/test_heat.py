@@ -31,6 +31,15 @@ int main(void)
 """
 
 
+#: After touch.py: how many of the functions it finds, and how many there are.
+FOUND = """
+rows = [line.partition(": ") for line in sys.argv[1].splitlines()]
+listed = [(module, name) for module, _, names in rows for name in names.split()]
+found = [row for row in listed if find(sys.modules.get(row[0]), row[1].split("."), [])]
+print(len(found), len(listed))
+"""
+
+
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tools")
@@ -126,3 +135,16 @@ def test_signals_that_the_build_ignores_change_nothing(
     finally:
         for number, action in before.items():
             signal.signal(number, action)
+
+
+def test_what_a_boot_calls_is_known_to_the_program(snapshot: Path) -> None:
+    """Lists of names that are no longer there would be of no use; tests/bench/calls.py makes them anew."""
+    words = ["-c", (heat.HERE / "touch.py").read_text() + FOUND, heat.FUNCTIONS.read_text()]
+    done = subprocess.run([snapshot, *words], check=True, capture_output=True, text=True)
+    found, functions = map(int, done.stdout.split())
+    assert functions > 500
+    assert found > 0.9 * functions
+    symbols = heat.SYMBOLS.read_text().split()
+    known = {line.split()[2] for line in heat.symbols_of(snapshot).read_text().splitlines()}
+    assert len(symbols) > 1000
+    assert len(known.intersection(symbols)) > 0.9 * len(symbols)
