@@ -243,7 +243,7 @@ def write_lists(seen: Iterable[set[Access]], recorder: Path | None, folder: Path
         starts = [address for address, _, _ in symbols]
         members = _members_of_libc()
         booted = set(SYMBOLS.read_text().split())
-        found = [_places(touched, starts) for touched in seen]
+        found = [symbols_touched(touched, starts) for touched in seen]
         found.append({place for place, row in enumerate(symbols) if row[2] in booted})
         for places in found:
             for place in sorted(places):
@@ -262,7 +262,7 @@ def write_lists(seen: Iterable[set[Access]], recorder: Path | None, folder: Path
         (folder / name).write_text("".join(inputs_found))
 
 
-def _places(touched: set[Access], starts: list[int]) -> set[int]:
+def symbols_touched(touched: set[Access], starts: list[int]) -> set[int]:
     """Which of the symbols below the heap, that begin at these sorted addresses, have been touched."""
     places = set[int]()
     for one in touched:
