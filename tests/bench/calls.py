@@ -8,7 +8,6 @@ plugin watches.  Lists that are old cost time in a boot, and nothing else: make 
 
 from __future__ import annotations
 
-import bisect
 import collections
 import subprocess
 import sys
@@ -73,13 +72,10 @@ def main() -> None:
     heat.FUNCTIONS.write_text("".join(sorted(lines)))
     rows = [line.split() for line in heat.symbols_of(PROGRAM).read_text().splitlines()]
     symbols = sorted((int(at, 16), name) for at, kind, name in rows if kind in "tTwWrR")
-    starts = [address for address, _ in symbols]
-    found = set()
-    for granule in (one for one, byte in enumerate(touched[: heat.HEAP // heat.GRANULE]) if byte):
-        at = granule * heat.GRANULE
-        first = max(bisect.bisect_right(starts, at) - 1, 0)
-        last = bisect.bisect_left(starts, at + heat.GRANULE) - 1
-        found |= {symbols[place][1].removesuffix(".cold") for place in range(first, last + 1)}
+    granules = [place for place, byte in enumerate(touched[: heat.HEAP // heat.GRANULE]) if byte]
+    seen = {heat.Access(place * heat.GRANULE, heat.GRANULE, written=False) for place in granules}
+    places = heat.symbols_touched(seen, [address for address, _ in symbols])
+    found = {symbols[place][1].removesuffix(".cold") for place in places}
     heat.SYMBOLS.write_text("".join(f"{name}\n" for name in sorted(found - {"frozen_code"})))
     print(f"{sum(map(len, functions.values()))} functions, {len(found)} symbols")
 
