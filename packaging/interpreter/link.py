@@ -42,11 +42,15 @@ OUTSIDE = ("record.c", "plan.c", "audit.c")
 
 SNAPSHOT = HERE / "snapshot"
 
-#: Its data is never in an image: what the C library has been told, it must be told again.
-NAMES = HERE / "names.c"
+#: C that stands before functions of libraries.  Its data is never in an image: what they have been told in one process,
+#: they must be told again in the next.
+BEFORE = (HERE / "names.c", HERE / "late.c")
 
-#: The functions that it stands before.
-WRAPPED = re.findall(r"^WRAP\([^,]*, (\w+),", NAMES.read_text(), re.MULTILINE)
+
+
+def _wrapped(source: Path) -> list[str]:
+    """The functions that C of ours stands before (ld's --wrap)."""
+    return re.findall(r"^(?:WRAP\([^,]*, |__wrap_)(\w+)", source.read_text(), re.MULTILINE)
 
 
 class Linker:
@@ -74,7 +78,9 @@ class Linker:
         if not self._inside:
             self._inside = self._take_inside(self._folder / "inside")
         objects, libraries = self._inside
-        self._link(program, objects, libraries, "-T", SNAPSHOT / "layout.ld", f"-L{lists}")
+        before = [f"-Wl,--wrap={name}" for name in _wrapped(SNAPSHOT / "restore.c")]
+        layout = ["-T", SNAPSHOT / "layout.ld", f"-L{lists}"]
+        self._link(program, objects, libraries, *before, *layout)
 
     def _take_inside(self, inside: Path) -> tuple[list[Path], list[str]]:
         """Objects and libraries of the recorder, those whose data becomes the image in a folder `inside`."""
@@ -129,9 +135,10 @@ class Linker:
         run(
             [
                 *("gcc", "-static", "-no-pie", "-Wl,--gc-sections", "-Wl,--build-id=none"),
-                *("-Wl,-z,noexecstack", "-T", HERE / "unwind.ld", "-o", part, *options),
-                *(f"-Wl,--wrap={name}" for name in WRAPPED),
-                self._compile(NAMES, self._folder),
+                *("-Wl,-z,noexecstack", "-T", HERE / "unwind.ld", "-T", HERE / "late.ld"),
+                *("-o", part, *options),
+                *(f"-Wl,--wrap={name}" for source in BEFORE for name in _wrapped(source)),
+                *(self._compile(source, self._folder) for source in BEFORE),
                 *objects,
                 *libraries,
                 *libraries,

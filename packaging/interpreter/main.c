@@ -16,9 +16,10 @@ PyMODINIT_FUNC PyInit__syscalls(void);
 PyMODINIT_FUNC PyInit__cffi_backend(void);
 PyMODINIT_FUNC PyInit__rust(void);
 
-/* Both weak: the plain program is linked without the snapshot. */
+/* All weak: the plain program is linked without the snapshot. */
 #pragma weak snapshot_begin
 #pragma weak snapshot_main
+#pragma weak snapshot_nothing_at_exit
 
 /* Where __file__ of frozen modules seems to lie; some libraries look at it.  Nothing is read from there. */
 #define FROZEN_FOLDER L"/frozen"
@@ -183,7 +184,8 @@ main(int argc, char **argv)
        wait for threads, call what was registered for the end, drop the program's own names, flush. */
     PyInterpreterState *interpreter = PyInterpreterState_Get();
     wait_for_threads(interpreter);
-    _PyAtExit_Call(interpreter);
+    if (!snapshot_nothing_at_exit || !snapshot_nothing_at_exit())
+        _PyAtExit_Call(interpreter);
     drop_main();
     status = flush(&_Py_ID(stdout), status);
     _exit(flush(&_Py_ID(stderr), status));

@@ -241,7 +241,7 @@ def write_lists(seen: Iterable[set[Access]], recorder: Path | None, folder: Path
         rows = [line.split() for line in output(["nm", "--defined-only", recorder]).splitlines()]
         symbols = sorted((int(row[0], 16), row[1], row[2]) for row in rows if len(row) == 3)
         starts = [address for address, _, _ in symbols]
-        members = _members_of_libc()
+        members = _members()
         booted = set(SYMBOLS.read_text().split())
         found = [symbols_touched(touched, starts) for touched in seen]
         found.append({place for place, row in enumerate(symbols) if row[2] in booted})
@@ -256,8 +256,8 @@ def write_lists(seen: Iterable[set[Access]], recorder: Path | None, folder: Path
                         sections = " ".join(prefix + stem for prefix in prefixes)
                         lines[name][f"{inputs}({sections})\n"] = None
                 if kind in LISTS["text.ld"][0]:
-                    for member in members.get(symbol, ()):
-                        lines["text.ld"][f"*libc.a:{member}(.text .text.*)\n"] = None
+                    for variant in _with_variants(symbol, members):
+                        lines["text.ld"].update(dict.fromkeys(members.get(variant, ())))
     for name, inputs_found in lines.items():
         (folder / name).write_text("".join(inputs_found))
 
@@ -273,13 +273,34 @@ def symbols_touched(touched: set[Access], starts: list[int]) -> set[int]:
     return places
 
 
-def _members_of_libc() -> dict[str, list[str]]:
-    """Name of a function -> members of the C library's archive that have one: their functions have no sections of their own."""
-    archive = output(["gcc", "-print-file-name=libc.a"]).strip()
+def _members() -> dict[str, list[str]]:
+    """Name of a C library's function -> inputs for the linker: members of archives whose functions have no sections of their own."""
     found: dict[str, list[str]] = {}
-    for line in output(["nm", "-A", "--defined-only", archive]).splitlines():
-        place, _, rest = line.removeprefix(archive).rpartition(":")
-        words = rest.split()
-        if len(words) == 3 and words[1] in LISTS["text.ld"][0]:
-            found.setdefault(words[2], []).append(place.strip(":"))
+    for archive in _archives():
+        for line in output(["nm", "-A", "--defined-only", archive]).splitlines():
+            place, _, rest = line.removeprefix(str(archive)).rpartition(":")
+            words = rest.split()
+            if len(words) == 3 and words[1] in LISTS["text.ld"][0]:
+                member = f"*{archive.name}:{place.strip(':')}(.text .text.*)\n"
+                found.setdefault(words[2], []).append(member)
     return found
+
+
+def _archives() -> Iterator[Path]:
+    """The static libraries of the C library and of the compiler."""
+    for name in ("libc.a", "libm.a", "libgcc_eh.a"):
+        path = Path(output(["gcc", f"-print-file-name={name}"]).strip())
+        with path.open("rb") as file:
+            is_archive = file.read(8) == b"!<arch>\n"
+        # Else it is a script that tells the linker which ones to take.
+        words = [path] if is_archive else re.findall(r"/\S+\.a\b", path.read_text())
+        yield from map(Path, words)
+
+
+def _with_variants(symbol: str, members: Iterable[str]) -> list[str]:
+    """A function, and those that the C library takes for it on newer processors than OLD_PROCESSOR."""
+    stem = re.split(r"_(?:sse2|avx)(?![^_])", symbol)[0]
+    if stem == symbol:
+        return [symbol]
+    newer = re.compile(f"{re.escape(stem)}_(avx|avx2|avx512|evex)(?!.*rtm)(_.*)?")
+    return [symbol, *filter(newer.fullmatch, members)]

@@ -9,6 +9,7 @@
 #include "internal/pycore_interp.h"
 #include "internal/pycore_object.h"
 #include "internal/pycore_obmalloc.h"
+#include "internal/pycore_parking_lot.h"
 #include "internal/pycore_pymem.h"
 #include "internal/pycore_pystate.h"
 #include "internal/pycore_runtime.h"
@@ -231,6 +232,11 @@ snapshot_record(int argc, char **argv)
     if (state->restore == NULL || state->streams == NULL)
         fail("restore.py is incomplete");
     PyDict_Clear(state->environment);
+    state->log_handlers = attribute("logging", "_handlerList");
+    state->log_handler = PyList_GET_ITEM(state->log_handlers, 0);
+    state->at_exit = PyInterpreterState_Get()->atexit.callbacks[0];
+    if (PyInterpreterState_Get()->atexit.ncallbacks != 1 || PyList_GET_SIZE(state->log_handlers) != 1)
+        fail("logging.shutdown is not all that is registered for the end, or has several handlers");
 
     PyObject *gc = PyImport_ImportModule("gc");
     PyObject *collect = attribute("gc", "collect"), *freeze = attribute("gc", "freeze");
@@ -267,6 +273,7 @@ snapshot_record(int argc, char **argv)
     state->after_forkers_child = interpreter->after_forkers_child;
     interpreter->before_forkers = interpreter->after_forkers_child = NULL;
     PyOS_BeforeFork();
+    _PyParkingLot_AfterFork(); /* restore.c counts on it */
     thread->thread_id = 0;
     thread->native_thread_id = 0;
     _PyRuntime.main_thread = 0;

@@ -42,6 +42,16 @@ fail(void)
     _exit(125);
 }
 
+/* In a start from the image nobody is parked, and making the lots empty once more would copy three pages. */
+void
+__wrap__PyParkingLot_AfterFork(void)
+{
+    void __real__PyParkingLot_AfterFork(void);
+    PyThreadState *thread = _PyThreadState_GET();
+    if (thread == NULL || thread->native_thread_id != 0) /* a fork; a start has no number yet */
+        __real__PyParkingLot_AfterFork();
+}
+
 /* The interpreter's thread is this process's. */
 static void
 restore_thread(void)
@@ -154,6 +164,17 @@ snapshot_restore(int argc, char **argv)
     Py_DECREF(result);
     Py_DECREF(executable);
     Py_DECREF(words);
+}
+
+/* logging.shutdown is registered, for the image holds logging: a quarter of what `true` does, for nothing, unless the program
+   has a handler of its own.  The image's prints to standard error, which is flushed after this anyway. */
+int
+snapshot_nothing_at_exit(void)
+{
+    const struct snapshot_state *state = &snapshot_state;
+    const struct atexit_state *registered = &PyInterpreterState_Get()->atexit;
+    return registered->ncallbacks == 1 && (void *)registered->callbacks[0] == state->at_exit &&
+           PyList_GET_SIZE(state->log_handlers) == 1 && PyList_GET_ITEM(state->log_handlers, 0) == state->log_handler;
 }
 
 PyObject *

@@ -50,6 +50,9 @@ void snapshot_audit(const char *path);
 struct _object;
 struct _object *snapshot_main(void);
 
+/* restore.c: whether functions that are registered for the end of the process have nothing to do. */
+int snapshot_nothing_at_exit(void);
+
 /* hashlib.c: drop _hashlib's pointers into OpenSSL's heap. */
 void snapshot_forget_digests(struct _object *module);
 

@@ -24,6 +24,9 @@ extern struct snapshot_state {
     PyObject *main;                /* toolbox.multicall.main */
     PyObject *before_forkers;      /* what modules have registered for forks */
     PyObject *after_forkers_child;
+    void *at_exit;                 /* what is registered with atexit: logging.shutdown */
+    PyObject *log_handlers;        /* logging._handlerList */
+    PyObject *log_handler;         /* the only one in it: it prints to standard error */
 } snapshot_state;
 
 #endif
