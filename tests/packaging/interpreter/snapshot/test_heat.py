@@ -155,6 +155,24 @@ def test_signals_that_the_build_ignores_change_nothing(
             signal.signal(number, action)
 
 
+def test_libraries_look_at_the_processor_when_they_are_needed(
+    snapshot: Path, tools: Path, tmp_path: Path
+) -> None:
+    """OpenSSL and liblzma would ask it at each start (late.c)."""
+    rows = [line.split() for line in heat.symbols_of(snapshot).read_text().splitlines()]
+    symbols = sorted((int(row[0], 16), row[2]) for row in rows)
+
+    def touched(*words: str) -> set[str]:
+        seen = heat.accesses(snapshot, words, tools, tmp_path, tmp_path / "log")
+        places = heat.symbols_touched(seen, [address for address, _ in symbols])
+        return {symbols[place][1] for place in places}
+
+    asking = {"OPENSSL_ia32_cpuid", "crc64_set_func"}
+    work = "import hashlib, lzma; hashlib.new('sha512'); lzma.compress(b'')"
+    assert asking & touched("-c", work) == asking & {name for _, name in symbols}
+    assert not asking & touched("true")
+
+
 def test_what_a_boot_calls_is_known_to_the_program(snapshot: Path) -> None:
     """Lists of names that are no longer there would be of no use; tests/bench/calls.py makes them anew."""
     words = ["-c", (heat.HERE / "touch.py").read_text() + FOUND, heat.FUNCTIONS.read_text()]

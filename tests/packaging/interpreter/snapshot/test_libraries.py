@@ -91,6 +91,21 @@ atexit.register(print, "first registered"); atexit.register(print, "second regis
 threading.Thread(target=lambda: atexit.register(print, "by a thread")).start()
 print("main"); sys.exit(0)
 """,
+    "atexit anew": """
+import atexit
+atexit._clear(); atexit.register(print, "registered")
+""",
+    "logging at the end": """
+import logging.handlers, sys
+memory = logging.handlers.MemoryHandler(9, target=logging.StreamHandler(sys.stdout))
+logging.getLogger().addHandler(memory); logging.warning("kept until the end"); print("main")
+""",
+    "another handler in the same list": """
+import logging, sys
+class Handler(logging.Handler):
+    def close(self): print("closed")
+logging._handlerList.clear(); handler = Handler(); print("main")
+""",
     "warnings": """
 import sys, warnings
 sys.stderr = sys.stdout
