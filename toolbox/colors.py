@@ -51,9 +51,12 @@ class FileColors:
                 self.by_type[key] = value
         self.started = False
 
-    def paint(self, shown: str, name: str, path: str, status: os.stat_result | None) -> str:
-        """The text `shown` for the file `name` between escape sequences, or as it is without a color."""
-        color = self.color(name, path, status)
+    def paint(self, shown: str, name: str, path: str, mode: int, links: int) -> str:
+        """The text `shown` for the file `name` between escape sequences, or as it is without a color.
+
+        `mode` and `links` are of the file's status; mode 0: it could not be had.
+        """
+        color = self.color(name, path, mode, links)
         if color in ("", "0", "00"):
             return shown
         reset = self.by_type["rs"]
@@ -62,12 +65,11 @@ class FileColors:
         self.started = True
         return f"{start}\x1b[{color}m{shown}\x1b[{reset}m"
 
-    def color(self, name: str, path: str, status: os.stat_result | None) -> str:
+    def color(self, name: str, path: str, mode: int, links: int) -> str:
         """The parameters of the escape sequence; empty for none."""
         by_type = self.by_type
-        if status is None:
+        if not mode:
             return by_type.get("mi") or by_type["or"]
-        mode = status.st_mode
         kind = stat.S_IFMT(mode)
         if kind == stat.S_IFLNK:
             return self._link(path)
@@ -84,7 +86,7 @@ class FileColors:
         ):
             if mode & bits and by_type[which]:
                 return by_type[which]
-        if status.st_nlink > 1 and by_type["mh"]:
+        if links > 1 and by_type["mh"]:
             return by_type["mh"]
         for suffix, color in self.by_suffix:
             if name.endswith(suffix):
@@ -100,4 +102,6 @@ class FileColors:
             target = os.stat(path)
         except OSError:
             return orphan or ("" if color == "target" else color)
-        return self.color(os.path.realpath(path), path, target) if color == "target" else color
+        if color != "target":
+            return color
+        return self.color(os.path.realpath(path), path, target.st_mode, target.st_nlink)

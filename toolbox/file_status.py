@@ -77,10 +77,11 @@ class FileStatus:
         from toolbox.users import Names
 
         self.name = name
+        self.follow = follow
         if name == "-":
             self.status = os.fstat(0)
         else:
-            self.status = os.stat(name, follow_symlinks=bool(follow))
+            self.status = os.stat(name, follow_symlinks=follow)
         self.names = Names()
 
     def field(self, letter: str) -> str | int | None:
@@ -138,15 +139,18 @@ class FileStatus:
 
     def _time(self, letter: str) -> str | None:
         s = self.status
-        if letter == "w":
-            return "-"  # Python's stat does not ask for the time of birth
-        if letter == "W":
-            return "0"
         times = {"x": s.st_atime_ns, "y": s.st_mtime_ns, "z": s.st_ctime_ns}
-        ns = times.get(letter.lower())
-        if ns is None:
+        if letter in ("w", "W"):
+            from toolbox.linux.statx import birth
+
+            born = birth(0 if self.name == "-" else self.name, follow=self.follow)
+            if not born:
+                return "-" if letter == "w" else "0"
+            seconds, fraction = born
+        elif letter.lower() in times:
+            seconds, fraction = divmod(times[letter.lower()], 1_000_000_000)
+        else:
             return None
-        seconds, fraction = divmod(ns, 1_000_000_000)
         if letter.isupper():
             return f"{seconds}.{fraction:09d}"
         at = time.localtime(seconds)

@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
                 fields = FileSystemStatus(name)
                 form = _SYSTEM_TERSE if opt.terse else _SYSTEM
             else:
-                fields = FileStatus(name, follow=opt.dereference)
+                fields = FileStatus(name, follow=bool(opt.dereference))
                 device = stat.S_ISCHR(fields.status.st_mode) or stat.S_ISBLK(fields.status.st_mode)
                 form = _FILE.replace("{links}", "%-5h Device type: %t,%T" if device else "%h")
                 form = _FILE_TERSE if opt.terse else form

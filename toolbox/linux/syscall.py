@@ -10,6 +10,7 @@ import errno
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 
@@ -19,12 +20,22 @@ def syscall(name: str, *arguments: int | str | bytes | bytearray | None) -> int:
     Arguments: integers; None as NULL; str as a file name; bytes-like objects as pointers to their
     memory, which the kernel may write to when it is a bytearray.  OSError with the kernel's errno.
     """
+    call, number = prepared(name)
+    result: int = call(number, *arguments)
+    return result
+
+
+def prepared(name: str) -> tuple[Callable[..., int], int]:
+    """The function and the number that `syscall` would look up at each call; for loops over many files.
+
+    call, number = prepared("statx")
+    call(number, ...)
+    """
     door = _module()
     number = getattr(door, f"SYS_{name}", None)
     if number is None:
         raise OSError(errno.ENOSYS, f"system call {name} is not known on this architecture")
-    result: int = door.syscall(number, *arguments)
-    return result
+    return door.syscall, number
 
 
 def address(buffer: bytes | bytearray) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import time
-from functools import cache
 
 from toolbox.errors import UsageError
 from toolbox.sizes import Scale, block_size
@@ -52,16 +51,15 @@ _SORT_LETTERS = {
 }
 _SORTS = ("name", "none", "size", "time", "version", "extension", "width")
 _TIMES = {
-    "mtime": "st_mtime_ns",
-    "modification": "st_mtime_ns",
-    "ctime": "st_ctime_ns",
-    "status": "st_ctime_ns",
-    "atime": "st_atime_ns",
-    "access": "st_atime_ns",
-    "use": "st_atime_ns",
-    # Python's stat has no birth time on Linux; the status change is the nearest known.
-    "birth": "st_ctime_ns",
-    "creation": "st_ctime_ns",
+    "mtime": "mtime",
+    "modification": "mtime",
+    "ctime": "ctime",
+    "status": "ctime",
+    "atime": "atime",
+    "access": "atime",
+    "use": "atime",
+    "birth": "btime",
+    "creation": "btime",
 }
 _STYLES = {
     "full-iso": ("%Y-%m-%d %H:%M:%S.%N %z",) * 2,
@@ -132,15 +130,18 @@ def sort_of(opt: Values, long: bool) -> str:
 
 
 def time_of(opt: Values) -> str:
-    """The attribute of os.stat_result that is shown and sorted by."""
+    """The time that is shown and sorted by, as toolbox.linux.statx names it."""
     given = opt.last("c", "u", "time")
     if given == "time":
         return _TIMES[choice(opt.time, _TIMES, "time")]
-    return {"c": "st_ctime_ns", "u": "st_atime_ns"}.get(given or "", "st_mtime_ns")
+    return {"c": "ctime", "u": "atime"}.get(given or "", "mtime")
 
 
-def time_shower(opt: Values, now: float) -> Callable[[int], str]:
-    """A function from nanoseconds since 1970 to the text of the long format."""
+def time_shower(opt: Values, now: float) -> tuple[Callable[[int], str], bool]:
+    """A function from seconds since 1970 to the text of the long format.
+
+    When the second result is true, the text has %N where nine digits of nanoseconds belong.
+    """
     style = opt.time_style or os.environ.get("TIME_STYLE", "locale")
     if opt.last("full_time", "time_style") == "full_time":
         style = "full-iso"
@@ -152,23 +153,21 @@ def time_shower(opt: Values, now: float) -> Callable[[int], str]:
         forms = (old, recent or old)
     elif style == "locale":
 
-        @cache  # files that were unpacked together have few different seconds
         def usual(t: int) -> str:
             at = localtime(t)
             if oldest < t <= newest:
                 return f"{_MONTHS[at[1]]} {at[2]:2d} {at[3]:02d}:{at[4]:02d}"
             return f"{_MONTHS[at[1]]} {at[2]:2d}  {at[0]}"
 
-        return lambda ns: usual(ns // 1_000_000_000)
+        return usual, False
     else:
         forms = _STYLES[choice(style, _STYLES, "time-style")]
 
-    def formatted(ns: int) -> str:
-        t, fraction = divmod(ns, 1_000_000_000)
+    def formatted(t: int) -> str:
         form = forms[oldest < t <= newest]
-        return time.strftime(form.replace("%N", f"{fraction:09d}"), localtime(t))
+        return time.strftime(form.replace("%N", "%%N"), localtime(t))
 
-    return formatted
+    return formatted, any("%N" in form for form in forms)
 
 
 def name_shower(opt: Values, tty: bool) -> Callable[[str], str]:

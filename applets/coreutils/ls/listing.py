@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from operator import add, attrgetter
+from operator import add
 
 from applets.coreutils.ls.choices import (
     format_of,
@@ -19,43 +19,44 @@ from applets.coreutils.ls.choices import (
     when,
 )
 from toolbox.errors import UsageError, warn
+from toolbox.linux.statx import (
+    BLOCKS,
+    GROUP,
+    INODE,
+    LINKS,
+    MAJOR,
+    MINOR,
+    MODE,
+    NANOSECONDS,
+    OWNER,
+    SECONDS,
+    SIZE,
+    UNKNOWN,
+    Reader,
+    of_kind,
+)
 from toolbox.users import Names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Sequence
     from typing import Any, BinaryIO
 
+    from toolbox.linux.statx import Status
     from toolbox.options import Values
+
+    #: Names to show, and their statuses: UNKNOWN or `of_kind` where they were not needed or could not be had.
+    #: Two sequences, for a directory may have very many.
+    Items = tuple[Sequence[str], Sequence[Status]]
 
 
 #: The bits of a mode that say which type a file has (inode(7)).
 _TYPE = stat.S_IFMT(0xFFFF)
 
-_DEVICES = (stat.S_IFCHR, stat.S_IFBLK)
+_DEVICES = frozenset((stat.S_IFCHR, stat.S_IFBLK))
 
-
-class _Item:
-    """One name to show.  `status` is None when it was not needed or could not be had."""
-
-    __slots__ = ("kind", "name", "path", "status")
-
-    def __init__(self, name: str, path: str, kind: int, status: os.stat_result | None) -> None:
-        self.name = name
-        self.path = path
-        self.kind = kind  # S_IFDIR, ...; 0: unknown
-        self.status = status
-
-
-class _Unknown:
-    """What is shown of a file whose status could not be had."""
-
-    st_mode = st_nlink = st_uid = st_gid = st_size = None
-    st_rdev = 0
-    st_mtime_ns = st_ctime_ns = st_atime_ns = None
-
-
-_UNKNOWN = _Unknown()
+#: How a directory is opened for what its names are relative to: so the kernel walks down its path but once.
+_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class Listing:
@@ -66,7 +67,8 @@ class Listing:
 
     def __init__(self, opt: Values, out: BinaryIO) -> None:
         Listing.kept = self
-        self.items: list[_Item] = []  # of the last directory, kept like this
+        self.items: Items = ((), ())  # of the last directory, kept like this
+        self.folder = ""  # what the names that are shown are relative to
         self.opt = opt
         self.out = out
         self.names = Names()
@@ -79,7 +81,7 @@ class Listing:
         self.long = self.format == "long"
         self.sort = sort_of(opt, self.long)
         self.time = time_of(opt)
-        self.show_time = time_shower(opt, self.now)
+        self.show_time, self.nanoseconds = time_shower(opt, self.now)
         self.all = opt.all or opt.f or opt.almost_all
         self.dots = opt.last("all", "almost_all", "f") in ("all", "f")
         self.hidden = hidden_test(opt, self.all)
@@ -92,84 +94,87 @@ class Listing:
 
             self.colors = FileColors(os.environ.get("LS_COLORS", ""))
         self.end = "\0" if opt.zero else "\n"
+        self.need_kind = bool(self.marks or opt.recursive or opt.group_directories_first)
         self.need_status = bool(
             self.long
+            or opt.inode
             or opt.size
             or self.sort in ("time", "size")
             or self.colors
             or self.mark_programs
+            or (opt.dereference and self.need_kind)
         )
-        self.need_kind = bool(self.marks or opt.recursive or opt.group_directories_first)
+        self.reader = Reader(self.time, follow=bool(opt.dereference))
         self.written = False
         self.active: set[tuple[int, int]] = set()
 
     # -- what is shown ---------------------------------------------------------------------
 
     def run(self, operands: list[str]) -> None:
-        items = [item for name in operands if (item := self._operand(name))]
-        files = items if self.opt.directory else [i for i in items if i.kind != stat.S_IFDIR]
-        directories = [] if self.opt.directory else [i for i in items if i.kind == stat.S_IFDIR]
-        self._order(files)
-        self._order(directories)
-        if files:
-            self._show(files)
-            self.written = True
+        items = [(name, status) for name in operands if (status := self._operand(name))]
+        if self.sort != "none":
+            items.sort(key=lambda item: os.fsencode(item[0]), reverse=self.opt.reverse)
+        whole = self.opt.directory
+        files = _columns([i for i in items if whole or not _is_directory(i[1])])
+        directories = _columns([i for i in items if not whole and _is_directory(i[1])])
+        self._show(*self._ordered(*files))
+        self.written = bool(files[0])
         titled = len(operands) > 1 or self.opt.recursive
         # A stack, not recursion: trees may be deeper than Python's.
-        stack = [(item.path, True) for item in reversed(directories)]
+        stack = [(name, True) for name in reversed(self._ordered(*directories)[0])]
         while stack:
             path, operand = stack.pop()
             below = self._directory(path, titled, operand)
-            if self.opt.recursive:
-                stack += [(item.path, False) for item in reversed(below)]
+            stack += [(path, False) for path in reversed(below)]
 
-    def _operand(self, name: str) -> _Item | None:
+    def _operand(self, name: str) -> Status | None:
         opt = self.opt
-        follow = opt.dereference or opt.dereference_command_line
+        follow = bool(opt.dereference or opt.dereference_command_line)
         if_directory = opt.dereference_command_line_symlink_to_dir or not (
             opt.directory or self.long or self.marks
         )
+        itself = Reader(self.time)
         try:
             try:
-                status = os.stat(name, follow_symlinks=bool(follow or if_directory))
+                status = Reader(self.time, follow=bool(follow or if_directory)).read(name)
             except OSError:
                 # A dangling link is still a name; with -L it is an error.
                 if opt.dereference:
                     raise
-                status = os.lstat(name)
+                status = itself.read(name)
         except OSError as error:
             warn(error, 2)
             return None
-        kind = stat.S_IFMT(status.st_mode)
-        if not follow and if_directory and kind != stat.S_IFDIR:
-            status = os.lstat(name)
-            kind = stat.S_IFMT(status.st_mode)
-        return _Item(name, name, kind, status)
+        if not follow and if_directory and not _is_directory(status):
+            status = itself.read(name)
+        return status
 
-    def _directory(self, path: str, titled: bool, operand: bool) -> list[_Item]:
-        """Show one directory; with -R return the directories in it, in order."""
+    def _directory(self, path: str, titled: bool, operand: bool) -> list[str]:
+        """Show one directory; with -R return the paths of the directories in it, in order."""
         try:
-            with os.scandir(path) as entries:
-                if self.opt.dereference and self.opt.recursive and self._is_loop(path):
-                    warn(f"{path}: not listing already-listed directory", 2)
-                    return []
-                self.items = items = self._entries(entries)
+            if self.opt.dereference and self.opt.recursive and self._is_loop(path):
+                warn(f"{path}: not listing already-listed directory", 2)
+                return []
+            self.folder = path
+            items = self._read(path)
         except OSError as error:
             warn(error, 2 if operand else 1)
             return []
-        if self.dots:
-            items += [i for name in (".", "..") if (i := self._dot(name, path))]
-        self._order(items)
+        self.items = names, statuses = self._ordered(*items)
         if titled:
             self._write(("\n" if self.written else "") + self.show_name(path) + ":\n")
         self.written = True
         if (self.long or self.opt.size) and not self.opt.zero:
-            total = sum([i.status.st_blocks for i in items if i.status]) * 512
+            total = sum([status[BLOCKS] or 0 for status in statuses]) * 512
             self._write(f"total {self.blocks.show(total)}\n")
-        self._show(items)
+        self._show(names, statuses)
         if not self.opt.recursive:
             return []
-        return [i for i in items if i.kind == stat.S_IFDIR and i.name not in (".", "..")]
+        return [
+            self._path(name)
+            for name, status in zip(names, statuses, strict=True)
+            if _is_directory(status) and name not in (".", "..")
+        ]
 
     def _is_loop(self, path: str) -> bool:
         status = os.stat(path)
@@ -179,132 +184,163 @@ class Listing:
         self.active.add(key)
         return False
 
-    def _entries(self, entries: Iterable[os.DirEntry[str]]) -> list[_Item]:
-        """The names in a directory that the options show, with what has to be known of each."""
-        opt = self.opt
-        everything, hidden = self.all, self.hidden
-        follow, inode, need_kind = bool(opt.dereference), opt.inode, self.need_kind
-        need_status = self.need_status or (follow and (need_kind or inode))
-        items = []
-        for entry in entries:
-            name = entry.name
-            if (not everything and name[0] == ".") or (hidden and hidden(name)):
-                continue
-            status, kind = None, 0
-            try:
-                if need_status:
-                    status = entry.stat(follow_symlinks=follow)
-                    kind = status.st_mode & _TYPE
-                elif need_kind:
-                    kind = _kind_of(entry)
-            except OSError as error:
-                warn(error)
-            if inode and status is None:
-                try:
-                    status = entry.stat(follow_symlinks=False)
-                except OSError as error:
-                    warn(error)
-            items.append(_Item(name, entry.path, kind, status))
-        return items
+    def _path(self, name: str) -> str:
+        return os.path.join(self.folder, name)
 
-    def _dot(self, name: str, parent: str) -> _Item | None:
-        path = os.path.join(parent, name)
-        try:
-            return _Item(name, path, stat.S_IFDIR, os.stat(path))
-        except OSError as error:
+    # -- what is in a directory ------------------------------------------------------------
+
+    def _read(self, path: str) -> Items:
+        """The names in a directory that the options show, with what has to be known of each."""
+        if self.need_status:
+            return self._with_statuses(path)
+        if self.need_kind:
+            return self._with_kinds(path)
+        names = self._chosen(os.listdir(path))
+        return names, [UNKNOWN] * len(names)
+
+    def _with_statuses(self, path: str) -> Items:
+        def failed(error: OSError) -> None:
+            error.filename = self._path(error.filename)
             warn(error)
-            return None
+
+        # Not os.listdir(folder): it makes a second descriptor, which would be listed in /proc/self/fd and then be gone.
+        names = self._chosen(os.listdir(path))
+        folder = os.open(path, _FOLDER)
+        try:
+            return names, self.reader.read_all(names, folder, failed)
+        finally:
+            os.close(folder)
+
+    def _with_kinds(self, path: str) -> Items:
+        with os.scandir(path) as scanned:
+            entries = {entry.name: entry for entry in scanned}
+        names = self._chosen(list(entries))
+        # . and .. are not among the entries.
+        return names, [
+            of_kind(_kind_of(entries[name]) if name in entries else stat.S_IFDIR) for name in names
+        ]
+
+    def _chosen(self, names: list[str]) -> list[str]:
+        """Those of a directory's names that the options show, in bytewise order unless they want none."""
+        hidden = self.hidden
+        if not self.all:
+            names = [name for name in names if name[0] != "."]
+        if hidden:
+            names = [name for name in names if not hidden(name)]
+        if self.dots:
+            names += (".", "..")
+        if self.sort != "none":
+            # ASCII's code points order as the bytes do, and need no key.
+            key = None if all(map(str.isascii, names)) else os.fsencode
+            names.sort(key=key, reverse=self.opt.reverse)
+        return names
 
     # -- order -----------------------------------------------------------------------------
 
-    def _order(self, items: list[_Item]) -> None:
+    def _ordered(self, names: Sequence[str], statuses: Sequence[Status]) -> Items:
+        """Both in the order that the options want; unless they want none, they come ordered by name."""
         opt = self.opt
-        if self.sort != "none":
-            items.sort(key=_bytewise(items), reverse=opt.reverse)
-            key = self._sort_key()
-            if key:
-                items.sort(key=key, reverse=opt.reverse)
-        elif opt.reverse and not opt.f:
+        backwards = self.sort == "none" and opt.reverse and not opt.f
+        key = self._sort_key()
+        if not (backwards or key or opt.group_directories_first):
+            return names, statuses
+        items = list(zip(names, statuses, strict=True))
+        if backwards:
             items.reverse()
+        if key:
+            items.sort(key=lambda item: key(*item), reverse=opt.reverse)
         if opt.group_directories_first:
-            items.sort(key=lambda item: not _is_directory(item))
+            items.sort(key=lambda item: not self._leads_to_directory(*item))
+        return _columns(items)
 
-    def _sort_key(self) -> Callable[[_Item], Any] | None:
+    def _sort_key(self) -> Callable[[str, Status], Any] | None:
         if self.sort == "time":
-            which = self.time
-            return lambda item: -getattr(item.status, which) if item.status else 0
+            return lambda name, status: -_nanoseconds(status)
         if self.sort == "size":
-            return lambda item: -item.status.st_size if item.status else 0
+            return lambda name, status: -(status[SIZE] or 0)
         if self.sort == "extension":
-            return lambda item: os.fsencode(
-                item.name[item.name.rfind(".") :] if "." in item.name else ""
-            )
+            return lambda name, status: os.fsencode(_extension(name))
         if self.sort == "version":
             from toolbox.versions import version_key
 
-            return lambda item: version_key(os.fsencode(item.name))
+            return lambda name, status: version_key(os.fsencode(name))
         if self.sort == "width":
             from toolbox.columns import display_width
 
-            return lambda item: display_width(item.name)
+            return lambda name, status: display_width(name)
         return None
+
+    def _leads_to_directory(self, name: str, status: Status) -> bool:
+        if stat.S_ISLNK(status[MODE]):
+            return os.path.isdir(self._path(name))
+        return _is_directory(status)
 
     # -- output ----------------------------------------------------------------------------
 
     def _write(self, text: str) -> None:
         self.out.write(os.fsencode(text))
 
-    def _show(self, items: list[_Item]) -> None:
-        if not items:
+    def _show(self, names: Sequence[str], statuses: Sequence[Status]) -> None:
+        if not names:
             return
-        quoted = [self.show_name(item.name) for item in items]
+        quoted = list(map(self.show_name, names))
         if self.long:
-            lines = self._long_lines(items, quoted)
-        else:
-            before = self._columns_before(items)
-            if self.format != "single":
-                self._in_columns(items, quoted, before)
-                return
-            lines = [
-                b + self._decorated(i, q) for b, i, q in zip(before, items, quoted, strict=True)
+            columns = self._long_columns(names, statuses, quoted)
+        elif self.format == "single":
+            columns = [
+                *self._columns_before(statuses),
+                self._all_decorated(names, statuses, quoted),
             ]
+        else:
+            self._in_columns(names, statuses, quoted)
+            return
+        lines = list(map(" ".join, zip(*columns, strict=True)))
         lines.append("")
         self._write(self.end.join(lines))
 
-    def _columns_before(self, items: list[_Item]) -> list[str]:
+    def _columns_before(self, statuses: Sequence[Status]) -> list[list[str]]:
         """Inode numbers and blocks, as wide as the widest when in lines of their own."""
-        cells: list[list[str]] = []
+        pad = _unpadded if self.format == "commas" else str.rjust
+        columns = []
         if self.opt.inode:
-            cells.append([str(i.status.st_ino) if i.status else "?" for i in items])
+            columns.append(_column([s[INODE] for s in statuses], str, pad))
         if self.opt.size:
-            cells.append(
-                [self.blocks.show(i.status.st_blocks * 512) if i.status else "?" for i in items]
-            )
-        if not cells:
-            return [""] * len(items)
-        if self.format != "commas":
-            widths = [max(map(len, column)) for column in cells]
-            cells = [[c.rjust(w) for c in column] for column, w in zip(cells, widths, strict=True)]
-        return [" ".join(row) + " " for row in zip(*cells, strict=True)]
+            show = self.blocks.show
+            blocks = [s[BLOCKS] for s in statuses]
+            columns.append(_column(blocks, lambda count: show(count * 512), pad))
+        return columns
 
-    def _mark(self, kind: int, status: os.stat_result | None) -> str:
-        if self.mark_programs and kind == stat.S_IFREG and status and status.st_mode & 0o111:
+    def _mark(self, mode: int) -> str:
+        if self.mark_programs and stat.S_ISREG(mode) and mode & 0o111:
             return "*"
-        return self.marks.get(kind, "")
+        return self.marks.get(mode & _TYPE, "")
 
-    def _decorated(self, item: _Item, shown: str) -> str:
+    def _decorated(self, name: str, status: Status, shown: str) -> str:
+        mode = status[MODE]
         if self.colors:
-            shown = self.colors.paint(shown, item.name, item.path, item.status)
-        return shown + self._mark(item.kind, item.status) if self.marks else shown
+            shown = self.colors.paint(shown, name, self._path(name), mode, status[LINKS])
+        return shown + self._mark(mode) if self.marks else shown
 
-    def _in_columns(self, items: list[_Item], quoted: list[str], before: list[str]) -> None:
+    def _all_decorated(
+        self, names: Sequence[str], statuses: Sequence[Status], quoted: list[str]
+    ) -> list[str]:
+        if not (self.colors or self.marks):
+            return quoted
+        return list(map(self._decorated, names, statuses, quoted))
+
+    def _in_columns(
+        self, names: Sequence[str], statuses: Sequence[Status], quoted: list[str]
+    ) -> None:
         from toolbox.columns import arrange, display_width, pad
 
-        cells = [b + self._decorated(i, q) for b, i, q in zip(before, items, quoted, strict=True)]
-        widths = [
-            len(b) + display_width(q) + (len(self._mark(i.kind, i.status)) if self.marks else 0)
-            for b, i, q in zip(before, items, quoted, strict=True)
-        ]
+        cells = self._all_decorated(names, statuses, quoted)
+        marks = [self._mark(status[MODE]) for status in statuses]
+        widths = [display_width(q) + len(mark) for q, mark in zip(quoted, marks, strict=True)]
+        before = self._columns_before(statuses)
+        if before:
+            starts = [" ".join(row) + " " for row in zip(*before, strict=True)]
+            cells = list(map(add, starts, cells))
+            widths = list(map(add, map(len, starts), widths))
         line = self._width()
         if self.format == "commas":
             self._with_commas(cells, widths, line)
@@ -346,82 +382,81 @@ class Listing:
             raise UsageError(f"invalid line width: {text!r}")
         return int(text)
 
-    def _long_lines(self, items: list[_Item], quoted: list[str]) -> list[str]:
-        """Made column by column: of a large directory's time most is spent here."""
+    def _long_columns(
+        self, names: Sequence[str], statuses: Sequence[Status], quoted: list[str]
+    ) -> list[list[str]]:
+        """Made one after the other: of a large directory's time most is spent here."""
         opt = self.opt
-        statuses: list[Any] = [item.status or _UNKNOWN for item in items]
+        modes = [s[MODE] for s in statuses]
         user = str if opt.numeric_uid_gid else self.names.user
         group = str if opt.numeric_uid_gid else self.names.group
         pad = str.rjust if opt.numeric_uid_gid else str.ljust
-        owners = list(_column([s.st_uid for s in statuses], user, pad))
-        columns = [
-            _column([s.st_mode for s in statuses], stat.filemode, str.ljust, "?" * 10),
-            _column([s.st_nlink for s in statuses], str, str.rjust),
-        ]
+        owners = _column([s[OWNER] for s in statuses], user, pad)
+        columns = self._columns_before(statuses)
+        columns.append(_column(modes, _mode, str.ljust))
+        columns.append(_column([s[LINKS] for s in statuses], str, str.rjust))
         if not opt.g:
             columns.append(owners)
         if not (opt.o or opt.no_group):
-            columns.append(_column([s.st_gid for s in statuses], group, pad))
+            columns.append(_column([s[GROUP] for s in statuses], group, pad))
         if opt.author:
             columns.append(owners)
-        columns.append(self._long_sizes(statuses))
-        times = list(map(attrgetter(self.time), statuses))
-        columns.append(_column(times, self.show_time, str.rjust))
-        bare = not self.colors and not self.marks
-        columns.append(
-            name if bare and item.kind != stat.S_IFLNK else self._long_name(item, name)
-            for item, name in zip(items, quoted, strict=True)
-        )
-        lines = map(" ".join, zip(*columns, strict=True))
-        return list(map(add, self._columns_before(items), lines))
+        kinds = {mode & _TYPE for mode in set(modes)}
+        if kinds.isdisjoint(_DEVICES):
+            columns.append(_column([s[SIZE] for s in statuses], self.sizes.show, str.rjust))
+        else:
+            columns.append(self._sizes_and_devices(statuses))
+        columns.append(self._times(statuses))
+        if self.colors or self.marks or stat.S_IFLNK in kinds:
+            quoted = list(map(self._long_name, names, statuses, quoted))
+        return [*columns, quoted]
 
-    def _long_sizes(self, statuses: list[Any]) -> Iterable[str]:
-        """Sizes, and of devices their numbers."""
-        devices = {s.st_rdev for s in statuses if s.st_rdev and s.st_mode & _TYPE in _DEVICES}
-        if not devices:
-            return _column([s.st_size for s in statuses], self.sizes.show, str.rjust)
-        major = max(len(str(os.major(device))) for device in devices)
-        minor = max(len(str(os.minor(device))) for device in devices)
+    def _sizes_and_devices(self, statuses: Sequence[Status]) -> list[str]:
+        """Sizes, and of devices their numbers; there is at least one device."""
+        devices = [s for s in statuses if s[MODE] & _TYPE in _DEVICES]
+        major = max(len(str(s[MAJOR])) for s in devices)
+        minor = max(len(str(s[MINOR])) for s in devices)
 
-        def show(status: Any) -> str:
-            if status.st_mode & _TYPE in _DEVICES:
-                device = status.st_rdev
-                return f"{os.major(device):{major}}, {os.minor(device):{minor}}"
-            return self.sizes.show(status.st_size)
+        def show(s: Status) -> str:
+            if s[MODE] & _TYPE in _DEVICES:
+                return f"{s[MAJOR]:{major}}, {s[MINOR]:{minor}}"
+            return self.sizes.show(s[SIZE])
 
-        texts = [None if status is _UNKNOWN else show(status) for status in statuses]
-        return _column(texts, str, str.rjust)
+        known = [None if s[SIZE] is None else s for s in statuses]
+        return _column(known, show, str.rjust)
 
-    def _long_name(self, item: _Item, shown: str) -> str:
-        if item.kind != stat.S_IFLNK:
-            return self._decorated(item, shown)
+    def _times(self, statuses: Sequence[Status]) -> list[str]:
+        show = self.show_time
+        if not self.nanoseconds:
+            return _column([s[SECONDS] for s in statuses], show, str.rjust)
+
+        def exact(time: tuple[int, int]) -> str:
+            return show(time[0]).replace("%N", f"{time[1]:09d}")
+
+        known = [None if s[SECONDS] is None else (s[SECONDS], s[NANOSECONDS]) for s in statuses]
+        return _column(known, exact, str.rjust)
+
+    def _long_name(self, name: str, status: Status, shown: str) -> str:
+        if not stat.S_ISLNK(status[MODE]):
+            return self._decorated(name, status, shown)
+        path = self._path(name)
         try:
-            target = os.readlink(item.path)
+            target = os.readlink(path)
         except OSError as error:
             warn(error)
-            return self._decorated(item, shown)
+            return self._decorated(name, status, shown)
         if self.colors:
-            shown = self.colors.paint(shown, item.name, item.path, item.status)
+            shown = self.colors.paint(shown, name, path, status[MODE], status[LINKS])
         pointed = self.show_name(target)
         if self.colors or self.marks:
             try:
-                status = os.stat(item.path)
+                end = Reader(follow=True).read(path)
             except OSError:
-                status = None
-            kind = stat.S_IFMT(status.st_mode) if status else 0
+                end = UNKNOWN
             if self.colors:
-                pointed = self.colors.paint(pointed, target, item.path, status)
-            if self.marks:
-                pointed += self._mark(kind, status)
+                pointed = self.colors.paint(pointed, target, path, end[MODE], end[LINKS])
+            pointed += self._mark(end[MODE])
         return f"{shown} -> {pointed}"
-
-
-def _bytewise(items: list[_Item]) -> Callable[[_Item], Any]:
-    """A key that orders by the names' bytes."""
-    # ASCII's code points order as the bytes do, and are the cheaper key.
-    if "".join([item.name for item in items]).isascii():
-        return attrgetter("name")
-    return lambda item: os.fsencode(item.name)
 
 
 def _kind_of(entry: os.DirEntry[str]) -> int:
@@ -439,20 +474,39 @@ def _kind_of(entry: os.DirEntry[str]) -> int:
         return 0
 
 
-def _is_directory(item: _Item) -> bool:
-    if item.kind == stat.S_IFLNK:
-        return os.path.isdir(item.path)
-    return item.kind == stat.S_IFDIR
+def _is_directory(status: Status) -> bool:
+    return stat.S_ISDIR(status[MODE])
+
+
+def _columns(items: list[tuple[str, Status]]) -> Items:
+    """Of pairs of a name and its status, all names and all statuses."""
+    return [name for name, _ in items], [status for _, status in items]
+
+
+def _nanoseconds(status: Status) -> int:
+    """The time since 1970; 0 where it is not known."""
+    return (status[SECONDS] or 0) * 1_000_000_000 + (status[NANOSECONDS] or 0)
+
+
+def _extension(name: str) -> str:
+    return name[name.rfind(".") :] if "." in name else ""
+
+
+def _mode(mode: int) -> str:
+    return stat.filemode(mode) if mode else "?" * 10
+
+
+def _unpadded(text: str, width: int) -> str:
+    return text
 
 
 def _column(
-    values: Collection[Any],
-    show: Callable[[Any], str],
-    pad: Callable[[str, int], str],
-    unknown: str = "?",
-) -> Iterable[str]:
-    """The values as texts of one width.  Of the many that are equal, each is shown and padded once."""
-    texts = {value: unknown if value is None else show(value) for value in set(values)}
+    values: Sequence[Any], show: Callable[[Any], str], pad: Callable[[str, int], str]
+) -> list[str]:
+    """The values as texts of one width, `?` for None.  Of many that are equal, one is shown and padded."""
+    texts = {value: "?" if value is None else show(value) for value in set(values)}
     width = max(map(len, texts.values()))
     padded = {value: pad(text, width) for value, text in texts.items()}
-    return map(padded.__getitem__, values)
+    if len(padded) == 1:
+        return [*padded.values()] * len(values)
+    return [padded[value] for value in values]

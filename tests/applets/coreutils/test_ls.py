@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
+import time
 
 import pytest
 
@@ -181,3 +184,109 @@ def test_names_without_a_status(toolbox_argv, toolbox_env, tree):
     names = ["A", "a~", "b", "c.txt", "d", "l", "ld"]
     assert lines == [f"?????????? ? ? ? ? ? {name}" for name in names]
     assert done.stderr.decode().count("Permission denied") == 7
+
+
+def test_own_descriptors(run):
+    """A directory that is being read is among them, and still open when its status is asked for."""
+    done = run("ls", "-i", "/proc/self/fd")
+    assert (done.err, done.status) == (b"", 0)
+    assert b" 3\n" in done.out
+
+
+def test_long_with_names_that_are_not_utf8(run, tmp_path):
+    for name in (b"\xff", b"a\xfe", "\u00e9".encode()):
+        with open(os.fsencode(tmp_path) + b"/" + name, "w"):
+            pass
+        os.utime(os.fsencode(tmp_path) + b"/" + name, (OLD, OLD))
+    os.symlink(b"\xff", os.fsencode(tmp_path) + b"/l")
+    done = run("ls", "-go", "--time-style=+", cwd=tmp_path)
+    assert done.err == b""
+    assert [line.split(maxsplit=3)[3] for line in done.out.splitlines()[1:]] == [
+        b"a\xfe",
+        b"l -> \xff",
+        b"\xc3\xa9",
+        b"\xff",
+    ]
+
+
+def test_vanished_and_dangling(run, tree):
+    """With -L a link to nothing has no status: it is named by its whole path, and shown nonetheless."""
+    os.symlink("nowhere", tree / "d" / "dangling")
+    done = run("ls", "-Lgi", "--time-style=long-iso", "d", cwd=tree)
+    assert (done.status, done.err) == (1, b"ls: d/dangling: No such file or directory\n")
+    lines = done.out.decode().splitlines()
+    assert lines[1].split() == ["?", "??????????", "?", "?", "?", "?", "dangling"]
+    assert lines[2].split()[1:3] == ["-rw-r--r--", "1"]
+
+
+def birth(path):
+    """Seconds, by GNU's stat; skips where that is missing, or the file system keeps no time of birth."""
+    gnu = shutil.which("stat", path="/usr/bin:/bin")
+    done = subprocess.run([gnu or "false", "-c", "%W", path], capture_output=True, check=False)
+    if done.returncode or not int(done.stdout):
+        pytest.skip("no time of birth here")
+    return int(done.stdout)
+
+
+def test_time_of_birth(run, tmp_path):
+    """A file's times can be set, but for that of its birth."""
+    for name in ("first", "second"):
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(0o644)
+        time.sleep(0.02)
+    os.utime(tmp_path / "second", (OLD, OLD))
+    time.sleep(0.02)
+    os.utime(tmp_path / "first", (OLD + 9, OLD + 9))  # the last status change, too
+    born = birth(tmp_path / "first")
+    out = run("ls", "-go", "--time=birth", "--time-style=+%s", "first", cwd=tmp_path).out
+    assert out == b"-rw-r--r-- 1 0 %d first\n" % born
+    assert run("ls", "-t", cwd=tmp_path).out == b"first\nsecond\n"
+    assert run("ls", "--time=birth", cwd=tmp_path).out == b"second\nfirst\n"
+    assert run("ls", "--time=birth", "-r", cwd=tmp_path).out == b"first\nsecond\n"
+    assert run("stat", "-c", "%W", "first", cwd=tmp_path).out == b"%d\n" % born
+
+
+def test_stat_shows_birth_as_gnu_does(run, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    os.symlink("file", tmp_path / "link")
+    birth(file)
+    for form in ("%w", "%W", "%.3W"):
+        for words in (["file"], ["link"], ["-L", "link"], ["/proc/self"]):
+            argv = ["/usr/bin/stat", "-c", form, *words]
+            gnu = subprocess.run(
+                argv, cwd=tmp_path, capture_output=True, env={"TZ": "UTC"}, check=True
+            )
+            assert run("stat", "-c", form, *words, cwd=tmp_path).out == gnu.stdout, (form, words)
+    with file.open() as stdin:
+        assert run("stat", "-c", "%W", "-", stdin=stdin.fileno()).out == b"%d\n" % birth(file)
+
+
+def test_no_time_of_birth(run):
+    """procfs keeps none."""
+    assert run("stat", "-c", "%w %W", "/proc/self/status").out == b"- 0\n"
+    line = run("ls", "-gon", "--time=birth", "/proc/version").out
+    assert line == b"-r--r--r-- 1 0 ? /proc/version\n"
+
+
+def test_without_the_c_module(toolbox_env, tree, monkeypatch):
+    """os.stat gives the same listings; only births are not known."""
+    code = "import sys; sys.modules['_syscalls'] = None; from toolbox.multicall import main; sys.exit(main(['toolbox', *sys.argv[1:]]))"
+
+    def listing(before, *words):
+        argv = [sys.executable, "-c", before, "ls", *words]
+        done = subprocess.run(argv, cwd=tree, env=toolbox_env, capture_output=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    os.symlink("nowhere", tree / "dangling")
+    with_it = code.replace("sys.modules['_syscalls'] = None; ", "")
+    for words in (
+        ["-lais"],
+        ["-lL"],
+        ["-l", "-u"],
+        ["-lc", "--full-time"],
+        ["-l", "/dev/null", "gone"],
+    ):
+        assert listing(code, *words) == listing(with_it, *words), words
+    _, out, _ = listing(code, "-go", "--time=birth", "b")
+    assert out == b"-rw-r--r-- 1 5 ? b\n"
