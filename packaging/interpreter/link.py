@@ -47,7 +47,6 @@ SNAPSHOT = HERE / "snapshot"
 BEFORE = (HERE / "names.c", HERE / "late.c")
 
 
-
 def _wrapped(source: Path) -> list[str]:
     """The functions that C of ours stands before (ld's --wrap)."""
     return re.findall(r"^(?:WRAP\([^,]*, |__wrap_)(\w+)", source.read_text(), re.MULTILINE)
@@ -79,7 +78,7 @@ class Linker:
             self._inside = self._take_inside(self._folder / "inside")
         objects, libraries = self._inside
         before = [f"-Wl,--wrap={name}" for name in _wrapped(SNAPSHOT / "restore.c")]
-        layout = ["-T", SNAPSHOT / "layout.ld", f"-L{lists}"]
+        layout = ("-T", SNAPSHOT / "layout.ld", f"-L{lists}")
         self._link(program, objects, libraries, *before, *layout)
 
     def _take_inside(self, inside: Path) -> tuple[list[Path], list[str]]:
