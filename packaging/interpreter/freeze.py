@@ -26,6 +26,8 @@ LEFT_OUT = frozenset(
     """
     __phello__ ensurepip idlelib lib2to3 site-packages test tkinter turtle turtledemo venv
     _aix_support _android_support _apple_support _ios_support _osx_support ctypes.macholib nturl2path
+    _pyrepl.windows_console _pyrepl.windows_eventqueue asyncio.windows_events asyncio.windows_utils
+    multiprocessing.popen_spawn_win32
     _pydatetime _pydecimal _pyio pydoc_data
     cffi asyncssh.agent_win32 asyncssh.gss_win32 prompt_toolkit.contrib prompt_toolkit.input.win32
     prompt_toolkit.input.win32_pipe prompt_toolkit.output.conemu prompt_toolkit.output.win32

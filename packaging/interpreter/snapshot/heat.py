@@ -36,7 +36,7 @@ KINDS = 27
 LARGE = 1 << 16
 
 #: Granules up to which a block is small: a name is, a text is not.
-SMALL = 4
+SMALL = 3
 
 #: For plan.c: there is no block any more.
 NOWHERE = 255
