@@ -1,4 +1,4 @@
-"""What ls lists, in which order and in which form."""
+"""What ls lists, and in which form."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from operator import add
 
 from applets.coreutils.ls.choices import (
     format_of,
-    hidden_test,
     indicators,
     name_shower,
     scales,
-    sort_of,
     time_of,
     time_shower,
     when,
 )
+from applets.coreutils.ls.entries import Entries, columns, is_directory
 from toolbox.errors import UsageError, warn
 from toolbox.linux.statx import (
     BLOCKS,
@@ -33,7 +32,6 @@ from toolbox.linux.statx import (
     SIZE,
     UNKNOWN,
     Reader,
-    of_kind,
 )
 from toolbox.users import Names
 
@@ -42,21 +40,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, BinaryIO
 
+    from applets.coreutils.ls.entries import Items
     from toolbox.linux.statx import Status
     from toolbox.options import Values
-
-    #: Names to show, and their statuses: UNKNOWN or `of_kind` where they were not needed or could not be had.
-    #: Two sequences, for a directory may have very many.
-    Items = tuple[Sequence[str], Sequence[Status]]
-
 
 #: The bits of a mode that say which type a file has (inode(7)).
 _TYPE = stat.S_IFMT(0xFFFF)
 
 _DEVICES = frozenset((stat.S_IFCHR, stat.S_IFBLK))
-
-#: How a directory is opened for what its names are relative to: so the kernel walks down its path but once.
-_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class Listing:
@@ -79,12 +70,7 @@ class Listing:
             self.tty = False
         self.format = format_of(opt, self.tty)
         self.long = self.format == "long"
-        self.sort = sort_of(opt, self.long)
-        self.time = time_of(opt)
         self.show_time, self.nanoseconds = time_shower(opt, self.now)
-        self.all = opt.all or opt.f or opt.almost_all
-        self.dots = opt.last("all", "almost_all", "f") in ("all", "f")
-        self.hidden = hidden_test(opt, self.all)
         self.show_name = name_shower(opt, self.tty)
         self.sizes, self.blocks = scales(opt)
         self.marks, self.mark_programs = indicators(opt, self.tty)
@@ -94,17 +80,12 @@ class Listing:
 
             self.colors = FileColors(os.environ.get("LS_COLORS", ""))
         self.end = "\0" if opt.zero else "\n"
-        self.need_kind = bool(self.marks or opt.recursive or opt.group_directories_first)
-        self.need_status = bool(
-            self.long
-            or opt.inode
-            or opt.size
-            or self.sort in ("time", "size")
-            or self.colors
-            or self.mark_programs
-            or (opt.dereference and self.need_kind)
+        self.entries = Entries(
+            opt,
+            long=self.long,
+            need_status=bool(self.long or opt.size or self.colors or self.mark_programs),
+            need_kind=bool(self.marks or opt.recursive),
         )
-        self.reader = Reader(self.time, follow=bool(opt.dereference))
         self.written = False
         self.active: set[tuple[int, int]] = set()
 
@@ -112,16 +93,16 @@ class Listing:
 
     def run(self, operands: list[str]) -> None:
         items = [(name, status) for name in operands if (status := self._operand(name))]
-        if self.sort != "none":
+        if self.entries.sort != "none":
             items.sort(key=lambda item: os.fsencode(item[0]), reverse=self.opt.reverse)
         whole = self.opt.directory
-        files = _columns([i for i in items if whole or not _is_directory(i[1])])
-        directories = _columns([i for i in items if not whole and _is_directory(i[1])])
-        self._show(*self._ordered(*files))
+        files = columns([i for i in items if whole or not is_directory(i[1])])
+        directories = columns([i for i in items if not whole and is_directory(i[1])])
+        self._show(*self.entries.ordered(*files))
         self.written = bool(files[0])
         titled = len(operands) > 1 or self.opt.recursive
         # A stack, not recursion: trees may be deeper than Python's.
-        stack = [(name, True) for name in reversed(self._ordered(*directories)[0])]
+        stack = [(name, True) for name in reversed(self.entries.ordered(*directories)[0])]
         while stack:
             path, operand = stack.pop()
             below = self._directory(path, titled, operand)
@@ -133,10 +114,11 @@ class Listing:
         if_directory = opt.dereference_command_line_symlink_to_dir or not (
             opt.directory or self.long or self.marks
         )
-        itself = Reader(self.time)
+        which = time_of(opt)
+        itself = Reader(which)
         try:
             try:
-                status = Reader(self.time, follow=bool(follow or if_directory)).read(name)
+                status = Reader(which, follow=bool(follow or if_directory)).read(name)
             except OSError:
                 # A dangling link is still a name; with -L it is an error.
                 if opt.dereference:
@@ -145,7 +127,7 @@ class Listing:
         except OSError as error:
             warn(error, 2)
             return None
-        if not follow and if_directory and not _is_directory(status):
+        if not follow and if_directory and not is_directory(status):
             status = itself.read(name)
         return status
 
@@ -156,11 +138,10 @@ class Listing:
                 warn(f"{path}: not listing already-listed directory", 2)
                 return []
             self.folder = path
-            items = self._read(path)
+            self.items = names, statuses = self.entries.read(path)
         except OSError as error:
             warn(error, 2 if operand else 1)
             return []
-        self.items = names, statuses = self._ordered(*items)
         if titled:
             self._write(("\n" if self.written else "") + self.show_name(path) + ":\n")
         self.written = True
@@ -173,7 +154,7 @@ class Listing:
         return [
             self._path(name)
             for name, status in zip(names, statuses, strict=True)
-            if _is_directory(status) and name not in (".", "..")
+            if is_directory(status) and name not in (".", "..")
         ]
 
     def _is_loop(self, path: str) -> bool:
@@ -186,94 +167,6 @@ class Listing:
 
     def _path(self, name: str) -> str:
         return os.path.join(self.folder, name)
-
-    # -- what is in a directory ------------------------------------------------------------
-
-    def _read(self, path: str) -> Items:
-        """The names in a directory that the options show, with what has to be known of each."""
-        if self.need_status:
-            return self._with_statuses(path)
-        if self.need_kind:
-            return self._with_kinds(path)
-        names = self._chosen(os.listdir(path))
-        return names, [UNKNOWN] * len(names)
-
-    def _with_statuses(self, path: str) -> Items:
-        def failed(error: OSError) -> None:
-            error.filename = self._path(error.filename)
-            warn(error)
-
-        # Not os.listdir(folder): it makes a second descriptor, which would be listed in /proc/self/fd and then be gone.
-        names = self._chosen(os.listdir(path))
-        folder = os.open(path, _FOLDER)
-        try:
-            return names, self.reader.read_all(names, folder, failed)
-        finally:
-            os.close(folder)
-
-    def _with_kinds(self, path: str) -> Items:
-        with os.scandir(path) as scanned:
-            entries = {entry.name: entry for entry in scanned}
-        names = self._chosen(list(entries))
-        # . and .. are not among the entries.
-        return names, [
-            of_kind(_kind_of(entries[name]) if name in entries else stat.S_IFDIR) for name in names
-        ]
-
-    def _chosen(self, names: list[str]) -> list[str]:
-        """Those of a directory's names that the options show, in bytewise order unless they want none."""
-        hidden = self.hidden
-        if not self.all:
-            names = [name for name in names if name[0] != "."]
-        if hidden:
-            names = [name for name in names if not hidden(name)]
-        if self.dots:
-            names += (".", "..")
-        if self.sort != "none":
-            # ASCII's code points order as the bytes do, and need no key.
-            key = None if all(map(str.isascii, names)) else os.fsencode
-            names.sort(key=key, reverse=self.opt.reverse)
-        return names
-
-    # -- order -----------------------------------------------------------------------------
-
-    def _ordered(self, names: Sequence[str], statuses: Sequence[Status]) -> Items:
-        """Both in the order that the options want; unless they want none, they come ordered by name."""
-        opt = self.opt
-        backwards = self.sort == "none" and opt.reverse and not opt.f
-        key = self._sort_key()
-        if not (backwards or key or opt.group_directories_first):
-            return names, statuses
-        items = list(zip(names, statuses, strict=True))
-        if backwards:
-            items.reverse()
-        if key:
-            items.sort(key=lambda item: key(*item), reverse=opt.reverse)
-        if opt.group_directories_first:
-            items.sort(key=lambda item: not self._leads_to_directory(*item))
-        return _columns(items)
-
-    def _sort_key(self) -> Callable[[str, Status], Any] | None:
-        if self.sort == "time":
-            return lambda name, status: -_nanoseconds(status)
-        if self.sort == "size":
-            return lambda name, status: -(status[SIZE] or 0)
-        if self.sort == "extension":
-            return lambda name, status: os.fsencode(_extension(name))
-        if self.sort == "version":
-            from toolbox.versions import version_key
-
-            return lambda name, status: version_key(os.fsencode(name))
-        if self.sort == "width":
-            from toolbox.columns import display_width
-
-            return lambda name, status: display_width(name)
-        return None
-
-    def _leads_to_directory(self, name: str, status: Status) -> bool:
-        if stat.S_ISLNK(status[MODE]):
-            return os.path.isdir(self._path(name))
-        return _is_directory(status)
 
     # -- output ----------------------------------------------------------------------------
 
@@ -457,39 +350,6 @@ class Listing:
                 pointed = self.colors.paint(pointed, target, path, end[MODE], end[LINKS])
             pointed += self._mark(end[MODE])
         return f"{shown} -> {pointed}"
-
-
-def _kind_of(entry: os.DirEntry[str]) -> int:
-    """S_IFDIR and so on; from the directory itself for the common types."""
-    if entry.is_symlink():
-        return stat.S_IFLNK
-    if entry.is_dir(follow_symlinks=False):
-        return stat.S_IFDIR
-    if entry.is_file(follow_symlinks=False):
-        return stat.S_IFREG
-    try:
-        return stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode)
-    except OSError as error:
-        warn(error)
-        return 0
-
-
-def _is_directory(status: Status) -> bool:
-    return stat.S_ISDIR(status[MODE])
-
-
-def _columns(items: list[tuple[str, Status]]) -> Items:
-    """Of pairs of a name and its status, all names and all statuses."""
-    return [name for name, _ in items], [status for _, status in items]
-
-
-def _nanoseconds(status: Status) -> int:
-    """The time since 1970; 0 where it is not known."""
-    return (status[SECONDS] or 0) * 1_000_000_000 + (status[NANOSECONDS] or 0)
-
-
-def _extension(name: str) -> str:
-    return name[name.rfind(".") :] if "." in name else ""
 
 
 def _mode(mode: int) -> str:
