@@ -45,6 +45,7 @@ class Entries:
             or bool(opt.dereference and self.need_kind)
         )
         self.reader = Reader(time_of(opt), follow=bool(opt.dereference))
+        self._folder: int | None = None
 
     def read(self, path: str) -> Items:
         """Those of a directory, with what has to be known of each; OSError when it cannot be read."""
@@ -63,13 +64,18 @@ class Entries:
             error.filename = os.path.join(path, error.filename)
             warn(error)
 
-        # Not os.listdir(folder): it makes a second descriptor, which would be listed in /proc/self/fd and then be gone.
+        # Of /proc/self/fd the names are those of our descriptors: this one, which stays open while they are shown, gets the
+        # number that the one of os.listdir had.
+        self.close()
         names = self._chosen(os.listdir(path))
-        folder = os.open(path, _FOLDER)
-        try:
-            return names, self.reader.read_all(names, folder, failed)
-        finally:
-            os.close(folder)
+        self._folder = os.open(path, _FOLDER)
+        return names, self.reader.read_all(names, self._folder, failed)
+
+    def close(self) -> None:
+        """Close the directory that was read last."""
+        if self._folder is not None:
+            os.close(self._folder)
+            self._folder = None
 
     def _with_kinds(self, path: str) -> Items:
         with os.scandir(path) as scanned:

@@ -107,6 +107,7 @@ class Listing:
             path, operand = stack.pop()
             below = self._directory(path, titled, operand)
             stack += [(path, False) for path in reversed(below)]
+        self.entries.close()
 
     def _operand(self, name: str) -> Status | None:
         opt = self.opt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -187,10 +188,13 @@ def test_names_without_a_status(toolbox_argv, toolbox_env, tree):
 
 
 def test_own_descriptors(run):
-    """A directory that is being read is among them, and still open when its status is asked for."""
+    """A directory that is being read is among them, and still open when it is shown."""
     done = run("ls", "-i", "/proc/self/fd")
     assert (done.err, done.status) == (b"", 0)
     assert b" 3\n" in done.out
+    done = run("ls", "-l", "/", "/proc/self/fd")
+    assert (done.err, done.status) == (b"", 0)
+    assert re.search(rb" 3 -> /proc/\d+/fd\n", done.out)
 
 
 def test_long_with_names_that_are_not_utf8(run, tmp_path):
