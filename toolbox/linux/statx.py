@@ -123,16 +123,29 @@ def _with_birth(buffer: bytearray) -> Status:
     return (*status[:SECONDS], None, None, *status[NANOSECONDS + 1 :])
 
 
+#: What _statx has found out.
+_door: tuple[Callable[..., int], int] | None = None
+
+
 def _statx() -> tuple[Callable[..., int], int]:
-    """What makes the system call, and its number."""
-    try:
-        return prepared("statx")
-    except OSError:
-        return _imitated, 0
+    """What makes the system call, and its number.
+
+    os.stat takes its place where there is no C module for system calls, where the kernel is older than 4.11, and in
+    sandboxes that forbid what they do not know.
+    """
+    global _door
+    if _door is None:
+        try:
+            call, number = prepared("statx")
+            call(number, AT_FDCWD, "/", 0, 0, bytearray(_SIZE))
+            _door = call, number
+        except OSError:
+            _door = _imitated, 0
+    return _door
 
 
 def _imitated(number: int, folder: int, name: str, flags: int, mask: int, buffer: bytearray) -> int:
-    """Fill a struct statx by os.stat, where there is no C module for system calls: all but the time of birth."""
+    """Fill a struct statx by os.stat: all but the time of birth."""
     s = os.stat(name, dir_fd=folder, follow_symlinks=not flags & _AT_SYMLINK_NOFOLLOW)
     owned = s.st_nlink, s.st_uid, s.st_gid, s.st_mode
     sizes = s.st_ino, s.st_size, s.st_blocks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -10,13 +11,25 @@ import pytest
 from toolbox.linux import statx
 
 
-@pytest.fixture(params=["statx", "os.stat"])
+@pytest.fixture(params=["statx", "no C module", "an old kernel"])
 def door(request, monkeypatch) -> str:
-    if request.param == "os.stat":
+    monkeypatch.setattr(statx, "_door", None)
+    if request.param == "no C module":
         monkeypatch.setitem(sys.modules, "_syscalls", None)
+    elif request.param == "an old kernel":
+        monkeypatch.setattr(statx, "prepared", lambda name: (refuse, 332))
     else:
         pytest.importorskip("_syscalls")
     return request.param
+
+
+def refuse(*arguments) -> int:
+    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+
+def test_the_door(door) -> None:
+    statx.Reader().read("/")
+    assert (statx._door == (statx._imitated, 0)) == (door != "statx")
 
 
 @pytest.mark.parametrize("path", ["file", "link", "/dev/null", "/proc/version"])
