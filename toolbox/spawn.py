@@ -6,11 +6,12 @@ status = wait(pid)                exit status; -N: ended by signal N
 
 from __future__ import annotations
 
+import _signal  # `signal` costs an import of enum
 import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 #: Exit statuses for commands that could not be run (POSIX: env, xargs, nice, ...).
 NOT_FOUND = 127
@@ -23,22 +24,27 @@ def spawn(
     directory: int | None = None,
     stdin: str | None = None,
     environment: Mapping[str, str] | None = None,
+    default_signals: Sequence[int] = (),
 ) -> int:
     """Start a program found by $PATH; returns its process id.
 
     directory: descriptor of the directory to start it in; stdin: a file for its standard input;
-    environment: None: ours.  OSError (with the program's name) when it cannot be started; with
-    `directory` the child ends with 127 or 126 instead.
+    environment: None: ours; default_signals: those that we ignore, and it shall not.  OSError (with the
+    program's name) when it cannot be started; with `directory` the child ends with 127 or 126 instead.
     """
     environment = os.environ if environment is None else environment
     if directory is None:
         actions = [] if stdin is None else [(os.POSIX_SPAWN_OPEN, 0, stdin, os.O_RDONLY, 0)]
-        return os.posix_spawnp(argv[0], argv, environment, file_actions=actions)
+        return os.posix_spawnp(
+            argv[0], argv, environment, file_actions=actions, setsigdef=default_signals
+        )
     pid = os.fork()
     if pid:
         return pid
     status = CANNOT_RUN
     try:
+        for number in default_signals:
+            _signal.signal(number, _signal.SIG_DFL)
         os.fchdir(directory)
         if stdin is not None:
             os.dup2(os.open(stdin, os.O_RDONLY), 0)

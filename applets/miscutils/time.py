@@ -28,17 +28,18 @@ def main(argv: list[str]) -> int:
     """
     opt, command = options.parse(argv)
     stdout().flush()
+    # The terminal's keys end the command; how long it took until then is still said.  They are ignored before the command is
+    # there, which may be quicker than we are.
+    before = {key: signal.signal(key, signal.SIG_IGN) for key in (signal.SIGINT, signal.SIGQUIT)}
+    inherited = [key for key, handler in before.items() if handler != signal.SIG_IGN]
     begun = time.monotonic()
     try:
-        pid = spawn(command)
+        pid = spawn(command, default_signals=inherited)
+        _, status, used = os.wait4(pid, 0)
     except OSError as error:
         raise Fatal(f"{command[0]}: {error.strerror}", failure_status(error)) from None
-    # The terminal's keys end the command; how long it took until then is still said.
-    before = [(key, signal.signal(key, signal.SIG_IGN)) for key in (signal.SIGINT, signal.SIGQUIT)]
-    try:
-        _, status, used = os.wait4(pid, 0)
     finally:
-        for key, handler in before:
+        for key, handler in before.items():
             signal.signal(key, handler)
     real = time.monotonic() - begun
     code = os.waitstatus_to_exitcode(status)

@@ -69,6 +69,29 @@ def test_ctrl_c_ends_the_command_and_the_times_are_said(
     assert re.fullmatch(f"Command exited with .* 5\n{PORTABLE}", err.decode())
 
 
+def test_a_command_may_interrupt_its_group_at_once(
+    toolbox_argv: list[str], toolbox_env: dict[str, str]
+) -> None:
+    """The keys are ignored before the command is there, which on one processor often runs before we do."""
+    words = [*toolbox_argv, "time", "-p", "sh", "-c", "trap '' INT; kill -INT 0; exit 5"]
+    processors = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, [min(processors)])
+    try:
+        for _ in range(40):
+            done = subprocess.run(
+                words, env=toolbox_env, capture_output=True, start_new_session=True, check=False
+            )
+            assert done.returncode == 5, done.stderr
+    finally:
+        os.sched_setaffinity(0, processors)
+
+
+@pytest.mark.parametrize(("before", "status"), [("", 5), ("trap '' INT; ", 3)])
+def test_what_is_ignored_stays_so_for_the_command(run: Run, before: str, status: int) -> None:
+    ask = "trap 'exit 5' INT; kill -INT $$; exit 3"
+    assert run("sh", "-c", f'{before}command time sh -c "$0"', ask).status == status
+
+
 @pytest.mark.parametrize(
     ("seconds", "default", "portable"),
     [
