@@ -233,10 +233,10 @@ snapshot_record(int argc, char **argv)
         fail("restore.py is incomplete");
     PyDict_Clear(state->environment);
     state->log_handlers = attribute("logging", "_handlerList");
+    if (PyInterpreterState_Get()->atexit.ncallbacks != 1 || PyList_GET_SIZE(state->log_handlers) != 1)
+        fail("logging.shutdown is not all that is registered for the end, or has not just one handler");
     state->log_handler = PyList_GET_ITEM(state->log_handlers, 0);
     state->at_exit = PyInterpreterState_Get()->atexit.callbacks[0];
-    if (PyInterpreterState_Get()->atexit.ncallbacks != 1 || PyList_GET_SIZE(state->log_handlers) != 1)
-        fail("logging.shutdown is not all that is registered for the end, or has several handlers");
 
     PyObject *gc = PyImport_ImportModule("gc");
     PyObject *collect = attribute("gc", "collect"), *freeze = attribute("gc", "freeze");
