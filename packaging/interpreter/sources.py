@@ -56,7 +56,7 @@ def archive(name: str, log: Path) -> tuple[Pin, Path]:
     """The first pin of a kind that can be had, and its archive in the cache."""
     tried = []
     for pin in pins(name):
-        for way in (_kept, _given, _from_makers, _from_distribution):
+        for way in (_kept, _given, _from_makers, _from_pool, _from_distribution):
             with contextlib.suppress(OSError, BuildError):
                 if path := way(pin, log):
                     return pin, path
@@ -120,14 +120,25 @@ def _given(pin: Pin, log: Path) -> Path | None:
 
 
 def _from_makers(pin: Pin, log: Path) -> Path | None:
-    def fetch(target: Path) -> None:
-        with (
-            urllib.request.urlopen(pin.upstream, timeout=TIMEOUT) as answer,
-            target.open("wb") as file,
-        ):
-            shutil.copyfileobj(answer, file)
+    return _keep(pin, partial(_download, pin.upstream))
 
-    return _keep(pin, fetch)
+
+def _from_pool(pin: Pin, log: Path) -> Path | None:
+    """The .orig archive itself: a mirror keeps it as long as any suite needs it, listed or not."""
+    suffix = pin.upstream.rpartition(".tar.")[2]
+    folder = f"main/{pin.package[0]}/{pin.package}"
+    file = f"{pin.package}_{pin.version}.orig.tar.{suffix}"
+    mirror = _mirror().rstrip("/")
+    security = f"{mirror.rpartition('/')[0]}/debian-security"
+    for url in (f"{mirror}/pool/{folder}/{file}", f"{security}/pool/updates/{folder}/{file}"):
+        with contextlib.suppress(OSError):
+            return _keep(pin, partial(_download, url))
+    return None
+
+
+def _download(url: str, target: Path) -> None:
+    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, target.open("wb") as file:
+        shutil.copyfileobj(answer, file)
 
 
 def _mirror() -> str:
