@@ -145,6 +145,8 @@ def supervise(box: Supervisor, where: str, config: Config, control_path: str) ->
                 ending.append(
                     Ending(box.loop, box.log, action, _reboot if where == MACHINE else None)
                 )
+                if box.former is not None and not health.committed(box):
+                    ending[0].undo = box.former.give_back
                 box.on_reap = ending[0].reaped
                 ending[0].begin()
 

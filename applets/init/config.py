@@ -27,7 +27,7 @@ SERVICE, all keys but `command` optional:
     limits           {"nofile": N or "unlimited" or [SOFT, HARD]} (setrlimit(2))
     cgroup           {"memory.max": "64M"}, written to its control group
     tty              terminal that it leads as a session, instead of logging: a shell on the console
-    state_directory  made for its user alone before the first start
+    state_directory  made for its user alone before the first start, given to it when another user owns it
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import fcntl
 import os
 import struct
 
+from applets.init.state import Former
 from toolbox.storage import tryboot
 from toolbox.storage.bootstate import Booted
 
@@ -42,13 +43,19 @@ def bound_trial(box: Supervisor, command_line: str, seconds: float) -> None:
     """Restart a box on trial unless it is committed in so many seconds."""
     if Booted(command_line).word != "trial":
         return
+    box.former = Former()
 
     def look() -> None:
-        if COMMITTED not in box.conditions:
+        if not committed(box):
             box.log(f"this release was not committed within {seconds:g} s: going back")
             box.leave("reboot")
 
     box.loop.at(box.loop.clock() + seconds, look)
+
+
+def committed(box: Supervisor) -> bool:
+    """Whether the updater said that the release that runs is kept."""
+    return COMMITTED in box.conditions
 
 
 class Watchdog:

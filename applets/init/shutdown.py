@@ -48,6 +48,8 @@ class Ending:
         self.step: Callable[[], None] = self._after_processes
         self.timer: Timer | None = None
         self.child: int | None = None
+        #: What a release on trial changed on /perm and is undone before the unmounting, in its child.
+        self.undo: Callable[[Log], None] = lambda log: None
 
     def begin(self) -> None:
         """TERM to every process but this one."""
@@ -88,6 +90,10 @@ class Ending:
             self._last()
             return
         if pid == 0:
+            try:
+                self.undo(_complain)
+            except Exception as error:  # the unmounting must come
+                _complain(f"undoing the trial: {error}")
             try:
                 unmount_all(_complain)
             finally:

@@ -130,7 +130,9 @@ def _become(config: ServiceConfig, given: Surroundings, step: list[str]) -> NoRe
     account = _account(config)
     if config.state_directory is not None:
         step[0] = "state_directory"
-        _state_directory(config.state_directory, account)
+        from applets.init.state import prepare
+
+        prepare(config.state_directory, account.uid, account.gid, _tell)
         step[0] = "user"
     if account.groups is not None:
         os.setgroups(account.groups)
@@ -250,17 +252,6 @@ def _account(config: ServiceConfig) -> _Account:
     return found
 
 
-def _state_directory(path: str, account: _Account) -> None:
-    """Make the directory for what the service keeps, its user's alone; what is there is left as it is."""
-    try:
-        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        return
-    if account.uid is not None:
-        os.chown(path, account.uid, -1 if account.gid is None else account.gid)
-
-
 def _group(group: str | int) -> int:
     if isinstance(group, int):
         return group
@@ -286,6 +277,14 @@ def _execute(command: list[str], environment: dict[str, str]) -> NoReturn:
         except OSError as error:
             reason = error  # "permission denied" says more than "not found" further on
     raise reason
+
+
+def _tell(text: str) -> None:
+    """A line in the service's log, before its program runs."""
+    try:
+        os.write(2, os.fsencode(f"init: {text}\n"))
+    except OSError:
+        pass  # nobody reads it; the service is to start all the same
 
 
 def _is_virtual(tty: str) -> bool:

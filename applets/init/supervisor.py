@@ -21,6 +21,7 @@ from applets.init.restart import Restart
 from applets.init.service import KILL, LISTENING, SPAWN, STARTING, STOPPING, TERM, WAITING, Service
 from applets.init.sockets import open_listener
 from applets.init.spawn import Surroundings, outcome, spawn
+from applets.init.state import Former
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ class Supervisor:
         self.leaving: str | None = None
         self.finish: Callable[[str], None] = lambda action: self.loop.stop(0)
         self.on_reap: Callable[[int], None] = lambda pid: None
+        self.former: Former | None = None  # while a release is on trial
         self._kernel_timer: Timer | None = None
         self.notifications: Notifications | None = None
         self.loop.each_turn = self.turn_done
@@ -334,6 +336,8 @@ class Supervisor:
         try:
             if unit.log is None:
                 unit.log = LogPipe(self.loop, self.logs, name)
+            if self.former is not None and service.config.state_directory is not None:
+                self.former.remember(service.config.state_directory)
             given = Surroundings(
                 unit.log.writer(),
                 [unit.sockets[a].fileno() for a in service.config.listen if a in unit.sockets],

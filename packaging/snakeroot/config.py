@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from snakeroot import users
 from snakeroot.settings import SettingError, line_of, read, setting
 from toolbox.trust import tokens
 
@@ -39,6 +40,9 @@ class Service:
     arguments: list[str] = setting([], help="arguments of the program")
     environment: dict[str, str] = setting({}, help="environment variables")
     user: str = setting("", help="the user it runs as; by default one of its own; root if it must")
+    uid: int = setting(
+        0, help="the number of its own user; by default one that is made from the service's name"
+    )
     wait_for: list[str] = setting([], help="services or conditions (network, clock) to wait for")
     provides: list[str] = setting([], help="conditions that hold while it is ready")
     restart: Literal["always", "on-failure", "never"] = setting("always", help="when it ends")
@@ -238,6 +242,8 @@ def _problems(instance: Instance) -> list[tuple[tuple[str, ...], str]]:
             (("update", "window"), f"'{settings.update.window}' is no window: 02:00-04:30")
         )
     taken: dict[int, str] = {settings.machine.page_port: "machine.page_port"}
+    for name, text in users.problems({n: s.uid for n, s in settings.services.items()}):
+        found.append((("services", name, "uid"), text))
     for name, service in settings.services.items():
         keys = ("services", name)
         if not SERVICE.fullmatch(name):
@@ -246,6 +252,9 @@ def _problems(instance: Instance) -> list[tuple[tuple[str, ...], str]]:
             )
         if name in OWN:
             found.append((keys, f"'{name}' is a service of the box itself; choose another name"))
+        if service.uid and service.user not in ("", name):
+            text = f"'uid' is its own user's, and it runs as '{service.user}'"
+            found.append(((*keys, "uid"), text))
         if bool(service.python) == bool(service.binary):
             found.append((keys, f"[services.{name}] needs either 'python' or 'binary'"))
         if service.binary and not (instance.path / service.binary).is_file():

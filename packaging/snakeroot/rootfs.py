@@ -13,16 +13,13 @@ from typing import Any
 
 import applets
 from snakeroot import keys as release_keys
-from snakeroot import packages, programs, release
+from snakeroot import packages, programs, release, users
 from snakeroot.config import Instance, Service, Settings
 from snakeroot.first_stage import RAM_DISK
 from snakeroot.kernel import ALWAYS, CONSOLE, DISKS, Kernel
 from snakeroot.tree import Tree
 from toolbox import VERSION
 from toolbox.linux.module_file import normalize
-
-#: The first user id of services.
-FIRST_UID = 1000
 
 #: Folders that are mount points or must be there before anything is mounted.
 FOLDERS = {
@@ -120,12 +117,12 @@ def _add_own(tree: Tree, instance: Instance, toolbox: Path) -> None:
     """What makes this box this box."""
     settings = instance.settings
     host = settings.hostname
-    users = {n: FIRST_UID + i for i, n in enumerate(sorted(settings.services))}
+    numbers = users.numbers({name: s.uid for name, s in settings.services.items()})
     tree.file("etc/hostname", f"{host}\n")
     tree.file("etc/hosts", f"127.0.0.1\tlocalhost {host}\n::1\tlocalhost {host}\n")
     tree.file("etc/os-release", _os_release())
-    tree.file("etc/passwd", _passwd(users))
-    tree.file("etc/group", "root:x:0:\n" + "".join(f"{n}:x:{i}:\n" for n, i in _ids(users)))
+    tree.file("etc/passwd", _passwd(numbers))
+    tree.file("etc/group", "root:x:0:\n" + "".join(f"{n}:x:{i}:\n" for n, i in _ids(numbers)))
     tree.file("etc/profile", PROFILE)
     if settings.password:
         tree.file("etc/snakeroot/password", f"{settings.password}\n", 0o600)
@@ -187,7 +184,7 @@ def services(instance: Instance) -> dict[str, Any]:
     if release_keys.public(instance.path):
         box["update"] = {"command": _update(settings), "ready": "notify", "provides": ["committed"]}
         box["update"]["idle"] = IDLE
-    users = {name: _service(name, service) for name, service in settings.services.items()}
+    own = {name: _service(name, service) for name, service in settings.services.items()}
     return {
         "hostname": settings.hostname,
         # The updater itself says no in time; init does when that says nothing.
@@ -197,7 +194,7 @@ def services(instance: Instance) -> dict[str, Any]:
             "net.ipv4.ip_unprivileged_port_start": "0",
             **settings.sysctl,
         },
-        "services": {**box, **users},
+        "services": {**box, **own},
     }
 
 
@@ -250,13 +247,13 @@ def _os_release() -> str:
     )
 
 
-def _passwd(users: dict[str, int]) -> str:
-    lines = "".join(f"{n}:x:{i}:{i}::/perm/home/{n}:/bin/false\n" for n, i in _ids(users))
+def _passwd(numbers: dict[str, int]) -> str:
+    lines = "".join(f"{n}:x:{i}:{i}::/perm/home/{n}:/bin/false\n" for n, i in _ids(numbers))
     return f"root:x:0:0:root:/root:/bin/sh\n{lines}"
 
 
-def _ids(users: dict[str, int]) -> list[tuple[str, int]]:
-    return [*users.items(), ("nobody", 65534)]
+def _ids(numbers: dict[str, int]) -> list[tuple[str, int]]:
+    return [*numbers.items(), ("nobody", users.NOBODY)]
 
 
 def _table(entries: dict[str, int], protocols: tuple[str, ...]) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from snakeroot import users
 
 OWN = {"dhcp", "ntp", "randomd", "httpd", "breakglass", "console", "update"}
 
@@ -115,7 +116,7 @@ def test_the_program_runs_as_a_user_of_its_own(box: Any) -> None:
     box.wait("hello runs", lambda: box.services()["hello"]["pid"])
     pid = box.services()["hello"]["pid"]
     status = box.ssh(f"cat /proc/{pid}/status").out
-    assert re.search(r"^Uid:\s+1000\s", status, re.M)
+    assert re.search(rf"^Uid:\s+{users.number('hello')}\s", status, re.M)
     assert re.search(r"^NoNewPrivs:\s+1$", status, re.M)
     assert "/hello" in box.ssh(f"cat /proc/{pid}/cgroup").out
 

@@ -609,6 +609,30 @@ def test_a_state_directory_is_made_for_its_user_alone(init: Init) -> None:
     assert (state.stat().st_uid, state.stat().st_mode & 0o777) == (65534, 0o700)
 
 
+@pytest.mark.lab
+def test_a_state_directory_of_a_former_user_is_given_to_its_service(init: Init) -> None:
+    init.folder.chmod(0o755)
+    state = init.folder / "web"
+    state.mkdir(0o700)
+    (state / "secret").write_text("kept\n")
+    (state / "secret").chmod(0o600)
+    for path in (state, state / "secret"):
+        os.chown(path, 1000, 1000)
+    init.start(
+        {
+            "web": {
+                "command": ["cat", f"{state}/secret"],
+                "user": "nobody",
+                "restart": "never",
+                "state_directory": str(state),
+            }
+        }
+    )
+    init.until_state("web", "stopped")
+    told = f"init: {state}: was user 1000's; it and 1 files in it now are user 65534's"
+    assert init.logged("web") == [told, "kept"]
+
+
 def test_the_environment_the_directory_and_the_descriptors_of_a_service(init: Init) -> None:
     body = (
         "import os\n"
