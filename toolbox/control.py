@@ -13,6 +13,7 @@ import json
 import os
 
 from toolbox.errors import Fatal
+from toolbox.waits import bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _connect(timeout: float | None) -> socket.socket:
 
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
-        sock.settimeout(timeout)
+        sock.settimeout(bounded(timeout))
         sock.connect(path())
     except FileNotFoundError:
         sock.close()

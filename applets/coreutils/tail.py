@@ -19,8 +19,8 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 
+from toolbox import waits
 from toolbox.errors import UsageError, warn
 from toolbox.options import Options, number
 from toolbox.streams import BLOCK, Source, copy, line_end, stdout
@@ -179,7 +179,7 @@ def follow(files: list[Watched], output: Output, interval: float, pid: int | Non
         if not alive:
             return
         if not moved:
-            time.sleep(interval)
+            waits.sleep(interval)
 
 
 def _lives(pid: int) -> bool:

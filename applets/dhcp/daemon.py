@@ -16,6 +16,7 @@ from toolbox.errors import Fatal, describe, say
 from toolbox.nonce import chance
 from toolbox.notify import notify
 from toolbox.signals import Signals
+from toolbox.waits import until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,8 +114,7 @@ class Daemon:
     def _turn(self) -> None:
         """Wait for the next thing to happen, and do it."""
         due = min((port.deadline for port in self.ports.values()), default=math.inf)
-        wait = None if due == math.inf else max(0.0, due - now())
-        for key, _ in self.selector.select(wait):
+        for key, _ in self.selector.select(until(due, now())):
             # What was heard before may have closed this one, and opened another by its number.
             if self.selector.get_map().get(key.fd) == key:
                 key.data()

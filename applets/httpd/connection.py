@@ -16,6 +16,7 @@ import h11
 from applets.httpd.message import File, Request, Response, plain
 from toolbox.net import ProtocolError
 from toolbox.net.http import REASONS, http_date
+from toolbox.waits import bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Connection:
         left = deadline - time.monotonic()
         if left <= 0:
             raise TooSlow
-        self.sock.settimeout(left)
+        self.sock.settimeout(bounded(left))
         try:
             return self.sock.recv(HEAD)
         except TimeoutError:

@@ -14,6 +14,8 @@ from __future__ import annotations
 import heapq
 import selectors
 
+from toolbox.waits import bounded
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +110,7 @@ class Loop:
 
     def turn(self, longest: float | None = None) -> None:
         """Wait for the next event (at most `longest` seconds) and deal with it."""
-        for key, events in self.selector.select(self._wait(longest)):
+        for key, events in self.selector.select(bounded(self._wait(longest))):
             watch: Watch = key.data
             now_there = self.selector.get_map().get(key.fd)
             if now_there is None or now_there.data is not watch:
@@ -152,7 +154,7 @@ class Loop:
             heapq.heappop(self._timers)
         if not self._timers:
             return longest
-        wait = max(0.0, self._timers[0].time - self.clock())
+        wait = self._timers[0].time - self.clock()
         return wait if longest is None else min(wait, longest)
 
     def _failed(self, what: str, error: Exception) -> None:

@@ -27,6 +27,7 @@ from toolbox.errors import Fatal, UsageError
 from toolbox.net import ProtocolError, dns
 from toolbox.options import Options
 from toolbox.streams import open_input, stdout
+from toolbox.waits import bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -236,7 +237,7 @@ class _Lookup:
             s.send(packet)
             end = time.monotonic() + self.timeout
             while True:
-                s.settimeout(max(0.001, end - time.monotonic()))
+                s.settimeout(bounded(max(0.001, end - time.monotonic())))
                 reply = s.recv(65535)
                 try:
                     return dns.answer(reply, identity, packet)
@@ -246,7 +247,7 @@ class _Lookup:
                     # Forged or stray: the right one may still come.
 
     def _by_tcp(self, server: str, identity: int, packet: bytes) -> Any:
-        with socket.create_connection((server, self.port), self.timeout) as s:
+        with socket.create_connection((server, self.port), bounded(self.timeout)) as s:
             s.sendall(len(packet).to_bytes(2, "big") + packet)
             with s.makefile("rb") as file:
                 length = int.from_bytes(file.read(2), "big")

@@ -19,6 +19,7 @@ from toolbox.nonce import chance, nonce
 from toolbox.notify import notify
 from toolbox.signals import Signals
 from toolbox.streams import stdout
+from toolbox.waits import until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,8 +104,7 @@ class Daemon:
         """Wait for the next thing to happen, and do it."""
         now = self.clock.steady()
         due = min(self.client.deadline, self.look_up_at, self.save_at, self.give_up_at)
-        wait = None if due == math.inf else max(0.0, due - now)
-        for key, _ in self.selector.select(wait):
+        for key, _ in self.selector.select(until(due, now)):
             key.data()
         now = self.clock.steady()
         if now >= self.look_up_at:

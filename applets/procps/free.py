@@ -26,8 +26,7 @@ Show how much memory is used and free.
 
 from __future__ import annotations
 
-import time
-
+from toolbox import waits
 from toolbox.errors import UsageError
 from toolbox.options import Options, Values
 from toolbox.processes import memory
@@ -66,7 +65,7 @@ def main(argv: list[str]) -> int:
             return 0
         out.write(b"" if opt.line else b"\n")
         out.flush()
-        time.sleep(1.0 if opt.seconds is None else opt.seconds)
+        waits.sleep(1.0 if opt.seconds is None else opt.seconds)
 
 
 def _table(opt: Values, kib: dict[str, int]) -> str:

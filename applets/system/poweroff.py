@@ -14,9 +14,8 @@ Power off, restart or halt the machine: init stops the services in order first.
 from __future__ import annotations
 
 import os
-import time
 
-from toolbox import control
+from toolbox import control, waits
 from toolbox.errors import Fatal
 from toolbox.multicall import applet_name
 from toolbox.options import Options
@@ -33,7 +32,7 @@ def main(argv: list[str]) -> int:
     if opt.wtmp_only:
         return 0
     if opt.delay:
-        time.sleep(opt.delay)
+        waits.sleep(opt.delay)
     if not opt.force:
         control.request("power", action=action)
         return 0

@@ -6,13 +6,14 @@ does not happen in time (applets/init/health.py), whatever happens to this progr
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
 
 from applets.update import work
 from applets.update.health import Health, check, restarts, troubles
-from toolbox import control
+from toolbox import control, waits
 from toolbox.errors import Fatal, UsageError, say
 from toolbox.linux import pstore
 from toolbox.notify import notify
@@ -48,11 +49,11 @@ def run(opt: Values) -> int:
     poll = opt.poll or 0.0
     if not poll or (box := work.own_or_none()) is None or not box.url:
         while True:
-            time.sleep(86400)
-    time.sleep(min(FIRST_POLL, poll) + random.random() * min(poll, 600.0))
+            waits.sleep(math.inf)
+    waits.sleep(min(FIRST_POLL, poll) + random.random() * min(poll, 600.0))
     while True:
         look(window)
-        time.sleep(poll * (0.5 + random.random()))  # a thousand boxes don't ask at once
+        waits.sleep(poll * (0.5 + random.random()))  # a thousand boxes don't ask at once
 
 
 def settle(after: float, within: float, command: str) -> None:

@@ -92,6 +92,11 @@ class Net:
         found = json.loads(self.client.ip("-j route show proto dhcp"))
         return [f"{route['dst']} {route.get('gateway', 'link')}" for route in found]
 
+    @property
+    def packet_sockets(self) -> int:
+        """How many sockets for frames are open at the client's end."""
+        return self.client.run(["cat", "/proc/net/packet"]).stdout.count(b"\n") - 1
+
     def lease(self) -> dict[str, object]:
         found: dict[str, object] = json.loads((self.run / "dhcp" / "eth0.json").read_text())
         return found
@@ -250,6 +255,21 @@ def test_remembered_address_of_another_network_is_refused(net: Net) -> None:
     client.wait_for("eth0: 10.9.0.1 refuses the address")
     client.wait_for("eth0: got 10.9.0.")
     assert (net.state / "eth0").read_text().strip() + "/24" == net.addresses[0]
+
+
+@pytest.mark.parametrize("lease", [90 * 86400, 10 * 365 * 86400, 0xFFFFFFFE, 0xFFFFFFFF])
+def test_a_long_lease_is_held_and_renewed(lease: int, net: Net) -> None:
+    """Longer than what epoll takes at once (24.8 days); the last one never ends."""
+    net.scapy("fair", lease=lease)
+    client = net.dhcp("eth0")
+    client.wait_for("eth0: got 10.9.0.77/24")
+    # Only once the address has been probed for is the lease's time what it waits for.
+    eventually(lambda: net.packet_sockets == 0, "the probing is over")
+    client.process.send_signal(signal.SIGUSR1)
+    client.wait_for("eth0: kept 10.9.0.77/24")
+    assert client.process.poll() is None
+    assert net.addresses == ["10.9.0.77/24"]
+    assert "Traceback" not in client.text
 
 
 def test_server_dies_and_the_lease_runs_out(net: Net) -> None:

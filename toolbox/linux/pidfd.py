@@ -6,7 +6,8 @@ A pidfd is readable once its process has ended, so it can be waited for beside s
 from __future__ import annotations
 
 import os
-import select
+
+from toolbox.waits import readable
 
 
 def open(pid: int) -> int:
@@ -23,9 +24,7 @@ def send(pidfd: int, number: int) -> None:
 
 def has_ended(pidfd: int, seconds: float = 0) -> bool:
     """Whether the process ends within `seconds`; it still has to be waited for if it is our child."""
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    return bool(poll.poll(seconds * 1000))
+    return readable(pidfd, seconds)
 
 
 def wait(pidfd: int) -> int:

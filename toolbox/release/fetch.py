@@ -43,7 +43,7 @@ SECTOR = 512
 THERE, LOCAL, NETWORK = "there", "local", "network"
 
 #: How often the network may fail in a row, and the first wait after that, in seconds; each is twice the last.
-TRIES, FIRST_WAIT = 6, 1.0
+TRIES, FIRST_WAIT, LONGEST_WAIT = 6, 1.0, 300.0
 
 #: So many chunks of a slot that aren't what its index says, and nothing more is read from it.
 MOST_DAMAGED = 8
@@ -64,17 +64,17 @@ class Retry:
 
     def __call__(self, source: Source, action: Callable[[], T]) -> T:
         """What `action` returns.  ReleaseError when the network fails too often in a row."""
-        for number in range(self.tries):
+        wait, number = FIRST_WAIT, 1
+        while True:
             try:
                 return action()
             except Interrupted as error:
                 source.close()
-                if number == self.tries - 1:
+                if number >= self.tries:
                     raise
-                wait = FIRST_WAIT * 2**number
                 self.say(f"{error}; trying again in {wait:g} s")
-                self.sleep(wait)
-        raise ReleaseError(f"{source.name}: not tried at all")
+                self.sleep(min(wait, LONGEST_WAIT))
+                wait, number = min(wait * 2, LONGEST_WAIT), number + 1
 
 
 class Box:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import socket
 import struct
 
 from toolbox.errors import Fatal
 from toolbox.net.ip import checksum
+from toolbox.waits import readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -157,9 +157,7 @@ class Echo:
 
     def wait(self, seconds: float) -> bool:
         """Whether something comes within `seconds`."""
-        poll = select.poll()
-        poll.register(self.socket.fileno(), select.POLLIN | select.POLLERR)
-        return bool(poll.poll(max(0, -int(-seconds * 1000 // 1))))
+        return readable(self.socket.fileno(), seconds)
 
     def answers(self) -> Iterator[Answer]:
         """The replies that have come."""

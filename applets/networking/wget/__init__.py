@@ -70,11 +70,11 @@ Status 1: other; 2: usage; 3: files; 4: network; 5: TLS; 6: login; 7: protocol; 
 from __future__ import annotations
 
 import os
-import time
 
 from applets.networking.wget.client import Client
 from applets.networking.wget.log import Log
 from applets.networking.wget.output import FILE_TROUBLE
+from toolbox import waits
 from toolbox.errors import Fatal, UsageError
 from toolbox.options import Options
 
@@ -95,7 +95,7 @@ def main(argv: list[str]) -> int:
     status = 0
     for i, text in enumerate(urls):
         if i and opt.wait:
-            time.sleep(opt.wait)
+            waits.sleep(opt.wait)
         try:
             found = client.get(text)
         except Fatal as error:

@@ -9,6 +9,7 @@ from applets.networking.wget.connection import AUTHENTICATION, NETWORK, PROTOCOL
 from applets.networking.wget.output import FILE_TROUBLE, Output, Progress, unused_name
 from applets.networking.wget.request import body, headers_given, settings
 from applets.networking.wget.url import URL, safe_name
+from toolbox import waits
 from toolbox.errors import Fatal
 from toolbox.net.http import http_date, parse_date
 
@@ -81,7 +82,7 @@ class Client:
                     return NETWORK
                 pause = 10.0 if self.opt.waitretry is None else self.opt.waitretry
                 self.log.say("Retrying.\n\n")
-                time.sleep(min(float(tried), pause))
+                waits.sleep(min(float(tried), pause))
         finally:
             download.close()
 
@@ -377,7 +378,7 @@ class _Download:
             if limit:
                 ahead = (self.done - begin) / limit - (time.monotonic() - started)
                 if ahead > 0:
-                    time.sleep(ahead)
+                    waits.sleep(ahead)
         if bar is not None:
             bar.show(self.done, last=True)
 

@@ -7,6 +7,7 @@ import socket
 
 from applets.networking.wget.url import URL, proxy_for
 from toolbox.errors import Fatal
+from toolbox.waits import bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _connect(to: URL, settings: Settings, say: Callable[[str], None]) -> socket.
         say(f"Connecting to {place}:{to.port}... ")
         s = socket.socket(family, kind, protocol)
         try:
-            s.settimeout(settings.connect_timeout)
+            s.settimeout(bounded(settings.connect_timeout))
             if settings.bind_address is not None:
                 s.bind((settings.bind_address, 0))
             s.connect(address)
@@ -134,7 +135,7 @@ def _connect(to: URL, settings: Settings, say: Callable[[str], None]) -> socket.
             last = error
             say(f"failed: {_reason(error)}.\n")
             continue
-        s.settimeout(settings.read_timeout)
+        s.settimeout(bounded(settings.read_timeout))
         say("connected.\n")
         return s
     raise last if last is not None else OSError(0, "no addresses")

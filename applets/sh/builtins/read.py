@@ -108,10 +108,11 @@ def _read(shell: State, fd: int, given: dict[str, str], raw: bool) -> tuple[str,
 
 
 def _ready(fd: int, deadline: float) -> bool:
-    import select
     import time
 
-    return bool(select.select([fd], [], [], max(0.0, deadline - time.monotonic()))[0])
+    from toolbox.waits import readable
+
+    return readable(fd, deadline - time.monotonic())
 
 
 def _read_lines(fd: int, raw: bool) -> tuple[str, int]:
