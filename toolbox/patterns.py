@@ -1,7 +1,11 @@
-r"""Shell patterns (POSIX XCU 2.14, fnmatch(3)) on names: `*`, `?`, `[a-c]`, `[!x]`, `[[:digit:]]`, `\*`.
+r"""Shell patterns (POSIX XCU 2.14, fnmatch(3)): `*`, `?`, `[a-c]`, `[!x]`, `[[:digit:]]`, `\*`.
 
-match = matcher("*.[ch]")
-match("main.c")          True
+    match = matcher("*.[ch]")
+    match("main.c")          True
+
+A pattern becomes a regular expression of Python's `re` (for str, with DOTALL) whose time is bounded by
+length of pattern x length of text.  What stands between two stars has a fixed length, so its first place
+leaves the most for the rest, and no other place need be tried: `(?>.*?ab)` is atomic.
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ def matcher(
     path: `*`, `?` and brackets do not match a slash (FNM_PATHNAME)
     period: a dot at the start (with `path`: of each component) must be in the pattern itself (FNM_PERIOD)
     """
+    if period and not path and pattern[:1] not in ("*", "?", "["):
+        period = False
     if not (ignore_case or path or period):
         fast = _fast(pattern)
         if fast:
@@ -28,36 +34,9 @@ def matcher(
     import re
 
     flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
-    found = re.compile(translate(pattern, path=path, period=period), flags).fullmatch
+    source = longest(segments(pattern, path=path, period=period), "[^/]" if path else ".")
+    found = re.compile(source, flags).fullmatch
     return lambda name: found(name) is not None
-
-
-def translate(pattern: str, *, path: bool = False, period: bool = False) -> str:
-    """The regular expression (of Python's `re`, for str, with DOTALL) for a whole name."""
-    any_one = "[^/]" if path else "."
-    start = True  # whether a leading dot would be hidden here
-    out = []
-    at = 0
-    while at < len(pattern):
-        c = pattern[at]
-        at += 1
-        hidden = "(?!\\.)" if period and start else ""
-        start = path and c == "/"
-        if c == "*":
-            while pattern[at : at + 1] == "*":
-                at += 1
-            out.append(hidden + any_one + "*")
-        elif c == "?":
-            out.append(hidden + any_one)
-        elif c == "[":
-            source, at = _bracket(pattern, at, path)
-            out.append(hidden + source if source != "\\[" else source)
-        else:
-            if c == "\\" and at < len(pattern):
-                c = pattern[at]
-                at += 1
-            out.append(_escape(c))
-    return "".join(out)
 
 
 def _fast(pattern: str) -> Callable[[str], bool] | None:
@@ -75,6 +54,62 @@ def _fast(pattern: str) -> Callable[[str], bool] | None:
     if after:
         return lambda name: name.startswith(middle)
     return middle.__eq__
+
+
+# -- as expressions of `re` --------------------------------------------------------------------------
+
+
+def segments(pattern: str, *, path: bool = False, period: bool = False) -> list[list[str]]:
+    """What stands between the stars: for each segment a list of expressions for one character each."""
+    any_one = "[^/]" if path else "."
+    start = True  # whether a leading dot would be hidden here
+    found: list[list[str]] = [[]]
+    at = 0
+    while at < len(pattern):
+        c = pattern[at]
+        at += 1
+        hidden = "(?!\\.)" if period and start else ""
+        start = path and c == "/"
+        if c == "*":
+            while pattern[at : at + 1] == "*":
+                at += 1
+            if hidden:
+                found[-1].append(hidden)
+            found.append([])
+        elif c == "?":
+            found[-1].append(hidden + any_one)
+        elif c == "[":
+            source, at = _bracket(pattern, at, path)
+            found[-1].append(hidden + source if source != "\\[" else source)
+        else:
+            if c == "\\" and at < len(pattern):
+                c = pattern[at]
+                at += 1
+            found[-1].append(_escape(c))
+    return found
+
+
+def longest(parts: list[list[str]], any_one: str = ".") -> str:
+    """An expression for segments that takes as much as it can; at the end of a text it is the whole's."""
+    if len(parts) == 1:
+        return "".join(parts[0])
+    return _placed(parts[:-1], any_one) + any_one + "*" + "".join(parts[-1])
+
+
+def shortest(parts: list[list[str]]) -> str:
+    """An expression for segments that takes as little as it can."""
+    return _placed(parts, ".")
+
+
+def _placed(parts: list[list[str]], any_one: str) -> str:
+    """Each segment at its first place after the one before."""
+    first, *others = parts
+    return "".join(first) + "".join([f"(?>{any_one}*?{''.join(part)})" for part in others])
+
+
+def mirrored(parts: list[list[str]]) -> list[list[str]]:
+    """The segments for a text that is read from its end."""
+    return [part[::-1] for part in reversed(parts)]
 
 
 def _escape(c: str) -> str:
@@ -100,6 +135,8 @@ _CLASSES = {
 def _bracket(pattern: str, at: int, path: bool) -> tuple[str, int]:
     """The class for a bracket expression whose `[` stands before `at`; a lone `[` is itself."""
     start = at
+    if pattern.find("]", at) < 0:
+        return "\\[", start
     negated = pattern[at : at + 1] in ("!", "^")
     at += negated
     members: list[str] = []
@@ -113,29 +150,32 @@ def _bracket(pattern: str, at: int, path: bool) -> tuple[str, int]:
             break
         first = False
         if pattern[at : at + 2] == "[:":
-            name, colon, _ = pattern[at + 2 :].partition(":]")
-            if colon and name in _CLASSES:
-                members.append(_CLASSES[name])
-                at += len(name) + 4
+            end = pattern.find(":]", at + 2)
+            if end >= 0:
+                # A class that does not exist has no members (fnmatch(3)).
+                members.append(_CLASSES.get(pattern[at + 2 : end], ""))
+                at = end + 2
                 continue
         low, at = _member(pattern, at)
         high = low
         if pattern[at : at + 1] == "-" and pattern[at + 1 : at + 2] not in ("]", ""):
             high, at = _member(pattern, at + 1)
-        if low <= high:
+        if low and high and low <= high:
             members.append(_escape(low) if low == high else f"{_escape(low)}-{_escape(high)}")
     no_slash = "(?!/)" if path else ""
-    if not members:  # only ranges that run backwards: they hold nothing
+    inside = "".join(members)
+    if not inside:  # nothing but ranges that run backwards and classes that do not exist
         return (no_slash + "." if negated else "(?!)"), at
-    return f"{no_slash}[{'^' if negated else ''}{''.join(members)}]", at
+    return f"{no_slash}[{'^' if negated else ''}{inside}]", at
 
 
 def _member(pattern: str, at: int) -> tuple[str, int]:
+    """One character, `[.x.]` or `[=x=]` and where it ends; empty for a name that is more than a character."""
     two = pattern[at : at + 2]
     if two in ("[.", "[="):
-        name, end, _ = pattern[at + 2 :].partition(two[1] + "]")
-        if end and len(name) == 1:
-            return name, at + 5
+        end = pattern.find(two[1] + "]", at + 2)
+        if end >= 0:
+            return (pattern[at + 2] if end == at + 3 else ""), end + 2
     if two[0] == "\\" and len(two) == 2:
         return two[1], at + 2
     return two[0], at + 1

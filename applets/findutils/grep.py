@@ -57,7 +57,6 @@ Status: 0 a line was selected, 1 none, 2 an error.
 from __future__ import annotations
 
 import os
-import re
 import stat
 
 from toolbox.errors import UsageError, current, warn
@@ -272,9 +271,10 @@ def _lines(name: str) -> list[str]:
 def _globs(patterns: list[str]) -> Callable[[str], bool] | None:
     if not patterns:
         return None
-    from fnmatch import translate
+    from toolbox.patterns import matcher
 
-    return re.compile("|".join(f"(?:{translate(p)})" for p in patterns)).match  # type: ignore[return-value]
+    tests = [matcher(pattern) for pattern in patterns]
+    return lambda name: any(test(name) for test in tests)
 
 
 class _Search:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from applets.sh.pattern import quote
+from applets.sh.pattern import is_pattern, quote
 from applets.sh.syntax import may_match
 
 TYPE_CHECKING = False
@@ -100,6 +100,8 @@ class Fields:
         if not may_match("".join([text for text, quoted in runs if not quoted])):
             return []
         pattern = "".join([quote(text) if quoted else text for text, quoted in runs])
+        if not is_pattern(pattern):
+            return []  # every special character came with a backslash, and stays as it is
         return self._shell.patterns.glob(pattern)
 
     def done(self) -> list[str]:

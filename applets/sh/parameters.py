@@ -167,11 +167,7 @@ def _edit(shell: State, part: Parameter, value: str) -> str:
     if not pattern:
         return value
     replacement = expansion.text(shell, part.second) if part.second is not None else ""
-    count = 1 if operator == "/" else 0
-    compiled = shell.patterns.compile(pattern, "any")
-    if not value:
-        return replacement if compiled.match("") else value
-    return compiled.sub(lambda match: replacement if match.group() else "", value, count=count)
+    return shell.patterns.replace(pattern, replacement, value, operator != "/")
 
 
 def _bounds(shell: State, part: Parameter, size: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Patterns (POSIX XCU 2.14): translation to regular expressions, and pathname expansion.
+"""Patterns in the shell (POSIX XCU 2.14): case, the parts of a value, pathname expansion.
 
 A pattern is text in which a backslash quotes the next character.
 """
@@ -9,22 +9,17 @@ import os
 import re
 import stat
 
+from toolbox.patterns import longest, matcher, mirrored, segments, shortest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _SPECIAL = re.compile(r"[*?\[\\]")
 _TO_QUOTE = re.compile(r"[*?\[\]\\!^-]")
-_CLASSES = {
-    "alnum": "a-zA-Z0-9",
-    "alpha": "a-zA-Z",
-    "blank": r" \t",
-    "cntrl": r"\x00-\x1f\x7f",
-    "digit": "0-9",
-    "graph": "!-~",
-    "lower": "a-z",
-    "print": " -~",
-    "punct": r"!-/:-@\[-`{-~",
-    "space": r" \t\n\r\f\v",
-    "upper": "A-Z",
-    "xdigit": "0-9A-Fa-f",
-}
+
+#: How many compiled patterns are remembered.
+_MOST = 500
 
 
 def quote(text: str) -> str:
@@ -40,127 +35,86 @@ def unquote(pattern: str) -> str:
 def is_pattern(pattern: str) -> bool:
     """Whether the pattern holds an unquoted `*`, `?` or `[`."""
     at = 0
+    closing = pattern.rfind("]")
     while match := _SPECIAL.search(pattern, at):
         if match.group() != "\\":
-            return match.group() != "[" or "]" in pattern[match.end() :]
-        at = match.end() + 1
+            if match.group() != "[" or closing > match.start():
+                return True
+            at = match.end()
+        else:
+            at = match.end() + 1
     return False
-
-
-def translate(pattern: str, star: str = ".*") -> str:
-    """The regular expression (DOTALL) for `pattern`; `star` is what `*` becomes (greedy or not)."""
-    got: list[str] = []
-    at = 0
-    size = len(pattern)
-    while at < size:
-        c = pattern[at]
-        at += 1
-        if c == "*":
-            while pattern.startswith("*", at):  # ** is *, without the backtracking
-                at += 1
-            got.append(star)
-        elif c == "?":
-            got.append(".")
-        elif c == "[":
-            source, end = _bracket(pattern, at)
-            got.append(source)
-            at = end
-        elif c == "\\" and at < size:
-            got.append(re.escape(pattern[at]))
-            at += 1
-        else:
-            got.append(re.escape(c))
-    return "".join(got)
-
-
-def _bracket(pattern: str, at: int) -> tuple[str, int]:
-    """A bracket expression that opens before `at`: its regular expression and its end."""
-    opening = at
-    negated = pattern[at : at + 1] in ("!", "^")
-    if negated:
-        at += 1
-    members: list[str] = []
-    first = True
-    while True:
-        if at >= len(pattern):
-            return r"\[", opening  # never closed: a plain [
-        c = pattern[at]
-        if c == "]" and not first:
-            break
-        first = False
-        if c == "[" and pattern[at + 1 : at + 2] in (":", ".", "="):
-            kind = pattern[at + 1]
-            end = pattern.find(kind + "]", at + 2)
-            if end >= 0:
-                name = pattern[at + 2 : end]
-                if kind != ":":
-                    members.append(re.escape(name[:1]))
-                elif name in _CLASSES:
-                    members.append(_CLASSES[name])
-                else:
-                    members.append("")
-                at = end + 2
-                continue
-        low, at = _member(pattern, at)
-        if pattern[at : at + 1] == "-" and pattern[at + 1 : at + 2] not in ("]", ""):
-            high, at = _member(pattern, at + 1)
-            if low <= high:
-                members.append(f"{_escape(low)}-{_escape(high)}")
-        else:
-            members.append(_escape(low))
-    inside = "".join(members)
-    if not inside:
-        return ("." if negated else "(?!)"), at + 1
-    return f"[{'^' if negated else ''}{inside}]", at + 1
-
-
-def _member(pattern: str, at: int) -> tuple[str, int]:
-    if pattern[at] == "\\" and at + 1 < len(pattern):
-        at += 1
-    return pattern[at], at + 1
-
-
-def _escape(c: str) -> str:
-    return "\\" + c if c in r"\]^-[&~|" else c
 
 
 class Patterns:
     """Compiled patterns, remembered, because loops use the same ones again."""
 
     def __init__(self) -> None:
+        self._tests: dict[str, Callable[[str], bool]] = {}
         self._compiled: dict[tuple[str, str], re.Pattern[str]] = {}
 
-    def compile(self, pattern: str, kind: str) -> re.Pattern[str]:
-        """`kind`: "whole", "#", "##", "%", "%%" (the rest is group 1 with %) or "any" (for `/`)."""
+    def matcher(self, pattern: str) -> Callable[[str], bool]:
+        """A test whether a whole text matches."""
+        test = self._tests.get(pattern)
+        if test is None:
+            if len(self._tests) > _MOST:
+                self._tests.clear()
+            test = self._tests[pattern] = matcher(pattern)
+        return test
+
+    def _compile(self, pattern: str, kind: str) -> re.Pattern[str]:
+        """An expression for the start of a text; `kind`: "#", "##", "%", "%%" or "/".
+
+        % and %% are for a text that is read from its end.  / is for all the text: group 1 is what comes
+        before the match, group 2 the match.  What does not match behind the first place of the first
+        segment does not match behind a later one, so that a search at every place would be in vain.
+        """
         key = (pattern, kind)
         compiled = self._compiled.get(key)
         if compiled is None:
-            source = translate(pattern, ".*?" if kind in ("#", "%") else ".*")
-            if kind == "%":
-                source = rf"(.*)(?:{source})\Z"
-            elif kind == "%%":
-                source = rf"(.*?)(?:{source})\Z"
-            elif kind == "whole":
-                source += r"\Z"
-            if len(self._compiled) > 500:
+            parts = segments(pattern)
+            if kind == "/":
+                first = "".join(parts[0])
+                source = f"(?>(.*?)(?={first}))({longest(parts)})"
+            else:
+                if kind[0] == "%":
+                    parts = mirrored(parts)
+                source = shortest(parts) if len(kind) == 1 else longest(parts)
+            if len(self._compiled) > _MOST:
                 self._compiled.clear()
             compiled = self._compiled[key] = re.compile(source, re.DOTALL)
         return compiled
 
     def matches(self, pattern: str, text: str) -> bool:
         """Whether the whole `text` matches (case)."""
-        if pattern == "*" or (pattern == text and "\\" not in pattern and "[" not in pattern):
-            return True
-        return self.compile(pattern, "whole").match(text) is not None
+        return self.matcher(pattern)(text)
 
     def remove(self, operator: str, pattern: str, text: str) -> str:
         """`${text#pattern}` and its three brothers."""
         if not pattern:
             return text
-        match = self.compile(pattern, operator).match(text)
-        if not match:
-            return text
-        return text[match.end() :] if operator[0] == "#" else match.group(1)
+        compiled = self._compile(pattern, operator)
+        if operator[0] == "#":
+            match = compiled.match(text)
+            return text[match.end() :] if match else text
+        match = compiled.match(text[::-1])
+        return text[: len(text) - match.end()] if match else text
+
+    def replace(self, pattern: str, replacement: str, text: str, every: bool) -> str:
+        """`${text/pattern/replacement}`, with `every` `${text//pattern/replacement}`."""
+        if not text:
+            return replacement if self.matches(pattern, "") else ""
+        if not is_pattern(pattern):
+            return text.replace(unquote(pattern), replacement, -1 if every else 1)
+        search = self._compile(pattern, "/").match
+        pieces = []
+        at = 0
+        while (match := search(text, at)) and match.end() > match.start(2):
+            pieces += [match.group(1), replacement]
+            at = match.end()
+            if not every:
+                break
+        return "".join(pieces) + text[at:]
 
     def glob(self, pattern: str) -> list[str]:
         """The existing pathnames that match, sorted; empty when there are none."""
@@ -196,7 +150,7 @@ class Patterns:
         hidden = name[0] == "." or name.startswith("\\.")
         if hidden:
             entries += [".", ".."]
-        match = self.compile(name, "whole").match
+        match = self.matcher(name)
         got = [e for e in entries if match(e) and (hidden or e[0] != ".")]
         if only_directories:
             got = [e for e in got if _is_directory(directory + e)]

@@ -36,6 +36,15 @@ from toolbox.versions import version_key
         ("[a", "[a", True),
         ("[z-a]", "z", False),
         ("a\nb*", "a\nbc", True),
+        ("*a?b*[cd]", "xaab-bd", True),
+        ("*ab*ab*", "xabab", True),
+        ("*ab*ab", "xab", False),
+        ("[[:no-class:]a]", "a", True),  # fnmatch(3): a class that does not exist has no members
+        ("[[:no-class:]]", ":", False),
+        ("[![:no-class:]]", ":", True),
+        ("[[.a.]-c]", "b", True),
+        ("[[.space.]x]", "s", False),
+        ("[[", "[[", True),
     ],
 )
 def test_patterns(pattern, name, expected):
@@ -47,6 +56,10 @@ def test_pattern_options():
     assert not matcher("*", path=True)("a/b")
     assert not matcher("a[!b]c", path=True)("a/c")
     assert not matcher("*", period=True)(".a")
+    assert not matcher("?a", period=True)(".a")
+    assert matcher("a*", period=True)("a.b")
+    assert matcher("*/*b/c*", path=True)("a/bb/cd")
+    assert not matcher("*/*b/c*", path=True)("a/x/bb/cd")
     assert matcher(".*", period=True)(".a")
     assert not matcher("a/*", path=True, period=True)("a/.b")
 

@@ -225,9 +225,10 @@ def hidden_test(opt: Values, everything: bool) -> Callable[[str], bool] | None:
     patterns = list(_patterns(opt, everything))
     if not patterns:
         return None
-    from fnmatch import fnmatchcase
+    from toolbox.patterns import matcher
 
-    return lambda name: any(fnmatchcase(name, pattern) for pattern in patterns)
+    tests = [matcher(pattern, period=True) for pattern in patterns]
+    return lambda name: any(test(name) for test in tests)
 
 
 def _patterns(opt: Values, everything: bool) -> Iterator[str]:

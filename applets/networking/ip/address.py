@@ -105,9 +105,9 @@ class _Filter(links.Filter):
         if self.scope >= 0 and one.scope != self.scope:
             return False
         if self.label:
-            from fnmatch import fnmatchcase
+            from toolbox.patterns import matcher
 
-            if not fnmatchcase(one.label, self.label):
+            if not matcher(self.label)(one.label):
                 return False
         return all(bool(one.flags & bit) == wanted for bit, wanted in self.flags)
 

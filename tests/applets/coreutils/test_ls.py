@@ -38,6 +38,8 @@ NAMES = [
     (["-a"], ". .. .hid A a~ b c.txt d l ld"),
     (["-B"], "A b c.txt d l ld"),
     (["-I", "*.txt", "-I", "l*"], "A a~ b d"),
+    (["-A", "-I", "*"], ".hid"),  # as in the shell: no star for a leading dot
+    (["-A", "-I", ".*", "-I", "[[:lower:]]*"], "A"),
     (["-S", "-I", "[dl]*"], "A c.txt b a~"),
     (["-Sr", "-I", "[dl]*"], "a~ b c.txt A"),
     (["-t", "-I", "[dl]*"], "A c.txt b a~"),

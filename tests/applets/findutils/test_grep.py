@@ -189,6 +189,7 @@ def test_recursive(run, tmp_path):
     assert lines("-RIl", "hit", "d") == [b"d/a.c", b"d/link", b"d/s/b.h"]
     assert lines("-r", "--include=*.c", "hit", "d") == [b"d/a.c:hit"]
     assert lines("-rI", "--exclude=*.c", "hit", "d") == [b"d/s/b.h:hit"]
+    assert lines("-rI", "--include=[[:alpha:]].[!h]", "hit", "d") == [b"d/a.c:hit"]
     assert lines("-rI", "--exclude-dir=s", "hit", "d") == [b"d/a.c:hit"]
     assert lines("-rh", "hit", "d/s") == [b"hit"]
     r = run("grep", "hit", "d/bin", cwd=tmp_path)

@@ -6,6 +6,8 @@ separators is not POSIX's.
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from applets.sh.jobs import Jobs
 from applets.sh.pattern import Patterns, quote
 from applets.sh.state import State
 from applets.sh.traps import Traps
+from toolbox.patterns import segments
 
 
 @pytest.fixture
@@ -64,6 +67,55 @@ def test_any_text_is_a_pattern(pattern: str, text: str) -> None:
 def test_shortest_and_longest(operator: str, rest: str) -> None:
     pattern = "*." if operator[0] == "#" else ".*"
     assert Patterns().remove(operator, pattern, "a.b.a.b") == rest
+
+
+def ends(pattern: str, text: str, start: int) -> set[int]:
+    """Where a match of `pattern` that begins at `start` may end: a matcher that tries everything."""
+    reached = {start}
+    for index, segment in enumerate(segments(pattern)):
+        if index:
+            reached = {at for end in reached for at in range(end, len(text) + 1)}
+        for one in segment:
+            fits = re.compile(one, re.DOTALL).match
+            reached = {at + 1 for at in reached if at < len(text) and fits(text, at)}
+    return reached
+
+
+def replaced(pattern: str, text: str) -> str:
+    """`${text//pattern/-}` by trying everything."""
+    out, at = "", 0
+    while at < len(text):
+        end = max(ends(pattern, text, at), default=at)
+        out += "-" if end > at else text[at]
+        at = max(end, at + 1)
+    return out
+
+
+@given(st.text("aab**?[x]!", max_size=9), st.text("aabx", max_size=9))
+def test_what_is_cut_off_and_replaced(pattern: str, text: str) -> None:
+    patterns = Patterns()
+    last = len(text)
+    from_start = ends(pattern, text, 0)
+    to_end = {at for at in range(last + 1) if last in ends(pattern, text, at)}
+    assert patterns.matches(pattern, text) is (last in from_start)
+    if pattern:
+        assert patterns.remove("#", pattern, text) == text[min(from_start, default=0) :]
+        assert patterns.remove("##", pattern, text) == text[max(from_start, default=0) :]
+        assert patterns.remove("%", pattern, text) == text[: max(to_end, default=last)]
+        assert patterns.remove("%%", pattern, text) == text[: min(to_end, default=last)]
+    if pattern and text:
+        assert patterns.replace(pattern, "-", text, every=True) == replaced(pattern, text)
+
+
+@pytest.mark.parametrize("pattern", ["*a*a*a*a*b", "a*a*a*a*b", "*?a*?a*?a*b", "*[a]*a*[!b]*ab*"])
+def test_many_stars_take_no_more_than_length_times_length(pattern: str) -> None:
+    """A matcher that tries every place for every star needs years for these."""
+    patterns = Patterns()
+    text = "a" * 100_000
+    assert not patterns.matches(pattern, text)
+    for operator in ("#", "##", "%", "%%"):
+        assert patterns.remove(operator, pattern, text) == text
+    assert patterns.replace(pattern, "-", text, every=True) == text
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,12 @@ PATHNAMES = [
         0,
     ),
     ("touch a1 aX; echo a[[:digit:]] a[[:upper:]]; set -f; echo a*", "a1 aX\na*\n", 0),
+    # A backslash that an expansion gave quotes, but where nothing else makes a pattern it stays.
+    (
+        "touch '*' '[a'; for p in '\\*' '\\*\\*' '[\\*' '\\[a' '\\[*'; do echo $p; done; echo [*",
+        "\\*\n\\*\\*\n[\\*\n\\[a\n[a\n[a\n",
+        0,
+    ),
     (
         "touch 'a b' c; for f in *; do echo \"<$f>\"; done; x='*'; echo $x; echo \"$x\"",
         "<a b>\n<c>\na b c\n*\n",
