@@ -27,6 +27,9 @@ SOCKET = "/run/init.sock"
 #: Seconds that an answer may take, unless init was told to wait for something.
 TIMEOUT = 10.0
 
+#: Connections that stay open until this process ends.
+_held: list[socket.socket] = []
+
 #: Longest line that init sends: a list of many services.
 MAX_LINE = 1 << 22
 
@@ -45,6 +48,25 @@ def request(verb: str, *, timeout: float | None = TIMEOUT, **arguments: object) 
     for answer in stream(verb, timeout=timeout, **arguments):
         return answer
     raise Fatal("init closed the connection without an answer")
+
+
+def when_ended(verb: str, **arguments: object) -> None:
+    """Ask for something that init is to do when this process has ended, with all that it had to say.
+
+    Fatal as for `request`.
+    """
+    sock = _connect(TIMEOUT)
+    try:
+        sock.sendall(json.dumps({"verb": verb, "when": "closed", **arguments}).encode() + b"\n")
+        with sock.makefile("rb") as lines:
+            _answer(lines.readline(MAX_LINE))
+    except OSError as error:
+        sock.close()
+        raise Fatal(f"{path()}: {error.strerror or error}") from error
+    except Fatal:
+        sock.close()
+        raise
+    _held.append(sock)  # the kernel closes it
 
 
 def stream(

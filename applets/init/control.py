@@ -146,6 +146,7 @@ class Client:
         self.answer_when: Callable[[], dict[str, Any] | None] | None = None
         self.more: Callable[[], bytes | None] | None = None
         self.timer: Timer | None = None
+        self.on_close: Callable[[], None] | None = None
         self._expect()
 
     # -- what comes in --------------------------------------------------------------------------
@@ -283,6 +284,9 @@ class Client:
         if self.socket.fileno() >= 0:
             self.server.loop.unwatch(self.fd)
             self.socket.close()
+        if self.on_close is not None:
+            self.on_close, then = None, self.on_close
+            then()
 
     @property
     def streaming(self) -> bool:
@@ -359,15 +363,22 @@ def _change(client: Client, asked: dict[str, Any]) -> None:
 
 
 def _power(client: Client, asked: dict[str, Any]) -> None:
-    """reboot, poweroff, halt; after "after" seconds, so that who asks can finish what it is doing."""
-    action, after = asked.get("action"), asked.get("after", 0)
+    """reboot, poweroff, halt; after "after" seconds, or when who asks has closed the connection ("when": "closed").
+
+    A process that asks for the latter ends when it has said all that it had to say, and that is the moment.
+    """
+    action, after, when = asked.get("action"), asked.get("after", 0), asked.get("when")
+    if when not in (None, "closed"):
+        raise Refused('"when" is closed')
     if action not in ("reboot", "poweroff", "halt"):
         raise Refused('"action" is reboot, poweroff or halt')
     if not (_is_number(after) or isinstance(after, float)) or not 0 <= after <= LONGEST_DELAY:
         raise Refused(f'"after" is a number of seconds up to {LONGEST_DELAY}')
     client.send({"ok": True})
     loop, leave = client.server.loop, client.server.box.leave
-    if after:
+    if when:
+        client.on_close = lambda: leave(action)  # a client that stays silent is sent away
+    elif after:
         loop.at(loop.clock() + after, lambda: leave(action))
     else:
         leave(action)

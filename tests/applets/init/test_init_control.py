@@ -7,6 +7,8 @@ import itertools
 import json
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from typing import Any
@@ -93,6 +95,7 @@ REFUSED = [
     (b'{"verb":"start","names":["z"]}\n', "there is no service 'z'"),
     (b'{"verb":"start","names":["a"]}\n', "a: 'command' is missing"),
     (b'{"verb":"power"}\n', '"action" is reboot, poweroff or halt'),
+    (b'{"verb":"power","action":"halt","when":"x"}\n', '"when" is closed'),
     (b'{"verb":"power","action":"halt","after":61}\n', '"after" is a number of seconds up to 60'),
     (b'{"verb":"power","action":"halt","after":NaN}\n', '"after" is a number of seconds up to 60'),
     (b'{"verb":"power","action":"halt","after":-0.5}\n', '"after" is a number of seconds up to 60'),
@@ -252,3 +255,60 @@ def test_an_exception_in_a_callback_is_a_line_and_no_end(box: Box) -> None:
     box.turn()
     assert "internal error (timer): RuntimeError: oops" in box.said[-1]
     assert box.ask(b'{"verb":"list"}\n')[0]["ok"]
+
+
+@pytest.fixture
+def leaving(box: Box, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the box was told to do at its end."""
+    found: list[str] = []
+    monkeypatch.setattr(box.box, "leave", found.append)
+    return found
+
+
+def test_the_end_waits_until_who_asks_for_it_has_ended(box: Box, leaving: list[str]) -> None:
+    with box.connect() as client:
+        client.sendall(b'{"verb":"power","action":"reboot","when":"closed"}\n')
+        box.turn()
+        assert json.loads(client.recv(100)) == {"ok": True}
+        box.turn()
+        assert leaving == []
+    box.turn()
+    assert leaving == ["reboot"]
+
+
+def test_it_does_not_wait_for_ever(box: Box, leaving: list[str]) -> None:
+    with box.connect() as client:
+        client.sendall(b'{"verb":"power","action":"halt","when":"closed"}\n')
+        box.turn()
+        box.now += control.SILENCE + 1
+        box.turn()
+        assert leaving == ["halt"]
+    box.turn()
+    assert leaving == ["halt"]
+
+
+def test_a_program_asks_for_what_is_to_be_done_when_it_has_ended(
+    box: Box, leaving: list[str]
+) -> None:
+    script = (
+        "from toolbox import control\n"
+        "control.when_ended('power', action='reboot')\n"
+        "print('said', flush=True); input()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={"PYTHONPATH": os.getcwd(), "SNAKEROOT_CONTROL": box.path},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as program:
+        assert program.stdin
+        assert program.stdout
+        os.set_blocking(program.stdout.fileno(), False)
+        while not program.stdout.read():
+            box.box.loop.turn(0.05)
+        box.turn()
+        assert leaving == []
+        program.stdin.close()
+        program.wait(20)
+    box.turn()
+    assert leaving == ["reboot"]
