@@ -124,16 +124,16 @@ class Box:
             booted = Booted(tryboot.command_line(self.root))
         except OSError:
             booted = Booted("")
-        record, lock, progress = (
+        record, progress = (
             os.path.join(self.root, path.lstrip("/"))
-            for path in (update_record.PATH, update_record.LOCK, update_record.PROGRESS)
+            for path in (update_record.PATH, update_record.PROGRESS)
         )
         kept = update_record.Record(record)
         return {
             "slot": booted.slot,
             "trial": booted.word == "trial" and kept.trial is not None,
             "last": kept.last,
-            "progress": update_record.progress(progress, lock),
+            "progress": update_record.progress(progress),
         }
 
     def uptime(self) -> float:

@@ -4,6 +4,7 @@ update apply [--downgrade] [--no-reboot] [VERSION|FILE|URL]
 update wanted [--downgrade] FILE
 update set-default SLOT
 update rollback|commit [--no-reboot]
+update retry
 update --daemon [--check=COMMAND] [--after=S] [--within=S] [--poll=S] [--window=HH:MM-HH:MM]
 
 Show which release runs, and put another one into the slot that does not. The box then restarts
@@ -18,6 +19,7 @@ wanted       which ranges of a release's FILE, of which the head and the index w
 set-default  boot slot a or b from now on, without a trial
 rollback     leave the release that runs: go back to the other one
 commit       keep the release that runs, which else does so itself when it is healthy
+retry        forget which releases failed, and how new the channel was: the daemon tries them again
 
       --json             show: as JSON
       --downgrade        apply, wanted: take an older version, too
@@ -34,7 +36,7 @@ A file /perm/snakeroot/hold keeps the daemon from installing anything.
 
 from __future__ import annotations
 
-from toolbox.errors import Fatal, UsageError
+from toolbox.errors import Fatal, UsageError, say
 from toolbox.options import Options
 from toolbox.streams import stdout
 
@@ -68,6 +70,7 @@ def main(argv: list[str]) -> int:
         "set-default": _set_default,
         "rollback": _roll_back,
         "commit": _commit,
+        "retry": _retry,
     }
     if verb not in known:
         raise UsageError(f"unknown command {verb!r}; known: {', '.join(known)}")
@@ -97,9 +100,11 @@ def _show(opt: Values) -> int:
 def _check(opt: Values) -> int:
     from applets.update import work
 
-    version = work.newer()
-    stdout().write(f"{version}\n".encode() if version else b"")
-    return 0 if version else 1
+    found = work.latest()
+    if old := work.age(found.channel.created):
+        say(f"update: the channel's newest is {found.channel.version}, {old}")
+    stdout().write(f"{found.channel.version}\n".encode() if found.newer else b"")
+    return 0 if found.newer else 1
 
 
 def _apply(opt: Values, what: str = "") -> int:
@@ -153,11 +158,18 @@ def _commit(opt: Values) -> int:
     return 0
 
 
+def _retry(opt: Values) -> int:
+    from applets.update import work
+
+    work.retry()
+    return 0
+
+
 def _restart(opt: Values) -> None:
     """Through init, which stops the services in their order first."""
     from toolbox import control
 
     stdout().flush()
     if not opt.no_reboot:
-        # After a moment: whoever brought the release is to hear of it.
-        control.request("power", action="reboot", after=0.3)
+        # Whoever brought the release is to hear of it first.
+        control.when_ended("power", action="reboot")

@@ -14,10 +14,9 @@ import time
 from applets.update import work
 from applets.update.health import Health, check, restarts, troubles
 from toolbox import control, waits
-from toolbox.errors import Fatal, UsageError, say
+from toolbox.errors import Fatal, UsageError, describe, say
 from toolbox.linux import pstore
 from toolbox.notify import notify
-from toolbox.storage.update_record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +69,7 @@ def settle(after: float, within: float, command: str) -> None:
         excused = {NAME, *updates.record.unready}
         if trial:
             updates.record.explain("its services were starting...")
+        record = updates.record
     if described["state"] in ("committed", "armed"):
         notify("READY=1", f"STATUS=slot {described['slot']}, {described['version']}")
         return
@@ -79,7 +79,7 @@ def settle(after: float, within: float, command: str) -> None:
     while (well := health.look(*_look(excused, command))) is None:
         notify(f"STATUS={health.trouble}")
         if trial:
-            Record().explain(f"{health.trouble}...")
+            record.explain(f"{health.trouble}...")
         time.sleep(PACE)
     with work.opened(writable=True) as updates:
         if well:
@@ -112,36 +112,44 @@ def _look(excused: set[str], command: str) -> tuple[str, float, int]:
 
 
 def look(window: tuple[int, int] | None) -> None:
-    """Install the channel's latest release if it is new and this is the time for it."""
+    """Install the channel's latest release if it is new, did not fail, and this is the time for it."""
     if os.path.exists(HOLD) or not within(window, time.gmtime()):
         return
     try:
-        box = work.own_or_none()
-        if box is None or not (version := work.newer()):
+        found = work.latest()
+        if old := work.age(found.channel.created):
+            notify(f"STATUS=the channel's newest is {found.channel.version}, {old}")
+        if not found.newer or not found.channel.includes(identity()):
             return
-        place, found = work.latest(box)
-        if not found.includes(identity()):
+        if not (due := work.is_due(found.channel.version)):
             return
-        last = work.describe()["last"]
-        if last and last["version"] == version and last.get("outcome") == "failed":
-            return  # it was tried once, and that is enough
-        installed, slot = work.apply(place)
-        say(f"update: version {installed} is in slot {slot}; restarting into it")
+        if due == work.INSTALL:
+            installed, slot = work.apply(found.place)
+            say(f"update: version {installed} is in slot {slot}; restarting into it")
         control.request("power", action="reboot")
     except (ValueError, OSError, Fatal) as error:
-        say(f"update: {error}")
+        say(f"update: {describe(error)}")
 
 
-def identity() -> str:
-    """What tells this box from others in a staged rollout, and stays."""
-    for path in ("/sys/class/dmi/id/product_uuid", "/sys/class/net/eth0/address"):
-        try:
-            with open(path) as file:
-                if text := file.read().strip():
-                    return f"{os.uname().nodename} {text}"
-        except OSError:
-            continue
-    return os.uname().nodename
+def identity(sysfs: str = "/sys") -> str:
+    """What tells this box from others in a staged rollout, and stays: not which of its interfaces is the first."""
+    name = os.uname().nodename
+    texts = [_text(f"{sysfs}/class/dmi/id/product_uuid")]
+    try:
+        interfaces = os.listdir(folder := f"{sysfs}/class/net")
+    except OSError:
+        interfaces = []
+    real = [i for i in interfaces if os.path.exists(f"{folder}/{i}/device")]
+    texts += sorted(_text(f"{folder}/{interface}/address") for interface in real)
+    return next((f"{name} {text}" for text in texts if text), name)
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read().strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def parse_window(text: str) -> tuple[int, int] | None:

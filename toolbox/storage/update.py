@@ -1,8 +1,8 @@
 """A box's updates: a release into the slot that does not run, its trial, and how that ended.
 
     wanted      which bytes of a release the box lacks
-    install     the signature, then what it signs; is it for this box; into the slot (install.py has the
-                order); label; read back; armed
+    install     the signature, then what it signs; is it for this box; the record says what is to be tried; into
+                the slot (install.py has the order); label; read back; armed
     settle      once after a boot: what became of the last trial
     commit      this slot is healthy: it is booted from now on
     roll_back   the other slot is tried, as if it were a new release
@@ -180,6 +180,7 @@ class Updates:
         self,
         source: Source,
         *,
+        release: Release | None = None,
         unready: Sequence[str] = (),
         downgrade: bool = False,
         say: Callable[[str], None] = lambda text: None,
@@ -187,12 +188,13 @@ class Updates:
     ) -> Manifest:
         """Put a release into the other slot and arm it; the next boot tries it.
 
+        release: what `fetch.open_release` made of the source, if it did
         unready: services that do not work now (Record.begin)
         downgrade: the owner wants an older version    say: is told of a network that fails for a moment
         progress: called with the version, and bytes done and in all
         """
         retry = Retry(say)
-        release = fetch.open_release(source, self._own().keys, retry)
+        release = release or fetch.open_release(source, self._own().keys, retry)
         wanted = release.manifest
         if self.on_trial:
             raise ReleaseError(
@@ -210,6 +212,8 @@ class Updates:
         boot, root = (
             Contents(b.size, b.sha256) for b in map(wanted.parts.get, manifest.PARTS) if b
         )
+        # Before the point of no return: what is written on /perm must not be able to stop it halfway.
+        self.record.begin(self.other, wanted.version, unready)
         try:
             have = self._at_hand()
             work.begin(boot, root)
@@ -223,7 +227,6 @@ class Updates:
                 progress(wanted.version, done, total)
             writer.close()
             slots.write_label(work.boot, slots.label(release, index.data))
-            self.record.begin(self.other, wanted.version, unready)
             work.finish(boot, root)
         except (OSError, ValueError) as error:
             self._not_installed(wanted.version, error)
@@ -263,10 +266,7 @@ class Updates:
     ) -> None:
         """trial: one that this try has not ended."""
         reason = getattr(error, "strerror", None) or str(error)
-        try:
-            self.record.end(NOT_INSTALLED, version, self.other, self.clock(), reason, trial=trial)
-        except OSError:
-            pass  # the error itself is what is to be heard of
+        self.record.end(NOT_INSTALLED, version, self.other, self.clock(), reason, trial=trial)
 
     # -- trials --------------------------------------------------------------------------------------------
 

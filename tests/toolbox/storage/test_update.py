@@ -16,6 +16,7 @@ import pytest
 
 from tests.toolbox.release.factory import FOREIGN, KEY, KEYS, TARGET, noise
 from tests.toolbox.release.factory import release as sealed
+from tests.toolbox.storage import faults
 from tests.toolbox.storage.crash import Recorder, states
 from tests.toolbox.storage.memory import Memory
 from toolbox.release import ReleaseError, manifest, partial, signed, slots
@@ -410,6 +411,54 @@ def test_the_default_is_a_whole_slot(box: Box) -> None:
 def test_a_box_without_slots_says_so(box: Box) -> None:
     with pytest.raises(ValueError, match="not booted from a slot"):
         Updates(box.disk, "quiet", Record(box.path))
+
+
+@pytest.mark.parametrize("number", faults.ERRORS)
+def test_a_perm_that_takes_nothing_stops_no_update(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """At every write of the record: the release is installed, tried, committed, and can be left."""
+    contents, n = installed("1.0"), 0
+    for n, (first, last) in enumerate(faults.every()):
+        box = Box(contents, tmp_path / str(n))
+        with monkeypatch.context() as patch:
+            failing = faults.Faults(patch, str(tmp_path / str(n)), first, last, number)
+            box.install(NEW, unready=["ntp"])
+            assert box.boot() == "1.1"
+            updates = box.updates()
+            updates.settle()
+            updates.record.explain("hello is starting...")
+            updates.commit()
+            assert box.boot() == "1.1"
+            box.install(NEWER)
+            assert box.boot() == "1.2"
+            box.updates().settle()
+            assert box.boot() == "1.1", "the trial was not committed"
+            box.updates().settle()
+            assert box.updates().describe()["slots"]["a"] == {"state": "bad", "version": "1.2"}
+        if failing.calls < first:
+            break
+    assert n > 30
+
+
+def test_what_is_tried_is_on_record_before_the_slot_is_touched(box: Box) -> None:
+    """Afterwards it would be too late to find out that nothing can be written."""
+    seen: list[Any] = []
+
+    class Watched(Updates):
+        def _installation(self) -> Installation:
+            made = super()._installation()
+            begin = made.begin
+
+            def looked(*words: Any) -> None:
+                seen.append(Record(box.path).trial)
+                begin(*words)
+
+            made.begin = looked  # type: ignore[method-assign]
+            return made
+
+    box.updates(Watched).install(PipeSource("pushed", io.BytesIO(NEW)), unready=["ntp"])
+    assert seen == [{"slot": "b", "version": "1.1", "reason": "", "unready": ["ntp"]}]
 
 
 # -- power failures ----------------------------------------------------------------------------------------
