@@ -284,8 +284,8 @@ class Client:
         if self.socket.fileno() >= 0:
             self.server.loop.unwatch(self.fd)
             self.socket.close()
-        if self.on_close is not None:
-            self.on_close, then = None, self.on_close
+        then, self.on_close = self.on_close, None
+        if then is not None:
             then()
 
     @property
