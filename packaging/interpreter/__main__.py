@@ -25,23 +25,18 @@ def build(program: Path, logs: Path) -> None:
         path.unlink(missing_ok=True)
         return path
 
-    def make(stage: stages.Stage, title: str) -> stages.Stage:
+    made = stages.every(log("sources"))
+    titles = ("OpenSSL", "CPython", "Python libraries", "cryptography (Rust)")
+    for stage, title in zip(made, titles, strict=True):
         if not stage.complete:
             with step(title):
                 stage.make(log(stage.name))
         stage.use()
-        return stage
-
-    fetching = log("sources")
-    ssl = make(stages.openssl(fetching), "OpenSSL")
-    python = make(stages.cpython(ssl, fetching), "CPython")
-    code = make(stages.libraries(fetching), "Python libraries")
-    native = make(stages.cryptography(ssl, python, code, fetching), "cryptography (Rust)")
     with tempfile.TemporaryDirectory() as scratch:
         frozen = Path(scratch) / "frozen"
         with step("freezing Python code"):
-            link.freeze(python, code, frozen, log("freeze"))
-        linker = link.Linker(ssl, python, native, frozen, log("link"))
+            link.freeze(made.python, made.code, frozen, log("freeze"))
+        linker = link.Linker(made.ssl, made.python, made.native, frozen, log("link"))
         with step("linking"):
             linker.plain(program.with_name(f"{program.name}-plain"))
         with step("recording the snapshot"):

@@ -1,79 +1,145 @@
-"""Pinned sources: from a folder, the cache, their makers, or the distribution.  A checksum decides."""
+"""Pinned sources: from the cache, a folder, or by one of the ways of ways.py.  A checksum decides."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
+import re
 import shutil
 import sys
 import tempfile
-import tomllib
-import urllib.request
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from snakeroot.host import cache
+from snakeroot.host import cache, replace, step
 
-from interpreter.workshop import BuildError, output, run
+from interpreter import pins
+from interpreter.client import UnavailableError
+from interpreter.pins import TITLES, Pin
+from interpreter.ways import World, ways
+from interpreter.workshop import BuildError, run
 
 HERE = Path(__file__).parent
-PINS = HERE / "pins.toml"
 LOCK = HERE.parent / "requirements.lock"
 
-#: Seconds that a maker's server has to begin to answer.
-TIMEOUT = 20
+#: Seconds for which a pin that could not be had is tried after the others: a day.
+MISSED = 86400
 
 
 @dataclass(frozen=True)
-class Pin:
-    """One version of one source, as pins.toml has it."""
+class Archive:
+    """A pin and its archive in the cache."""
 
-    name: str
-    version: str
-    sha256: str
-    upstream: str
-    package: str
-    suites: tuple[str, ...]
+    pin: Pin
+    path: Path
 
 
-def pins(name: str) -> list[Pin]:
-    """The pins of a kind ("cpython"), best first; $SNAKEROOT_CPYTHON narrows them to one version."""
-    table = tomllib.loads(PINS.read_text())
-    found = [Pin(name=name, **{**pin, "suites": tuple(pin["suites"])}) for pin in table[name]]
-    variable = f"SNAKEROOT_{name.upper()}"
-    wanted = os.environ.get(variable)
-    if wanted:
-        found = [pin for pin in found if pin.version == wanted]
-        if not found:
-            raise BuildError(f"{variable}={wanted}: pins.toml has no such version")
-    return found
+class _Search:
+    """One look for a kind of source: what was tried, and how each way failed."""
+
+    def __init__(self, name: str, world: World, log: Path) -> None:
+        self._pins = pins.chosen(name)
+        self._title = TITLES.get(name, name)
+        self._world, self._log = world, log
+        self._failures: dict[Pin, list[tuple[str, UnavailableError]]] = {}
+
+    def find(self) -> Archive:
+        """The newest pin that can be had.  BuildError when there is none."""
+        here = {pin: path for pin in self._pins if (path := self._local(pin))}
+        wanted = sorted(self._pins, key=lambda pin: pin not in here and _missed_of_late(pin))
+        if wanted[0] in here:
+            return Archive(wanted[0], here[wanted[0]])
+        with step(f"fetching {self._title}"):
+            found = (Archive(p, path) for p in wanted if (path := here.get(p) or self._fetch(p)))
+            archive = next(found, None)
+        if not archive:
+            raise self._nothing()
+        for pin, failures in self._failures.items():
+            replace(_place(pin, ".missed"), b"")
+            self._say(f"{pin} cannot be had: {'; '.join(f'{way}: {why}' for way, why in failures)}")
+        return archive
+
+    def _local(self, pin: Pin) -> Path | None:
+        """A pin's archive out of the cache, or out of the folder of archives that the user has."""
+        path = _place(pin)
+        if path.exists():
+            if (found := checksum(path)) == pin.sha256:
+                return path
+            self._say(f"{path}: {_mismatch(pin, found)}; it is fetched again")
+        for file, found in _given().items():
+            if found == pin.sha256:
+                return _keep(pin, partial(shutil.copyfile, file))
+            named = re.search(rf"(?<![\d.]){re.escape(pin.version)}(?!\.?\d)", file.name)
+            if named and found not in {other.sha256 for other in self._pins}:
+                self._say(f"{file}: {_mismatch(pin, found)}")
+        return None
+
+    def _fetch(self, pin: Pin) -> Path | None:
+        """A pin's archive by the first way that leads to it."""
+        failures: list[tuple[str, UnavailableError]] = []
+        for way in ways(pin, self._world):
+            try:
+                return _keep(pin, way.fetch)
+            except ChecksumError as wrong:
+                # The next way may be right; but that this one was wrong must be seen.
+                self._say(f"{pin} from {way.name}: {wrong}")
+                failures.append((way.name, wrong))
+            except UnavailableError as reason:
+                failures.append((way.name, reason))
+        self._failures[pin] = failures
+        return None
+
+    def _say(self, text: str) -> None:
+        print(f"dev: {text}", file=sys.stderr)
+        with self._log.open("a") as file:
+            file.write(f"{text}\n")
+
+    def _nothing(self) -> BuildError:
+        """The error when no way led anywhere, after the reason of each."""
+        reasons = [reason for failures in self._failures.values() for reason in failures]
+        versions = ", ".join(dict.fromkeys(pin.version for pin in self._pins))
+        cure = "put its archive into a folder that $SNAKEROOT_SOURCES names"
+        if all(reason.offline for _, reason in reasons):
+            return BuildError(
+                f"no network: {self._title} ({versions}) cannot be fetched: connect, or {cure}"
+            )
+        for pin, failures in self._failures.items():
+            for way, reason in failures:
+                self._say(f"{pin} from {way}: {reason}")
+        return BuildError(
+            f"{self._title} ({versions}) cannot be had: see above, connect to the network, {cure}, or pin another"
+            " version (`./dev sources --update`)"
+        )
 
 
-def archive(name: str, log: Path) -> tuple[Pin, Path]:
-    """The first pin of a kind that can be had, and its archive in the cache."""
-    tried = []
-    for pin in pins(name):
-        for way in (_kept, _given, _from_makers, _from_pool, _from_distribution):
-            with contextlib.suppress(OSError, BuildError):
-                if path := way(pin, log):
-                    return pin, path
-        tried.append(f"{pin.name} {pin.version}")
-    raise BuildError(
-        f"{' and '.join(tried)} (packaging/interpreter/pins.toml) cannot be had: connect to the"
-        " network, put the archive into a folder that $SNAKEROOT_SOURCES names, or pin another version"
-    )
+class ChecksumError(UnavailableError):
+    """A file that is not the pinned one."""
 
 
-def unpack(archive_path: Path, target: Path, log: Path) -> None:
-    """Unpack an archive that holds one folder; its contents become `target`."""
+def archive(name: str, log: Path, world: World) -> Archive:
+    """The newest pin of a kind that can be had, and its archive.
+
+    Says on standard error why no newer one was taken, and which file had a wrong checksum.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return _Search(name, world, log).find()
+
+
+def unpack(archive: Archive | Path, target: Path, log: Path) -> None:
+    """Unpack an archive that holds one folder; its contents (of a pin: its source's) become `target`."""
+    if isinstance(archive, Archive):
+        path, folder = archive.path, archive.pin.folder
+    else:
+        path, folder = archive, ""
     target.mkdir()
-    run(
-        ["tar", "xf", archive_path, "-C", target, "--strip-components=1", "--no-same-owner"],
-        log=log,
-    )
+    words: list[str | Path] = ["tar", "xf", path, "-C", target, "--no-same-owner"]
+    words.append(f"--strip-components={1 + len(Path(folder).parts)}")
+    if folder:
+        words += ["--wildcards", "--no-wildcards-match-slash", f"*/{folder}"]
+    run(words, log=log)
 
 
 def requirement(name: str) -> str:
@@ -106,97 +172,47 @@ def distributions(names: Iterable[str], target: Path, log: Path, *, source: bool
         run([*pip, *words], log=log, env=tools)
 
 
-def _kept(pin: Pin, log: Path) -> Path | None:
-    path = _place(pin)
-    return path if path.exists() else None
-
-
-def _given(pin: Pin, log: Path) -> Path | None:
+def _given() -> dict[Path, str]:
+    """The files of the user's own folder of archives, with their checksums."""
     folder = os.environ.get("SNAKEROOT_SOURCES")
-    for path in sorted(Path(folder).iterdir()) if folder else ():
-        if path.is_file() and pin.version in path.name and checksum(path) == pin.sha256:
-            return _keep(pin, partial(shutil.copy, path))
-    return None
+    if not folder:
+        return {}
+    try:
+        files = sorted(path for path in Path(folder).iterdir() if path.is_file())
+        return {path: checksum(path) for path in files}
+    except OSError as error:
+        raise BuildError(f"$SNAKEROOT_SOURCES: {error.filename}: {error.strerror}") from None
 
 
-def _from_makers(pin: Pin, log: Path) -> Path | None:
-    return _keep(pin, partial(_download, pin.upstream))
+def _place(pin: Pin, suffix: str = "") -> Path:
+    return cache() / "sources" / f"{pin.file}{suffix}"
 
 
-def _from_pool(pin: Pin, log: Path) -> Path | None:
-    """The .orig archive itself: a mirror keeps it as long as any suite needs it, listed or not."""
-    suffix = pin.upstream.rpartition(".tar.")[2]
-    folder = f"main/{pin.package[0]}/{pin.package}"
-    file = f"{pin.package}_{pin.version}.orig.tar.{suffix}"
-    mirror = _mirror().rstrip("/")
-    security = f"{mirror.rpartition('/')[0]}/debian-security"
-    for url in (f"{mirror}/pool/{folder}/{file}", f"{security}/pool/updates/{folder}/{file}"):
-        with contextlib.suppress(OSError):
-            return _keep(pin, partial(_download, url))
-    return None
-
-
-def _download(url: str, target: Path) -> None:
-    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, target.open("wb") as file:
-        shutil.copyfileobj(answer, file)
-
-
-def _mirror() -> str:
-    """Where this machine has its Debian packages from, out of its own configuration."""
-    targets = output(["apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI)"])
-    for line in targets.splitlines():
-        origin, _, uri = line.partition(" ")
-        # Where apt has no lists yet, it knows no origins.
-        if "security" not in uri and (origin == "Debian" or uri.endswith("/debian/")):
-            return uri
-    raise BuildError("this machine has no Debian packages")
-
-
-def _from_distribution(pin: Pin, log: Path) -> Path | None:
-    """apt-get source, with lists of its own: the machine's configuration stays as it is."""
-    mirror = _mirror()
-    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-    for suite in pin.suites:
-        with tempfile.TemporaryDirectory() as scratch:
-            root = Path(scratch)
-            for folder in ("lists/partial", "cache/archives/partial", "source"):
-                (root / folder).mkdir(parents=True)
-            (root / "sources.list").write_text(
-                f"deb-src [signed-by={keyring}] {mirror} {suite} main\n"
-            )
-            options = [
-                *("-q", "-o", f"Dir::Etc::sourcelist={root}/sources.list"),
-                *("-o", "Dir::Etc::sourceparts=/dev/null", "-o", f"Dir::State::lists={root}/lists"),
-                *("-o", f"Dir::Cache={root}/cache", "-o", "APT::Sandbox::User=root"),
-            ]
-            with contextlib.suppress(BuildError):
-                run(["apt-get", *options, "update"], log=log)
-                download = ["source", "--download-only", "--tar-only", pin.package]
-                run(["apt-get", *options, *download], log=log, cwd=root / "source")
-            for path in sorted((root / "source").iterdir()):
-                if checksum(path) == pin.sha256:
-                    return _keep(pin, partial(shutil.copy, path))
-    return None
-
-
-def _place(pin: Pin) -> Path:
-    return cache() / "sources" / f"{pin.name}-{pin.version}.tar"
+def _missed_of_late(pin: Pin) -> bool:
+    """Whether a pin could not be had on the last day: its servers are not asked at every build."""
+    path = _place(pin, ".missed")
+    return path.exists() and 0 <= time.time() - path.stat().st_mtime < MISSED
 
 
 def _keep(pin: Pin, fetch: Callable[[Path], object]) -> Path:
     """Fetch into the cache; only a file with the pinned checksum gets its name."""
     path = _place(pin)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         fetch(part)
         found = checksum(part)
         if found != pin.sha256:
-            raise BuildError(f"{pin.name} {pin.version}: checksum {found}, pinned is {pin.sha256}")
+            raise ChecksumError(_mismatch(pin, found))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+    _place(pin, ".missed").unlink(missing_ok=True)
     return path
+
+
+def _mismatch(pin: Pin, found: str) -> str:
+    return f"checksum {found}, pinned is {pin.sha256}"
 
 
 def checksum(path: Path) -> str:

@@ -19,10 +19,13 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from snakeroot.host import cache
 
 from interpreter import sources
+from interpreter.client import Client
+from interpreter.ways import World
 from interpreter.workshop import BuildError, output, run
 
 #: Code that the linker can drop when unused, at fixed addresses; no unwind tables for C.
@@ -86,6 +89,31 @@ TRAINING = Path(__file__).with_name("training.py")
 KEPT = 60 * 86400
 
 
+class Stages(NamedTuple):
+    """All parts, each built or still to be built."""
+
+    ssl: Stage
+    python: Stage
+    code: Stage
+    native: Stage
+
+    @property
+    def complete(self) -> bool:
+        """Whether all have been built."""
+        return all(stage.complete for stage in self)
+
+
+def every(log: Path) -> Stages:
+    """The parts for the newest archives that can be had; none is built by this."""
+    world = World(Client())
+    archives = {name: sources.archive(name, log, world) for name in ("cpython", "openssl")}
+    print(f"  {', '.join(str(archive.pin) for archive in archives.values())}", file=sys.stderr)
+    ssl = openssl(archives["openssl"])
+    python = cpython(archives["cpython"], ssl)
+    code = libraries()
+    return Stages(ssl, python, code, cryptography(ssl, python, code))
+
+
 class Stage:
     """A built part: its folder, and the key that names all that went into it."""
 
@@ -139,9 +167,8 @@ def released(source: Path) -> dict[str, str]:
     return {"SOURCE_DATE_EPOCH": str(int(source.stat().st_mtime))}
 
 
-def openssl(log: Path) -> Stage:
+def openssl(archive: sources.Archive) -> Stage:
     """libssl.a and libcrypto.a, with headers."""
-    pin, archive = sources.archive("openssl", log)
     target = {"x86_64": "linux-x86_64", "aarch64": "linux-aarch64"}[platform.machine()]
     options = [*OPENSSL_OPTIONS, "enable-ec_nistp_64_gcc_128"]
 
@@ -157,12 +184,12 @@ def openssl(log: Path) -> Stage:
         run(["make", "install_dev", f"DESTDIR={folder}"], cwd=source, log=log, env=date)
         shutil.rmtree(source)
 
-    return Stage("openssl", [pin.sha256, *words, machine()], build)
+    return Stage("openssl", [archive.pin.sha256, *words, machine()], build)
 
 
-def cpython(ssl: Stage, log: Path) -> Stage:
+def cpython(archive: sources.Archive, ssl: Stage) -> Stage:
     """libpython with every extension module of the standard library inside, and a python that freezes."""
-    pin, archive = sources.archive("cpython", log)
+    pin = archive.pin
     flags = {
         "CFLAGS": f"{CFLAGS} -fno-asynchronous-unwind-tables -fno-unwind-tables",
         "OPT": "-DNDEBUG -O2 -g0 -fwrapv",
@@ -199,7 +226,7 @@ def cpython(ssl: Stage, log: Path) -> Stage:
     return Stage("cpython", inputs, build)
 
 
-def libraries(log: Path) -> Stage:
+def libraries() -> Stage:
     """The Python code of the distributions inside, and the source of cffi's and cryptography's native parts."""
     locked = [sources.requirement(name) for name in (*PURE, *NATIVE)]
 
@@ -223,7 +250,7 @@ def libraries(log: Path) -> Stage:
     return Stage("libraries", [*locked, repr(NATIVE)], build)
 
 
-def cryptography(ssl: Stage, python: Stage, code: Stage, log: Path) -> Stage:
+def cryptography(ssl: Stage, python: Stage, code: Stage) -> Stage:
     """cryptography's Rust core and cffi's backend, to be linked in."""
     rust = output(["rustc", "--version"]).strip()
     target = f"{platform.machine()}-unknown-linux-gnu"

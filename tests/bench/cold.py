@@ -43,16 +43,13 @@ def without_plan() -> Path:
         return made
     KEPT.mkdir(exist_ok=True)
     log = ROOT / "build" / "log" / "bench.log"
-    ssl = stages.openssl(log)
-    python = stages.cpython(ssl, log)
-    code = stages.libraries(log)
-    native = stages.cryptography(ssl, python, code, log)
-    if not all(stage.complete for stage in (ssl, python, code, native)):
+    parts = stages.every(log)
+    if not parts.complete:
         raise BuildError("the stages are not in the cache: ./dev build")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        link.freeze(python, code, folder / "frozen", log)
-        linker = link.Linker(ssl, python, native, folder / "frozen", log)
+        link.freeze(parts.python, parts.code, folder / "frozen", log)
+        linker = link.Linker(parts.ssl, parts.python, parts.native, folder / "frozen", log)
         empty = heat.write_lists
         with (
             mock.patch.object(heat, "plan", lambda *words: heat.NO_PLAN),

@@ -32,7 +32,7 @@ SNAPSHOT = ROOT / "build/toolbox"
 def suite() -> Path:
     """Lib/test of the very CPython that is in the programs.  BuildError: it has never been built here."""
     log = ROOT / "build/log/sources.log"
-    folder = stages.cpython(stages.openssl(log), log).folder / "source/Lib/test"
+    folder = stages.every(log).python.folder / "source/Lib/test"
     if not folder.exists():
         raise BuildError(f"{folder} is not there: ./dev build makes it")
     return folder

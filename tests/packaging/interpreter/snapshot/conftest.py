@@ -87,14 +87,11 @@ def linker(tmp_path_factory: pytest.TempPathFactory) -> link.Linker:
     """With all stages from the cache; ./dev build fills it."""
     folder = tmp_path_factory.mktemp("linker")
     log = folder / "log"
-    ssl = stages.openssl(log)
-    python = stages.cpython(ssl, log)
-    code = stages.libraries(log)
-    native = stages.cryptography(ssl, python, code, log)
-    if not all(stage.complete for stage in (ssl, python, code, native)):
+    made = stages.every(log)
+    if not made.complete:
         pytest.fail("a stage is not in the cache: ./dev build makes it")
-    link.freeze(python, code, folder / "frozen", log)
-    return link.Linker(ssl, python, native, folder / "frozen", log)
+    link.freeze(made.python, made.code, folder / "frozen", log)
+    return link.Linker(made.ssl, made.python, made.native, folder / "frozen", log)
 
 
 @pytest.fixture(scope="session")
