@@ -16,6 +16,7 @@ from applets.breakglass.keys import read_keys
 from applets.breakglass.library import SSHForwarder, asyncssh
 from applets.breakglass.session import Session
 from toolbox.errors import describe, say
+from toolbox.names import resolve
 from toolbox.net.address import is_private
 
 TYPE_CHECKING = False
@@ -262,26 +263,27 @@ class Client(asyncssh.SSHServer):
     async def _forward(self, host: str, port: int) -> Any:
         try:
             # The addresses are judged, not the name, and the judged address is the one used.
-            found = await self.server.loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = await self.server.loop.run_in_executor(None, resolve, host, port)
         except OSError as error:
             self.report(f"forwarding to {host[:80]!r}: {error.strerror}")
             raise asyncssh.ChannelOpenError(
                 asyncssh.OPEN_CONNECT_FAILED, "name not found"
             ) from error
-        addresses = [str(entry[4][0]) for entry in found]
-        allowed = [address for address in addresses if is_private(address)]
+        allowed = [place.name for place in found if is_private(place.text)]
         if not allowed:
             self.report(f"forwarding to {host[:80]!r} port {port} refused: not a private address")
             raise asyncssh.ChannelOpenError(
                 asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "not a private address"
             )
-        try:
-            _, peer = await self.server.loop.create_connection(SSHForwarder, allowed[0], port)
-        except OSError as error:
-            raise asyncssh.ChannelOpenError(
-                asyncssh.OPEN_CONNECT_FAILED, error.strerror or "no connection"
-            ) from error
-        return Forward(peer)
+        why = ""
+        for address in allowed:
+            try:
+                _, peer = await self.server.loop.create_connection(SSHForwarder, address, port)
+            except OSError as error:
+                why = error.strerror or ""
+            else:
+                return Forward(peer)
+        raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, why or "no connection")
 
     def server_requested(self, listen_host: str, listen_port: int) -> bool:
         """Listening on the box for the client is not offered."""

@@ -81,6 +81,8 @@ def answer(asked: str | None, opt: Values) -> str:
     if asked == "all_ip_addresses":
         return " ".join(own_addresses())
     if asked == "all_fqdns":
+        from toolbox.names import name_of
+
         return " ".join(filter(None, map(name_of, own_addresses())))
     if asked == "ip_address":
         return " ".join(addresses_of(name))
@@ -92,36 +94,23 @@ def answer(asked: str | None, opt: Values) -> str:
 
 def full_name(name: str) -> str:
     """The name with its domain (AI_CANONNAME); the name itself when the resolver does not know it."""
-    import socket
+    from toolbox.names import canonical
 
-    if "." in name:
-        return name
-    try:
-        found = socket.getaddrinfo(name, None, 0, socket.SOCK_DGRAM, 0, socket.AI_CANONNAME)
-    except OSError:
-        return name
-    return found[0][3] or name
+    return name if "." in name else canonical(name)
 
 
 def addresses_of(name: str) -> list[str]:
-    """The name's addresses, each once.  Fatal when the resolver has none."""
-    import socket
+    """The name's addresses, each once.  Unresolved when the resolver has none."""
+    from toolbox.names import resolve
 
-    try:
-        found = socket.getaddrinfo(name, None, 0, socket.SOCK_DGRAM)
-    except OSError as error:
-        raise Fatal(f"{name}: {error.strerror}") from None
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    return [place.text for place in resolve(name)]
 
 
 def other_names(name: str) -> list[str]:
-    """The aliases of the name.  Fatal when the resolver does not know it."""
-    import socket
+    """The aliases of the name.  Unresolved when the resolver does not know it."""
+    from toolbox.names import aliases
 
-    try:
-        return socket.gethostbyname_ex(name)[1]
-    except OSError as error:
-        raise Fatal(f"{name}: {error.strerror}") from None
+    return aliases(name)
 
 
 def own_addresses() -> list[str]:
@@ -134,13 +123,3 @@ def own_addresses() -> list[str]:
 
 #: rtnetlink(7)'s RT_SCOPE_LINK: from here on an address is good on one link or on this host only.
 _LINK_SCOPE = 253
-
-
-def name_of(address: str) -> str:
-    """The name of an address; "" when the resolver has none."""
-    import socket
-
-    try:
-        return socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
-    except OSError:
-        return ""

@@ -24,6 +24,7 @@ import os
 import socket
 
 from toolbox.errors import Fatal, UsageError
+from toolbox.names import Unresolved, resolve
 from toolbox.net import ProtocolError, dns
 from toolbox.options import Options
 from toolbox.streams import open_input, stdout
@@ -141,7 +142,7 @@ class _Lookup:
             self.domains = value.split("/")
         elif name in _NUMBERS and equals:
             least, most = _NUMBERS[name]
-            if not value.isdecimal() or not least <= int(value) <= most:
+            if not value.isdecimal() or len(value) > 9 or not least <= int(value) <= most:
                 raise UsageError(f"invalid {name}: {value!r}")
             setattr(self, name, int(value))
         elif name in ("sil", "silent", "fail", "nofail", "all", "d2", "nod2", "ignoretc"):
@@ -150,12 +151,12 @@ class _Lookup:
             raise UsageError(f"invalid option: {word}")
 
     def use(self, server: str) -> None:
-        """Ask this server, by address or name.  Fatal when it cannot be found."""
+        """Ask this server, by address or name, at all its addresses in turn.  Fatal when it has none."""
         try:
-            found = socket.getaddrinfo(server, self.port, type=socket.SOCK_DGRAM)
-        except OSError as error:
+            found = resolve(server, kind=socket.SOCK_DGRAM)
+        except Unresolved as error:
             raise Fatal(f"couldn't get address for '{server}': {error.strerror}") from None
-        self.servers = [str(found[0][4][0])]
+        self.servers = list(dict.fromkeys(place.name for place in found))
 
     def run(self, name: str) -> int:
         """Ask for a name and print what is found; the exit status."""
@@ -231,9 +232,9 @@ class _Lookup:
     def _by_udp(self, server: str, identity: int, packet: bytes) -> Any:
         import time
 
-        address = socket.getaddrinfo(server, self.port, type=socket.SOCK_DGRAM)[0]
-        with socket.socket(address[0], socket.SOCK_DGRAM) as s:
-            s.connect(address[4])
+        place = resolve(server, self.port, kind=socket.SOCK_DGRAM)[0]
+        with socket.socket(place.family, socket.SOCK_DGRAM) as s:
+            s.connect(place.address)
             s.send(packet)
             end = time.monotonic() + self.timeout
             while True:
@@ -247,7 +248,10 @@ class _Lookup:
                     # Forged or stray: the right one may still come.
 
     def _by_tcp(self, server: str, identity: int, packet: bytes) -> Any:
-        with socket.create_connection((server, self.port), bounded(self.timeout)) as s:
+        place = resolve(server, self.port)[0]
+        with socket.socket(place.family, socket.SOCK_STREAM) as s:
+            s.settimeout(bounded(self.timeout))
+            s.connect(place.address)
             s.sendall(len(packet).to_bytes(2, "big") + packet)
             with s.makefile("rb") as file:
                 length = int.from_bytes(file.read(2), "big")

@@ -15,6 +15,7 @@ from applets.ntp import servers
 from applets.ntp.clock import STEP_LIMIT, SavedTime, known_time
 from applets.ntp.machine import LEAST_POLL, Ask, Client, Correct, Note, Unreachable
 from toolbox.errors import Fatal, describe, say
+from toolbox.names import numeric
 from toolbox.nonce import chance, nonce
 from toolbox.notify import notify
 from toolbox.signals import Signals
@@ -174,7 +175,7 @@ class Daemon:
         if wanted == self.wanted:
             return
         self.wanted = wanted
-        self.addresses = [a for a in map(servers.numeric, wanted) if a]
+        self.addresses = [a for a in map(numeric, wanted) if a]
         if self.addresses:
             self.client.use(self.addresses, self.clock.steady())
         if len(self.addresses) < len(wanted):
@@ -212,7 +213,7 @@ class Daemon:
         if not self.names:
             self.with_pool = True
             self._choose_servers()
-        if any(servers.numeric(name) is None for name in self.wanted):
+        if any(numeric(name) is None for name in self.wanted):
             self._look_up()
 
     def _watch(self) -> int | None:

@@ -8,6 +8,7 @@ import socket
 import threading
 
 from toolbox.files import read_file
+from toolbox.names import Unresolved, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,15 +33,6 @@ def from_leases(folder: str) -> list[str]:
             except (OSError, ValueError, AttributeError, TypeError, RecursionError):
                 continue
     return list(found)[:MOST]
-
-
-def numeric(name: str) -> str | None:
-    """The address that `name` spells out, in its usual form; None when it is a name to look up."""
-    try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
-    except (OSError, UnicodeError):
-        return None
-    return str(found[0][4][0])
 
 
 class Resolver:
@@ -78,11 +70,11 @@ class Resolver:
         found: dict[str, None] = {}
         for name in names:
             try:
-                answers = socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
-            except (OSError, UnicodeError):
+                places = resolve(name, kind=socket.SOCK_DGRAM)
+            except Unresolved:
                 continue
             # The resolver's order is by what can be reached (RFC 6724); one address is one server.
-            new = [str(a[4][0]) for a in answers if a[4][0] not in found]
+            new = [place.text for place in places if place.text not in found]
             found.update(dict.fromkeys(new[:1]))
         with self._lock:
             self._found = list(found)

@@ -95,8 +95,12 @@ def question(
 
     from dnslib import CLASS, QTYPE, DNSHeader, DNSLabel, DNSQuestion, DNSRecord
 
-    labels = name.rstrip(".").encode("idna" if not name.isascii() else "ascii").split(b".")
-    if name != "." and not all(1 <= len(label) <= 63 for label in labels):
+    try:
+        labels = name.removesuffix(".").encode("ascii" if name.isascii() else "idna").split(b".")
+    except UnicodeError:
+        labels = []
+    good = all(1 <= len(label) <= 63 for label in labels) and len(b".".join(labels)) <= 253
+    if name != "." and not (labels and good):
         raise ValueError(f"{name!r} is not a legal name")
     identity = secrets.randbits(16)
     record = DNSRecord(DNSHeader(id=identity, rd=int(recurse)))

@@ -41,6 +41,7 @@ import time
 
 from applets.networking.ping.wire import Answer, Echo, Failure
 from toolbox.errors import Fatal, UsageError, warn
+from toolbox.names import Place, Unresolved, numeric, resolve
 from toolbox.options import Options, Values
 from toolbox.streams import stdout
 
@@ -54,11 +55,24 @@ _LINGER = 10.0
 def main(argv: list[str]) -> int:
     opt, (host,) = options.parse(argv)
     _check(opt)
-    wanted = socket.AF_INET6 if opt._6 else socket.AF_INET if opt._4 else socket.AF_UNSPEC
-    address, family = _resolve(host, int(wanted))
-    with Echo(family, address) as echo:
-        _configure(echo, opt, address)
-        return _Session(echo, opt, host, address[0]).run()
+    *others, last = _resolve(host, _family(opt))
+    for place in others:
+        try:
+            return _ping(opt, host, place)
+        except _NoWay:
+            pass  # another of its addresses may be one that we have a way to
+    return _ping(opt, host, last)
+
+
+def _ping(opt: Values, host: str, place: Place) -> int:
+    """Ping one address of the host; the status.  _NoWay when there is no way to it from here."""
+    with Echo(place.family, place.address) as echo:
+        _configure(echo, opt)
+        return _Session(echo, opt, host, place.text).run()
+
+
+class _NoWay(Fatal):
+    """No way leads to this address."""
 
 
 def _check(opt: Values) -> None:
@@ -68,32 +82,36 @@ def _check(opt: Values) -> None:
         raise UsageError(f"invalid argument: '{opt.size}': out of range: 0 <= value <= 65507")
     if opt.ttl is not None and not 1 <= opt.ttl <= 255:
         raise UsageError(f"invalid argument: '{opt.ttl}': out of range: 1 <= value <= 255")
+    if opt.preload is not None and not 1 <= opt.preload <= 65536:
+        raise UsageError(f"invalid argument: '{opt.preload}': out of range: 1 <= value <= 65536")
+    if opt.tos is not None:
+        _tos(opt.tos)
     if opt.M is not None and opt.M not in _DISCOVERY:
         raise UsageError(f"invalid -M argument: {opt.M}")
 
 
-def _resolve(host: str, family: int) -> tuple[tuple[str, int], int]:
-    """The first address of a host, with the scope of a link-local one, and its family."""
-    text, _, scope = host.partition("%")
+def _family(opt: Values) -> int:
+    """That of -4, -6 or of -I's address; 0: any."""
+    if opt._6 or opt._4:
+        return int(socket.AF_INET6 if opt._6 else socket.AF_INET)
+    source = None if opt.I is None else numeric(opt.I)
+    return 0 if source is None else int(socket.AF_INET6 if ":" in source else socket.AF_INET)
+
+
+def _resolve(host: str, family: int) -> list[Place]:
+    """The addresses of a host, in the resolver's order."""
     try:
-        found = socket.getaddrinfo(text if scope else host, None, family, socket.SOCK_DGRAM)
-    except OSError as error:
+        return resolve(host, family=family, kind=socket.SOCK_DGRAM)
+    except Unresolved as error:
         raise Fatal(f"{host}: {error.strerror}", 2) from None
-    kind, _, _, _, address = found[0]
-    index = int(address[3]) if len(address) > 3 else 0
-    if scope:
-        index = socket.if_nametoindex(scope)
-    return (str(address[0]).partition("%")[0], index), int(kind)
 
 
-def _configure(echo: Echo, opt: Values, address: tuple[str, int]) -> None:
+def _configure(echo: Echo, opt: Values) -> None:
     v6 = echo.family == socket.AF_INET6
     level = socket.IPPROTO_IPV6 if v6 else socket.IPPROTO_IP
     s = echo.socket
     if opt.I is not None:
-        try:
-            socket.inet_pton(echo.family, opt.I)
-        except OSError:
+        if numeric(opt.I) is None:
             echo.bind_to_device(opt.I)
         else:
             echo.bind(opt.I)
@@ -101,11 +119,7 @@ def _configure(echo: Echo, opt: Values, address: tuple[str, int]) -> None:
         s.setsockopt(level, socket.IPV6_UNICAST_HOPS if v6 else socket.IP_TTL, opt.ttl)
         s.setsockopt(level, socket.IPV6_MULTICAST_HOPS if v6 else socket.IP_MULTICAST_TTL, opt.ttl)
     if opt.tos is not None:
-        try:
-            tos = int(opt.tos, 0)
-        except ValueError:
-            raise UsageError(f"invalid argument: {opt.tos!r}") from None
-        s.setsockopt(level, socket.IPV6_TCLASS if v6 else socket.IP_TOS, tos)
+        s.setsockopt(level, socket.IPV6_TCLASS if v6 else socket.IP_TOS, _tos(opt.tos))
     if opt.M is not None:
         s.setsockopt(
             level, 23 if v6 else 10, _DISCOVERY[opt.M]
@@ -121,7 +135,17 @@ def _configure(echo: Echo, opt: Values, address: tuple[str, int]) -> None:
             "Do you want to ping broadcast? Then -b. If not, check your local firewall rules", 2
         ) from None
     except OSError as error:
-        raise Fatal(f"connect: {error.strerror}", 2) from None
+        raise _NoWay(f"connect: {error.strerror}", 2) from None
+
+
+def _tos(text: str) -> int:
+    try:
+        value = int(text, 0)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 255:
+        raise UsageError(f"invalid argument: {text!r}: out of range: 0 <= value <= 255")
+    return value
 
 
 class _Session:

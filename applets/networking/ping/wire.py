@@ -18,6 +18,7 @@ from toolbox.waits import readable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 _IP_RECVERR, _IP_RECVTTL, _IPV6_RECVERR, _IPV6_HOPLIMIT = 11, 12, 25, 52
 _IPV6_RECVHOPLIMIT, _ICMP6_FILTER = 51, 1
@@ -78,11 +79,11 @@ class Echo:
         )
     )
 
-    def __init__(self, family: int, address: tuple[str, int]) -> None:
-        """address: numeric, with the interface's index for a link-local one.  Fatal without the right."""
+    def __init__(self, family: int, address: tuple[Any, ...]) -> None:
+        """address: as toolbox.names.Place has it.  Fatal without the right."""
         self.family = family
         self.version = 6 if family == socket.AF_INET6 else 4
-        self.target = (address[0], 0, 0, address[1]) if self.version == 6 else (address[0], 0)
+        self.target = address
         self.device = ""
         self.source = ""
         protocol = socket.IPPROTO_ICMPV6 if self.version == 6 else socket.IPPROTO_ICMP

@@ -7,6 +7,7 @@ import socket
 
 from applets.networking.wget.url import URL, proxy_for
 from toolbox.errors import Fatal
+from toolbox.names import Unresolved, resolve
 from toolbox.waits import bounded
 
 TYPE_CHECKING = False
@@ -115,16 +116,16 @@ def basic(user: str, password: str) -> str:
 
 def _connect(to: URL, settings: Settings, say: Callable[[str], None]) -> socket.socket:
     try:
-        found = socket.getaddrinfo(to.host, to.port, settings.family, socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        words = getattr(error, "strerror", None) or str(error)
+        found = resolve(to.host, to.port, family=settings.family)
+    except Unresolved as error:
+        words = error.strerror
         raise Fatal(f"unable to resolve host address '{to.host}': {words}", NETWORK) from None
     last: OSError | None = None
-    for family, kind, protocol, _, address in found:
-        shown = f"[{address[0]}]" if family == socket.AF_INET6 else str(address[0])
-        place = f"{to.host}|{shown}|" if to.host != address[0] else shown
+    for family, address, text in found:
+        shown = f"[{text}]" if family == socket.AF_INET6 else text
+        place = f"{to.host}|{shown}|" if to.host != text else shown
         say(f"Connecting to {place}:{to.port}... ")
-        s = socket.socket(family, kind, protocol)
+        s = socket.socket(family, socket.SOCK_STREAM)
         try:
             s.settimeout(bounded(settings.connect_timeout))
             if settings.bind_address is not None:

@@ -283,17 +283,3 @@ def test_resolver_works_beside_the_loop() -> None:
     assert resolver.take() in (["127.0.0.1"], ["::1"])
     assert not resolver.busy
     resolver.close()
-
-
-@pytest.mark.parametrize(
-    ("name", "address"),
-    [
-        ("10.0.0.1", "10.0.0.1"),
-        ("::1", "::1"),
-        ("time.example", None),
-        ("", None),
-        ("x" * 300, None),
-    ],
-)
-def test_numeric(name: str, address: str | None) -> None:
-    assert servers.numeric(name) == address
