@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from snakeroot import keys, rootfs
+from snakeroot import keys, services
 from snakeroot.config import Instance, Service, Settings
 
 from applets.init.config import parse
@@ -30,7 +30,7 @@ def test_init_takes_every_service_that_the_builder_writes(tmp_path: Path, update
         cgroup={"memory.max": "64M"},
     )
     settings = Settings(hostname="box", services={"web": web, "db": Service(binary="db")})
-    written = rootfs.services(Instance(tmp_path, settings))
+    written = services.contents(Instance(tmp_path, settings))
     config = parse(json.dumps(written).encode())
     assert config.problems == []
     assert set(config.services) >= {"web", "db", "dhcp", "ntp", "httpd", "breakglass", "console"}

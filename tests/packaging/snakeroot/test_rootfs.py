@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from snakeroot import config, new, rootfs
+from snakeroot import config, new, services
 
 import applets
 from applets.init.config import parse
@@ -36,7 +36,7 @@ def instance(tmp_path: Path) -> config.Instance:
 
 
 def test_init_finds_nothing_wrong_with_the_services(instance: config.Instance) -> None:
-    written = json.dumps(rootfs.services(instance)).encode()
+    written = json.dumps(services.contents(instance)).encode()
     read = parse(written)
     assert read.problems == []
     assert [s.problem for s in read.services.values()] == [""] * len(read.services)
@@ -53,7 +53,7 @@ def test_every_program_of_the_box_is_an_applet(instance: config.Instance) -> Non
     names = {n for family in applets.FAMILIES.values() for n in family.split()} | set(
         applets.ALIASES
     )
-    for service in rootfs.services(instance)["services"].values():
+    for service in services.contents(instance)["services"].values():
         folder, _, name = service["command"][0].rpartition("/")
         assert folder != "/bin" or name in names
 
@@ -84,13 +84,13 @@ def test_the_updater_is_told_what_the_settings_say(instance: config.Instance) ->
         f'{text}\n[update]\ncheck = "test -e /perm/x"\nhealthy_within = 8\npoll = 3600.0\n'
         'window = "22:00-02:00"\n'
     )
-    services = rootfs.services(config.load(instance.path))
-    assert services["trial"] == 38.0
-    assert services["services"]["update"]["command"] == [
+    written = services.contents(config.load(instance.path))
+    assert written["trial"] == 38.0
+    assert written["services"]["update"]["command"] == [
         *("/bin/update", "--daemon", "--after=3", "--within=8"),
         *("--check=test -e /perm/x", "--poll=3600", "--window=22:00-02:00"),
     ]
-    assert parse(json.dumps(services).encode()).trial == 38.0
+    assert parse(json.dumps(written).encode()).trial == 38.0
     path.write_text(f'{text}\n[update]\nwindow = "22-2"\n')
     with pytest.raises(config.SettingError, match="'22-2' is no window"):
         config.load(instance.path)
@@ -100,4 +100,4 @@ def test_a_box_without_a_key_takes_no_releases(instance: config.Instance) -> Non
     for public in instance.path.glob("*.pub"):
         if "release" in public.name or "next" in public.name:
             public.unlink()
-    assert "update" not in rootfs.services(instance)["services"]
+    assert "update" not in services.contents(instance)["services"]

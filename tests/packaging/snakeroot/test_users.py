@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from snakeroot import config, rootfs, users
+from snakeroot import check, config, services, users
 from snakeroot.settings import SettingError
 
 from tests.packaging.snakeroot.test_config import GOOD
 
-NAMES = st.from_regex(config.SERVICE, fullmatch=True)
+NAMES = st.from_regex(check.SERVICE, fullmatch=True)
 
 
 def two_with_one_number() -> tuple[str, str]:
@@ -45,14 +45,14 @@ def test_the_numbers_are_those_of_former_builds() -> None:
 @given(st.lists(NAMES, min_size=2, max_size=5, unique=True))
 def test_nothing_that_a_box_keeps_of_a_service_depends_on_the_others(names: list[str]) -> None:
     def written(which: list[str]) -> dict[str, object]:
-        services = {name: config.Service(binary="x") for name in which}
-        settings = config.Settings(hostname="box", services=services)
-        return dict(rootfs.services(config.Instance(Path("/none"), settings))["services"])
+        made = {name: config.Service(binary="x") for name in which}
+        settings = config.Settings(hostname="box", services=made)
+        return dict(services.contents(config.Instance(Path("/none"), settings))["services"])
 
     alone, together = written(names[:1]), written(names)
     assert alone[names[0]] == together[names[0]]
-    assert [alone[n] for n in config.OWN if n in alone] == [
-        together[n] for n in config.OWN if n in together
+    assert [alone[n] for n in check.OWN if n in alone] == [
+        together[n] for n in check.OWN if n in together
     ]
 
 

@@ -1,0 +1,97 @@
+"""Instance -> services.json: what the box runs, as whom, and with which shares of it.  init reads that file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from snakeroot import keys as release_keys
+from snakeroot import programs
+from snakeroot.config import Instance, Service, Settings
+from snakeroot.kernel import CONSOLE
+
+#: The priority of the way into the box: it stays open when a program of the user's is busy.
+NETWORK_NICE = -10
+
+#: Seconds for which what is not on the way to the page lets the others start first.
+IDLE = 2.0
+
+
+def contents(instance: Instance) -> dict[str, Any]:
+    """The contents of services.json, which init reads (applets/init/config.py has its grammar)."""
+    settings = instance.settings
+    box: dict[str, Any] = {
+        "randomd": {"command": ["/bin/randomd"]},
+        "dhcp": {
+            "command": ["/bin/dhcp"],
+            "ready": "notify",
+            "provides": ["network"],
+            "nice": NETWORK_NICE,
+        },
+        "ntp": {
+            "command": ["/bin/ntp", *settings.ntp],
+            "ready": "notify",
+            "provides": ["clock"],
+            "idle": IDLE,
+        },
+        "httpd": {"command": ["/bin/httpd", "--box"], "ready": "notify", "nice": NETWORK_NICE},
+        "breakglass": {"command": ["/bin/breakglass"], "listen": ["[::]:22"]},
+        "console": {
+            "command": ["/bin/sh", "-l"],
+            "tty": f"/dev/{CONSOLE}",
+            "idle": IDLE,
+            "environment": {"HOME": "/root", "TERM": "linux"},
+            "directory": "/root",
+        },
+    }
+    if release_keys.public(instance.path):
+        box["update"] = {"command": _update(settings), "ready": "notify", "provides": ["committed"]}
+        box["update"]["idle"] = IDLE
+    own = {name: _service(name, service) for name, service in settings.services.items()}
+    return {
+        "hostname": settings.hostname,
+        # The updater itself says no in time; init does when that says nothing.
+        "trial": settings.update.healthy_within + 30,
+        "sysctl": {
+            # Services run as users of their own, and yet may serve on port 80.
+            "net.ipv4.ip_unprivileged_port_start": "0",
+            **settings.sysctl,
+        },
+        "services": {**box, **own},
+    }
+
+
+def _update(settings: Settings) -> list[str]:
+    """The updater, for a box that takes releases."""
+    update = settings.update
+    return [
+        *("/bin/update", "--daemon"),
+        *(f"--after={update.healthy_after:g}", f"--within={update.healthy_within:g}"),
+        *((f"--check={update.check}",) if update.check else ()),
+        *((f"--poll={update.poll:g}",) if update.poll else ()),
+        *((f"--window={update.window}",) if update.window else ()),
+    ]
+
+
+def _service(name: str, service: Service) -> dict[str, Any]:
+    folder = f"/{programs.FOLDER}/{name}"
+    environment = dict(service.environment)
+    if service.python:
+        command = ["/bin/python", "-m", programs.module(service), *service.arguments]
+        environment = {"PYTHONPATH": folder, "PYTHONUNBUFFERED": "1", **environment}
+    else:
+        command = [f"{folder}/{name}", *service.arguments]
+    user = service.user or name
+    return {
+        "command": command,
+        "environment": {"HOME": f"/perm/home/{name}", **environment},
+        "user": user,
+        "no_new_privs": user != "root",
+        "state_directory": f"/perm/home/{name}",
+        "wait_for": service.wait_for,
+        "provides": service.provides,
+        "restart": service.restart,
+        "ready": service.ready,
+        "stop_timeout": service.stop_timeout,
+        "limits": service.limits,
+        "cgroup": service.cgroup,
+    }
