@@ -28,6 +28,7 @@ def main(argv: list[str]) -> int:
     """
     if not getattr(sys, "frozen", False):
         _default_signals()
+    _drop_nameless()
     name = applet_name(argv[0] if argv else PROGRAM)
     if find(name) is None and (len(argv) > 1 or name.startswith(PROGRAM)):
         # A copy of the program under any other name (toolbox-plain, a download) is the program.
@@ -173,6 +174,17 @@ def _status_of(leave: SystemExit, name: str) -> int:
 
     say(f"{name}: {leave.code}")
     return 1
+
+
+def _drop_nameless() -> None:
+    """Forget an entry of the environment without a name (`=x`), which some parents leave.
+
+    No system call of Python's takes one, neither to remove it nor to hand it on.
+    """
+    import os
+
+    entries: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
+    entries.pop(b"", None)
 
 
 def _default_signals() -> None:

@@ -65,17 +65,19 @@ class Start:
         self._parse(argv)
 
     def _parse(self, argv: list[str]) -> None:
-        from applets.sh.builtins.variables import set_named
+        from applets.sh.builtins.variables import list_options, option_flag
         from applets.sh.state import SETTABLE
 
         shell = self.shell
         at = 1
         takes_commands = False
         wanted: list[tuple[str, bool]] = []
+        ended = False
         while at < len(argv) and argv[at][:1] in ("-", "+") and argv[at][1:]:
             word = argv[at]
             at += 1
-            if word in ("--", "-", "+"):
+            if word == "--":
+                ended = True
                 break
             if word in ("--login", "--norc", "--noprofile"):
                 self.login |= word == "--login"
@@ -86,8 +88,12 @@ class Start:
                     takes_commands = True
                 elif letter == "o":
                     if at >= len(argv):
-                        raise UsageError("option requires an argument -- 'o'")
-                    set_named(shell, argv[at], on)
+                        list_options(shell, on)
+                        continue
+                    flag = option_flag(argv[at])
+                    if flag is None:
+                        raise UsageError(f"invalid option name -- '{argv[at]}'")
+                    wanted.append((flag, on))
                     at += 1
                 elif letter == "l":
                     self.login |= on
@@ -95,8 +101,8 @@ class Start:
                     wanted.append((letter, on))
                 else:
                     raise UsageError(f"invalid option -- '{letter}'")
-        if at < len(argv) and argv[at] in ("-", "+"):
-            at += 1
+        if not ended and at < len(argv) and argv[at] in ("-", "+"):
+            at += 1  # a lone sign ends the options, too; after -- it is an operand
         operands = argv[at:]
         if takes_commands:
             if not operands:
@@ -104,6 +110,8 @@ class Start:
             self.commands, *operands = operands
             if operands:
                 shell.name, *operands = operands
+                shell.message_name = shell.name
+                shell.script = True
         elif operands and ("s", True) not in wanted:
             self.file, *operands = operands
             shell.name = self.file
@@ -116,6 +124,7 @@ class Start:
         """The whole life of the shell."""
         from applets.sh.builtins import directories
         from applets.sh.evaluator import run_lines
+        from applets.sh.prompt import expanded
         from applets.sh.source import Text
 
         shell = self.shell
@@ -128,7 +137,7 @@ class Start:
             if home:
                 self._profile(os.path.join(home, ".profile"))
         if "i" in shell.flags and shell.get("ENV"):
-            self._profile(self._expanded(shell.get("ENV") or ""))
+            self._profile(expanded(shell, "ENV"))
         if self.commands is not None:
             return run_lines(shell, Text(self.commands, shell.echo), last=True)
         if self.file is not None:
@@ -154,11 +163,6 @@ class Start:
                 shell.set_option(letter, on)
         if interactive and "m" not in wanted:
             shell.set_option("m", True)
-
-    def _expanded(self, text: str) -> str:
-        from applets.sh.expansion import prompt_text
-
-        return prompt_text(self.shell, text)
 
     def _profile(self, path: str) -> None:
         """Read a file of commands when it is there."""

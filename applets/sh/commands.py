@@ -11,6 +11,7 @@ import errno
 import os
 
 from applets.sh import builtins, expansion, redirection
+from applets.sh.builtins import names
 from applets.sh.errors import Exit, RedirectionError, Return, ShellError
 
 TYPE_CHECKING = False
@@ -69,11 +70,17 @@ def _assign_only(shell: State, node: Simple) -> int:
     """No command name: the assignments last, the status is that of the last substitution."""
     if node.static is not None:
         shell.substituted = 0
-    if node.redirections:
-        try:
-            redirection.undo(redirection.apply(shell, node.redirections))
-        except RedirectionError as error:
-            return shell.report(error)
+    if not node.redirections:
+        return _assign_all(shell, node)
+    try:
+        applied = redirection.apply(shell, node.redirections)
+    except RedirectionError as error:
+        return error.status
+    with applied:  # x=$(cat) <file
+        return _assign_all(shell, node)
+
+
+def _assign_all(shell: State, node: Simple) -> int:
     values = [assign(shell, assignment) for assignment in node.assignments]
     if "x" in shell.flags and values:
         trace(shell, node, [], values)
@@ -95,51 +102,80 @@ def assign(shell: State, assignment: Assignment) -> str:
 def _special(shell: State, node: Simple, builtin: builtins.Builtin, argv: list[str]) -> int:
     """A special builtin: assignments last, errors end a non-interactive shell."""
     if node.redirections:
-        try:
-            saved = redirection.apply(shell, node.redirections, keep=argv[0] == "exec")
-        except RedirectionError as error:
-            raise ShellError(str(error), error.status) from None
-    else:
-        saved = []
+        replaces = len(argv) > 1 and argv[0] == "exec"
+        applied = redirection.apply(shell, node.redirections, keep=replaces)
+        with applied:
+            status = _call_special(shell, node, builtin, argv)
+            if argv[0] == "exec":
+                applied.keep()
+            return status
+    return _call_special(shell, node, builtin, argv)
+
+
+def _call_special(shell: State, node: Simple, builtin: builtins.Builtin, argv: list[str]) -> int:
     before = shell.command
     try:
         for assignment in node.assignments:
             assign(shell, assignment)
             if argv[0] == "exec" and len(argv) > 1:
                 shell.exported.add(assignment.name)
-        shell.command = argv[0]
-        return builtin.function(shell, argv)
+        return invoke(shell, builtin, argv)
     except ShellError as error:
         shell.report(error)
         raise
     finally:
         shell.command = before
-        if saved:
-            redirection.undo(saved)
+
+
+def invoke(shell: State, builtin: builtins.Builtin, argv: list[str]) -> int:
+    """Call a builtin.  Output that cannot be written is its status, never the shell's end."""
+    shell.command = argv[0]
+    try:
+        return builtin.function(shell, argv)
+    except OSError as error:
+        from toolbox.errors import describe
+
+        writing = "write error: " if error.filename is None else ""
+        shell.command = argv[0]
+        shell.complain(writing + describe(error))
+        return 1
 
 
 def _builtin(shell: State, node: Simple, builtin: builtins.Builtin, argv: list[str]) -> int:
-    """A regular builtin: assignments hold while it runs."""
-    saved: list[tuple[int, int]] = []
-    if node.redirections:
-        try:
-            saved = redirection.apply(shell, node.redirections)
-        except RedirectionError as error:
-            return shell.report(error)
+    """A regular builtin: assignments hold while it runs.
+
+    An error of the builtin is its status; one in an assignment ends the shell (XCU 2.8.1).
+    """
+    if not node.redirections:
+        return _call_regular(shell, node, builtin, argv)
+    try:
+        applied = redirection.apply(shell, node.redirections)
+    except RedirectionError as error:
+        return error.status
+    with applied:
+        status = _call_regular(shell, node, builtin, argv)
+        if not status and builtin.function is names.command and names.calls_exec(argv):
+            applied.keep()
+        return status
+
+
+def _call_regular(shell: State, node: Simple, builtin: builtins.Builtin, argv: list[str]) -> int:
     before = shell.command
     try:
         if not node.assignments:
-            shell.command = argv[0]
-            return builtin.function(shell, argv)
+            return forgive(shell, builtin, argv)
         with Temporary(shell, node.assignments):
-            shell.command = argv[0]
-            return builtin.function(shell, argv)
-    except ShellError as error:
-        return shell.report(error)  # only a special builtin's error ends the shell
+            return forgive(shell, builtin, argv)
     finally:
         shell.command = before
-        if saved:
-            redirection.undo(saved)
+
+
+def forgive(shell: State, builtin: builtins.Builtin, argv: list[str]) -> int:
+    """Call a builtin whose errors do not end the shell: a regular one, or any after `command`."""
+    try:
+        return invoke(shell, builtin, argv)
+    except ShellError as error:
+        return shell.report(error)
 
 
 class Temporary:
@@ -170,14 +206,11 @@ class Temporary:
 
 def _function(shell: State, node: Simple, body: Node, argv: list[str]) -> int:
     try:
-        saved = redirection.apply(shell, node.redirections)
+        applied = redirection.apply(shell, node.redirections)
     except RedirectionError as error:
-        return shell.report(error)
-    try:
-        with Temporary(shell, node.assignments):
-            return call_function(shell, body, argv[1:])
-    finally:
-        redirection.undo(saved)
+        return error.status
+    with applied, Temporary(shell, node.assignments):
+        return call_function(shell, body, argv[1:])
 
 
 def call_function(shell: State, body: Node, arguments: list[str]) -> int:
@@ -201,24 +234,18 @@ def call_function(shell: State, body: Node, arguments: list[str]) -> int:
 
 
 def _external(shell: State, node: Simple, argv: list[str], tail: bool) -> int:
-    if tail:
-        try:
-            redirection.apply(shell, node.redirections, keep=True)
-        except RedirectionError as error:
-            return shell.report(error)
-        for assignment in node.assignments:
-            assign(shell, assignment)
-            shell.exported.add(assignment.name)
-        replace(shell, argv)
     try:
-        saved = redirection.apply(shell, node.redirections)
-    except ShellError as error:  # also a failed ${x?}: other shells expand this in the child
-        return shell.report(error)
-    try:
+        applied = redirection.apply(shell, node.redirections, keep=tail)
+    except RedirectionError as error:
+        return error.status
+    with applied:
+        if tail:
+            for assignment in node.assignments:
+                assign(shell, assignment)
+                shell.exported.add(assignment.name)
+            replace(shell, argv)
         with Temporary(shell, node.assignments):
             return run_program(shell, argv, node.text)
-    finally:
-        redirection.undo(saved)
 
 
 def run_program(shell: State, argv: list[str], text: str, path: str | None = None) -> int:
@@ -275,7 +302,7 @@ def become_applet(shell: State, argv: list[str], environment: dict[str, str]) ->
     """Run one of our applets as the rest of this process."""
     from toolbox import multicall
 
-    if "" not in environment and os.environ != environment:
+    if os.environ != environment:
         os.environ.clear()
         os.environ.update(environment)
     shell.traps.before_exec()
@@ -341,6 +368,7 @@ def program() -> str:
 
 def trace(shell: State, node: Simple, argv: list[str], values: list[str] | None = None) -> None:
     """-x: the command as it is about to run."""
+    from applets.sh.prompt import expanded
     from applets.sh.quoting import quoted, traced
     from toolbox.errors import say
 
@@ -351,7 +379,7 @@ def trace(shell: State, node: Simple, argv: list[str], values: list[str] | None 
     words += [traced(word) for word in argv]
     flags, shell.flags = shell.flags, shell.flags - {"x"}
     try:
-        prefix = expansion.prompt_text(shell, shell.get("PS4") or "")
+        prefix = expanded(shell, "PS4")
     finally:
         shell.flags = flags
     say(prefix + " ".join(words))

@@ -30,6 +30,10 @@ class RedirectionError(ShellError):
         super().__init__(message, 1)
 
 
+#: What the system or the interpreter refuses in the middle of a command: told, and the command is over.
+UNEXPECTED = (OSError, MemoryError, RecursionError)
+
+
 class Flow(Exception):
     """Control leaves the command that is being evaluated."""
 

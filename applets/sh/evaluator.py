@@ -11,7 +11,15 @@ import sys
 
 from applets.sh import expansion, redirection
 from applets.sh.commands import run_simple, tail_simple
-from applets.sh.errors import Break, Exit, Flow, RedirectionError, Return, ShellError
+from applets.sh.errors import (
+    UNEXPECTED,
+    Break,
+    Exit,
+    Flow,
+    RedirectionError,
+    Return,
+    ShellError,
+)
 from applets.sh.parser import Parser
 from applets.sh.source import Text
 from applets.sh.syntax import (
@@ -198,13 +206,11 @@ def run_redirected(shell: State, node: Redirected) -> int:
     """A compound command with redirections: when they fail it does not run."""
     shell.line = node.line
     try:
-        saved = redirection.apply(shell, node.redirections)
+        applied = redirection.apply(shell, node.redirections)
     except RedirectionError as error:
-        return failed(shell, shell.report(error))
-    try:
+        return failed(shell, error.status)
+    with applied:
         return RUN[type(node.command)](shell, node.command)
-    finally:
-        redirection.undo(saved)
 
 
 def failed(shell: State, status: int) -> int:
@@ -294,9 +300,8 @@ def finish(shell: State, body: Callable[[], int]) -> int:
         status = leave.status
     except ShellError as error:
         status = shell.report(error)
-    except RecursionError:
-        shell.complain("nested too deeply")
-        status = 2
+    except UNEXPECTED as error:
+        status = shell.refused(error)
     except Return as returned:
         status = returned.status
     except Flow:

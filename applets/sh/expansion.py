@@ -106,20 +106,3 @@ def home(shell: State, user: str) -> str:
         value = shell.get("HOME")
         return "~" if value is None else value
     return os.path.expanduser("~" + user)
-
-
-def prompt_text(shell: State, value: str) -> str:
-    """PS1, PS2 and PS4: parameters, substitutions and arithmetic expand as in a here-document."""
-    if "$" not in value and "`" not in value:
-        return value
-    from applets.sh.lexer import Lexer
-    from applets.sh.parser import Parser
-    from applets.sh.source import Text
-
-    lexer = Lexer(Text(""), Parser)
-    lexer.text = value
-    status = shell.status
-    try:
-        return text(shell, lexer.here_document_word())
-    finally:
-        shell.status = status

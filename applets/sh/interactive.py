@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from applets.sh.errors import Break, Exit, Interrupt, Return, ShellError
+from applets.sh.errors import UNEXPECTED, Break, Exit, Interrupt, Return, ShellError
 from applets.sh.parser import Parser
 from applets.sh.prompt import prompt
 from applets.sh.source import read_line
@@ -49,9 +49,8 @@ def converse(shell: State) -> int:
             shell.status = shell.report(error)
         except (Break, Return):
             pass
-        except RecursionError:
-            shell.complain("nested too deeply")
-            shell.status = 2
+        except UNEXPECTED as error:
+            shell.status = shell.refused(error)
         shell.recover()
 
 

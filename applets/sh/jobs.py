@@ -10,6 +10,7 @@ import os
 import signal
 
 from applets.sh.errors import Interrupt, ShellError
+from applets.sh.numbers import decimal
 from applets.sh.redirection import private
 from applets.sh.syntax import Node
 
@@ -271,7 +272,7 @@ class Jobs:
         elif key == "-":
             found = self._current()[1:2]
         elif key.isdecimal():
-            found = [job for job in self.jobs if job.number == int(key)]
+            found = [job for job in self.jobs if job.number == decimal(key)]
         elif key.startswith("?"):
             found = [job for job in self.jobs if key[1:] in job.text]
         else:

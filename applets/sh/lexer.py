@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from applets.sh.errors import SyntaxFault
+from applets.sh.numbers import MOST, decimal
 from applets.sh.syntax import Literal, Redirection, Word
 from applets.sh.words import WordLexer
 
@@ -28,6 +29,8 @@ REDIRECTIONS = frozenset(["&>>", "<<-", "<<<", "<<", ">>", "<&", ">&", "<>", ">|
 _BLANK = re.compile(r"[ \t]*")
 _COMMENT = re.compile(r"[^\n]*")
 _NUMBER = re.compile(r"[0-9]+(?=[<>])")
+_DIGIT_RUN = re.compile(r"(?:[0-9]|\\\n)*")  # with line continuations
+_DIGITS = frozenset("0123456789")
 _STARTS_OPERATOR = frozenset("&|;<>()\n")
 
 
@@ -126,10 +129,14 @@ class Lexer(WordLexer):
         line = self.line_number()
         if c in _STARTS_OPERATOR:
             return self._operator(c, position, -1, line)
-        number = _NUMBER.match(text, position)
-        if number:
-            self.position = number.end()
-            return self._operator(text[self.position], position, int(number.group()), line)
+        if c in _DIGITS:
+            self._join(_DIGIT_RUN)
+            number = _NUMBER.match(self.text, position)
+            if number:
+                self.position = number.end()
+                fd = decimal(number.group())
+                fd = MOST + 1 if fd is None else fd
+                return self._operator(self.text[self.position], position, fd, line)
         return Token("", self.word(), -1, position, line)
 
     def _operator(self, c: str, start: int, fd: int, line: int) -> Token:

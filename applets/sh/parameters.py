@@ -21,9 +21,12 @@ def value_of(shell: State, name: str) -> str | None:
     if value is not None:
         return value
     if name.isdigit():
-        number = int(name)
-        if not number:
+        name = name.lstrip("0")
+        if not name:
             return shell.name
+        if len(name) > 18:  # more than there can be
+            return None
+        number = int(name)
         return shell.params[number - 1] if number <= len(shell.params) else None
     if name == "#":
         return str(len(shell.params))

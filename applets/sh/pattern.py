@@ -119,6 +119,10 @@ class Patterns:
     def glob(self, pattern: str) -> list[str]:
         """The existing pathnames that match, sorted; empty when there are none."""
         found = [""]
+        if "\\/" in pattern:  # a slash is itself, quoted or not
+            pattern = re.sub(
+                r"\\(.)", lambda m: "/" if m[1] == "/" else m[0], pattern, flags=re.DOTALL
+            )
         parts = re.split("(/+)", pattern)
         for index in range(0, len(parts), 2):
             name = parts[index]

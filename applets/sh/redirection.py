@@ -12,13 +12,14 @@ import stat
 
 from applets.sh import expansion
 from applets.sh.errors import RedirectionError, ShellError
+from applets.sh.numbers import MOST, decimal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from applets.sh.state import State
     from applets.sh.syntax import Redirection
-
-    Saved = list[tuple[int, int]]  # (descriptor, its copy, or -1 when it was closed)
 
 FIRST_PRIVATE = 10
 _FLAGS = {
@@ -32,36 +33,68 @@ _FLAGS = {
 }
 
 
-def apply(shell: State, redirections: list[Redirection], keep: bool = False) -> Saved:
-    """Do the redirections in order; returns what `undo` needs (nothing when they are kept).
+class Applied:
+    """Redirections that hold until the `with` statement ends.
 
-    Raises RedirectionError; then those already done are undone.
+    An error that leaves the body is told while standard error is still the command's.
     """
-    saved: Saved = []
-    try:
-        for redirection in redirections:
-            _apply_one(shell, redirection, None if keep else saved)
-    except BaseException:
-        undo(saved)
-        raise
-    return saved
+
+    __slots__ = ("_shell", "saved")
+
+    def __init__(self, shell: State) -> None:
+        self._shell = shell
+        self.saved: list[tuple[int, int]] = []  # (descriptor, its copy; -1 when it was closed)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        if isinstance(error, ShellError):
+            self._shell.report(error)
+        while self.saved:  # the last first
+            fd, copy = self.saved.pop()
+            if copy < 0:
+                _close(fd)
+            else:
+                os.dup2(copy, fd)
+                os.close(copy)
+
+    def keep(self) -> None:
+        """They hold from now on (exec)."""
+        while self.saved:
+            copy = self.saved.pop()[1]
+            if copy >= 0:
+                os.close(copy)
 
 
-def undo(saved: Saved) -> None:
-    """Put the descriptors back, the last first."""
-    for fd, copy in reversed(saved):
-        if copy < 0:
-            _close(fd)
-        else:
-            os.dup2(copy, fd)
-            os.close(copy)
-    saved.clear()
+def apply(shell: State, redirections: list[Redirection], keep: bool = False) -> Applied:
+    """Do the redirections in order; they hold during a `with` of what is returned.
+
+    keep: nothing is saved, because this process will not come back to what was before.
+    Raises RedirectionError, which has been told; then those already done are undone.
+    """
+    applied = Applied(shell)
+    if redirections:
+        try:
+            for redirection in redirections:
+                _apply_one(shell, redirection, None if keep else applied.saved)
+        except BaseException as error:
+            applied.__exit__(type(error), error, None)
+            raise
+    return applied
 
 
-def _apply_one(shell: State, redirection: Redirection, saved: Saved | None) -> None:
+def _apply_one(shell: State, redirection: Redirection, saved: list[tuple[int, int]] | None) -> None:
     fd, operator = redirection.fd, redirection.operator
+    if fd > MOST:
+        raise RedirectionError(f"{fd}: {os.strerror(errno.EBADF)}")
     if operator == "<<":
-        _move(here_document(expansion.text(shell, redirection.target)), fd, saved)
+        _move(_here_document(shell, redirection), fd, saved)
         return
     target = expansion.text(shell, redirection.target)
     if operator == "<<<":
@@ -71,7 +104,7 @@ def _apply_one(shell: State, redirection: Redirection, saved: Saved | None) -> N
             _save(fd, saved)
             _close(fd)
         elif target.isdecimal():
-            _duplicate(int(target), fd, saved)
+            _duplicate(_descriptor(target), fd, saved)
         elif operator == ">&" and fd == 1:
             _move(_open(shell, "&>", target), 1, saved)
             _duplicate(1, 2, saved)
@@ -81,6 +114,14 @@ def _apply_one(shell: State, redirection: Redirection, saved: Saved | None) -> N
         _move(_open(shell, operator, target), fd, saved)
         if operator[0] == "&":
             _duplicate(1, 2, saved)
+
+
+def _descriptor(text: str) -> int:
+    """The number of a descriptor; RedirectionError when the system cannot count so far."""
+    number = decimal(text)
+    if number is None:
+        raise RedirectionError(f"{text}: {os.strerror(errno.EBADF)}")
+    return number
 
 
 def _open(shell: State, operator: str, path: str) -> int:
@@ -107,7 +148,7 @@ def _open_new(path: str, flags: int) -> int:
     return os.open(path, flags & ~(os.O_CREAT | os.O_TRUNC))
 
 
-def _save(fd: int, saved: Saved | None) -> None:
+def _save(fd: int, saved: list[tuple[int, int]] | None) -> None:
     if saved is None:
         return
     try:
@@ -118,7 +159,7 @@ def _save(fd: int, saved: Saved | None) -> None:
         saved.append((fd, -1))
 
 
-def _move(source: int, fd: int, saved: Saved | None) -> None:
+def _move(source: int, fd: int, saved: list[tuple[int, int]] | None) -> None:
     if source == fd:
         # it was closed before, as there is no lower free descriptor
         os.set_inheritable(fd, True)
@@ -134,7 +175,7 @@ def _move(source: int, fd: int, saved: Saved | None) -> None:
         os.close(source)
 
 
-def _duplicate(source: int, fd: int, saved: Saved | None) -> None:
+def _duplicate(source: int, fd: int, saved: list[tuple[int, int]] | None) -> None:
     try:
         # a descriptor of the shell's own is none of the script's
         if source >= FIRST_PRIVATE and not os.get_inheritable(source):
@@ -154,6 +195,15 @@ def _close(fd: int) -> None:
         os.close(fd)
     except OSError:
         pass  # closed already: `n>&-` of a closed descriptor is no error
+
+
+def _here_document(shell: State, redirection: Redirection) -> int:
+    """A here-document whose body cannot be expanded is a redirection that fails, as all shells have it."""
+    try:
+        text = expansion.text(shell, redirection.target)
+    except ShellError as error:
+        raise RedirectionError(str(error)) from None
+    return here_document(text)
 
 
 def here_document(text: str) -> int:

@@ -93,6 +93,9 @@ class State:
         self.loops = 0
         self.tested = 0  # > 0: -e does not apply
         self.sourced = 0  # `.` files being read
+        self.bad_prompts: dict[
+            str, str
+        ] = {}  # PS1, PS2, PS4, ENV: values that could not be expanded
         self.option_at = 0  # getopts: place inside a bundle of letters
         self.interruptible = False  # SIGINT may leave a system call
         self.jobs = jobs
@@ -233,7 +236,10 @@ class State:
         os.set_blocking(writer, False)
         former = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         try:
-            select.select([fd, reader], [], [])
+            poll = select.poll()  # select(2) takes no descriptor above 1023
+            poll.register(fd, select.POLLIN)
+            poll.register(reader, select.POLLIN)
+            poll.poll()
         finally:
             signal.set_wakeup_fd(former)
             os.close(reader)
@@ -277,6 +283,18 @@ class State:
             error.reported = True
             self.complain(str(error), error.line)
         return error.status
+
+    def refused(self, error: BaseException) -> int:
+        """Say which of errors.UNEXPECTED has ended a command; the status."""
+        from toolbox.errors import describe
+
+        if isinstance(error, RecursionError):
+            self.complain("nested too deeply")
+        elif isinstance(error, MemoryError):
+            self.complain("out of memory")
+        else:
+            self.complain(describe(error))
+        return 2
 
     def echo(self, line: str) -> None:
         """-v: show a line of the program as it is read."""

@@ -155,12 +155,9 @@ def _file(shell: State, body: Simple) -> bytes:
     """`$(<file)`: the file's contents, as in BusyBox, ksh and bash."""
     from applets.sh import redirection
 
-    saved = redirection.apply(shell, body.redirections)
-    try:
+    with redirection.apply(shell, body.redirections):
         shell.substituted = 0
         return read_all(0) if any(r.fd == 0 for r in body.redirections) else b""
-    finally:
-        redirection.undo(saved)
 
 
 def read_all(fd: int) -> bytes:

@@ -26,7 +26,7 @@ def numbers() -> dict[str, int]:
 def number_of(text: str) -> int | None:
     """The signal that `text` names (INT, SIGINT, int, 2, EXIT); None when there is none."""
     if text.isdecimal():
-        return int(text) if int(text) < 65 else None
+        return int(text) if len(text) < 5 and int(text) < 65 else None
     name = text.upper()
     known = numbers()
     return known.get(name[3:] if name.startswith("SIG") else name)
@@ -178,7 +178,7 @@ class Traps:
 
     def run_exit(self, shell: State, status: int) -> int:
         """Run the EXIT action once; returns the status to end with."""
-        from applets.sh.errors import Exit, Flow, ShellError
+        from applets.sh.errors import UNEXPECTED, Exit, Flow, ShellError
         from applets.sh.evaluator import run_text
 
         action = self.actions.pop(0, None)
@@ -191,6 +191,8 @@ class Traps:
             return leave.status
         except ShellError as error:
             return shell.report(error)
+        except UNEXPECTED as error:
+            return shell.refused(error)
         except Flow:
             pass
         return status

@@ -379,7 +379,7 @@ class WordLexer:
                 value = int(hexadecimal, 16) if hexadecimal else int(octal, 8)
                 got.append(os.fsdecode(bytes([value & 0xFF])))
             elif code:
-                got.append(chr(int(code, 16)))
+                got.append(os.fsdecode(chr(int(code, 16)).encode("utf-8", "surrogatepass")))
             elif control:
                 got.append(chr(ord(control) & 0x1F))
             else:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 
 from applets.sh.errors import ShellError
+from applets.sh.numbers import decimal
 
 
 def letters(argv: list[str], known: str) -> tuple[str, list[str]]:
@@ -24,14 +26,26 @@ def letters(argv: list[str], known: str) -> tuple[str, list[str]]:
 
 
 def number(text: str) -> int:
-    """A non-negative decimal number; raises ShellError."""
-    if text.isascii() and text.isdecimal() and len(text) < 19:
-        return int(text)
-    raise ShellError(f"Illegal number: {text}")
+    """A non-negative decimal number (see numbers.decimal); raises ShellError."""
+    value = decimal(text)
+    if value is None:
+        raise ShellError(f"Illegal number: {text}")
+    return value
+
+
+def seconds(text: str) -> float:
+    """A time in seconds, as `3` or `0.25`; raises ShellError."""
+    if re.fullmatch(r"[0-9]+\.?[0-9]*|\.[0-9]+", text, re.ASCII):
+        return float(text)
+    raise ShellError(f"invalid timeout: {text}")
 
 
 def write(text: str) -> None:
-    """Standard output, at once: the next command may write to the same descriptor."""
+    """Standard output, at once: the next command may write to the same descriptor.
+
+    OSError when that fails; who calls the builtin makes it the builtin's status.
+    """
     from toolbox.streams import write_all
 
-    write_all(1, os.fsencode(text))
+    if text:  # /dev/full and a closed descriptor refuse even nothing
+        write_all(1, os.fsencode(text))

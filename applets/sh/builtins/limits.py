@@ -77,7 +77,7 @@ def _limit(text: str, unit: int, now: tuple[int, int], infinity: int) -> int:
         return infinity
     if text in ("hard", "soft"):
         return now[1] if text == "hard" else now[0]
-    if not text.isdecimal():
+    if not text.isascii() or not text.isdecimal() or len(text) > 20:
         raise ShellError(f"Illegal number: {text}")
     return int(text) * unit
 
@@ -106,7 +106,7 @@ def umask(shell: State, argv: list[str]) -> int:
             write(f"{now:04o}\n")
         return 0
     text = operands[0]
-    if re.fullmatch("[0-7]+", text):
+    if re.fullmatch("0*[0-7]{1,4}", text):
         os.umask(int(text, 8) & 0o777)
     elif text.isdecimal():
         raise ShellError(f"Illegal number: {text}")

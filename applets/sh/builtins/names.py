@@ -67,7 +67,7 @@ def hash_(shell: State, argv: list[str]) -> int:
 def command(shell: State, argv: list[str]) -> int:
     """command [-p] [-v|-V] NAME [ARG]...: the command, but not the function of that name."""
     from applets.sh import builtins
-    from applets.sh.commands import DEFAULT_PATH, run_program
+    from applets.sh.commands import DEFAULT_PATH, forgive, run_program
 
     found, operands = "", argv[1:]
     while operands and operands[0][:1] == "-" and len(operands[0]) > 1:
@@ -85,13 +85,15 @@ def command(shell: State, argv: list[str]) -> int:
     builtin = builtins.find(operands[0])
     if builtin is not None:
         # errors of a special builtin are no longer fatal, and its assignments not permanent
-        shell.command = operands[0]
-        try:
-            return builtin.function(shell, operands)
-        except ShellError as error:
-            return shell.report(error)
+        return forgive(shell, builtin, operands)
     shell.command = ""
     return run_program(shell, operands, " ".join(operands), path)
+
+
+def calls_exec(argv: list[str]) -> bool:
+    """Whether `command ...` calls exec without a command: its redirections stay, as those of exec do."""
+    words = [word for word in argv if word not in ("command", "-p", "--")]
+    return words == ["exec"]
 
 
 def type_(shell: State, argv: list[str]) -> int:

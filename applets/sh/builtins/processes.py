@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from applets.sh.builtins import arguments
 from applets.sh.builtins.arguments import letters, write
 from applets.sh.errors import Interrupt, ShellError
 from applets.sh.quoting import single_quoted
@@ -60,10 +61,9 @@ def _wait_one(shell: State, word: str) -> int:
         job: Job | None = table.find(word)
         process = job.processes[-1] if job else None
     else:
-        if not word.isdecimal():
-            raise ShellError(f"Illegal number: {word}")
-        job = table.of_pid(int(word))
-        process = next((p for p in job.processes if p.pid == int(word)), None) if job else None
+        pid = arguments.number(word)
+        job = table.of_pid(pid)
+        process = next((p for p in job.processes if p.pid == pid), None) if job else None
     if job is None or process is None:
         return 127
     one, all_of = process, job

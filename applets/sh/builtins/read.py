@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 
-from applets.sh.builtins.arguments import number
+from applets.sh.builtins.arguments import number, seconds
 from applets.sh.errors import ShellError
 from applets.sh.fields import DEFAULT_IFS
 from applets.sh.source import read_line
@@ -23,7 +24,10 @@ def read(shell: State, argv: list[str]) -> int:
         if not is_name(name):
             raise ShellError(f"{name}: bad variable name")
     if "p" in given and os.isatty(fd):
-        os.write(2, os.fsencode(given["p"]))
+        try:
+            os.write(2, os.fsencode(given["p"]))
+        except OSError:
+            pass  # nobody sees the prompt, but somebody may answer
     raw = "r" in given
     if given.get("t") == "0":  # only: is there something to read?
         return 0 if _ready(fd, 0.0) else 1
@@ -82,13 +86,12 @@ def _read(shell: State, fd: int, given: dict[str, str], raw: bool) -> tuple[str,
     if "t" in given:
         import time
 
-        try:
-            deadline = time.monotonic() + float(given["t"])
-        except ValueError:
-            raise ShellError(f"invalid timeout: {given['t']}") from None
+        deadline = time.monotonic() + seconds(given["t"])
     got = bytearray()
     escaped = False
-    while limit < 0 or len(got.decode("utf-8", "replace")) < limit:
+    decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
+    characters = 0
+    while limit < 0 or characters < limit:
         if deadline is not None and not _ready(fd, deadline):
             return os.fsdecode(bytes(got)), 142 if got or deadline else 1
         byte = os.read(fd, 1)
@@ -100,10 +103,12 @@ def _read(shell: State, fd: int, given: dict[str, str], raw: bool) -> tuple[str,
             break
         if escaped and byte == b"\n":
             del got[-1:]
+            characters -= 1
             escaped = False
             continue
         escaped = not raw and byte == b"\\" and not escaped
         got += byte
+        characters += len(decode(byte))
     return os.fsdecode(bytes(got)), 0
 
 

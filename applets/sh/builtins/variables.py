@@ -136,9 +136,12 @@ def options(shell: State, argv: list[str], at: int) -> tuple[int, bool]:
         for letter in word[1:]:
             if letter == "o":
                 if at >= len(argv):
-                    _list_options(shell, on)
+                    list_options(shell, on)
                     continue
-                set_named(shell, argv[at], on)
+                flag = option_flag(argv[at])
+                if flag is None:
+                    raise ShellError(f"illegal option {word[0]}o {argv[at]}")
+                shell.set_option(flag, on)
                 at += 1
             elif letter in SETTABLE:
                 shell.set_option(letter, on)
@@ -147,15 +150,14 @@ def options(shell: State, argv: list[str], at: int) -> tuple[int, bool]:
     return at, False
 
 
-def set_named(shell: State, name: str, on: bool) -> None:
-    """set -o NAME; raises ShellError for an unknown one."""
+def option_flag(name: str) -> str | None:
+    """What stands in `shell.flags` for `set -o NAME`; None when it is no option that can be set."""
     flag = OPTION_NAMES.get(name)
-    if flag is None or flag in ("i", "s"):
-        raise ShellError(f"illegal option {'-' if on else '+'}o {name}")
-    shell.set_option(flag, on)
+    return None if flag in ("i", "s") else flag
 
 
-def _list_options(shell: State, readable: bool) -> None:
+def list_options(shell: State, readable: bool) -> None:
+    """set -o and set +o: the options for people, and as commands."""
     if readable:
         lines = ["Current option settings\n"]
         for name, flag in OPTION_NAMES.items():
