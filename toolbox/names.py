@@ -67,12 +67,12 @@ def _no_name(name: str, why: str) -> Unresolved:
 
 
 def numeric(text: str) -> str | None:
-    """The address that `text` spells out, in its usual form and without zone; None when it is a name."""
+    """The address that `text` spells out, in its usual form; None when it is a name."""
     try:
         (place, *_) = _look_up(text, 0, 0, socket.SOCK_DGRAM, socket.AI_NUMERICHOST)
     except Unresolved:
         return None
-    return place.text
+    return place.name
 
 
 def resolve(

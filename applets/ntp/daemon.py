@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import math
 import os
 import selectors
@@ -69,7 +70,7 @@ class Daemon:
         self.resolver = servers.Resolver()
         self.sockets: dict[int, socket.socket] = {}
         self.wanted: list[str] = []
-        self.addresses: list[str] = []
+        self.addresses: list[list[str]] = []
         self.look_up_at = math.inf
         self.look_ups = 0
         self.save_at = math.inf
@@ -116,8 +117,11 @@ class Daemon:
         if now >= self.client.deadline:
             self._apply(self.client.tick(now))
         if now >= self.give_up_at and not self.stopping:
-            tried = " ".join(self.addresses)
-            raise Fatal(f"no usable answer from {tried}" if tried else "no server can be found")
+            raise Fatal(
+                f"no usable answer from {self._tried()}"
+                if self.addresses
+                else "no server can be found"
+            )
 
     # The clock
 
@@ -175,7 +179,7 @@ class Daemon:
         if wanted == self.wanted:
             return
         self.wanted = wanted
-        self.addresses = [a for a in map(numeric, wanted) if a]
+        self.addresses = [[address] for address in map(numeric, wanted) if address]
         if self.addresses:
             self.client.use(self.addresses, self.clock.steady())
         if len(self.addresses) < len(wanted):
@@ -209,12 +213,15 @@ class Daemon:
 
     def _lost(self) -> None:
         """No server answers: perhaps their addresses have changed, or others answer."""
-        say(f"ntp: no usable answer from {' '.join(self.addresses)}; still trying")
+        say(f"ntp: no usable answer from {self._tried()}; still trying")
         if not self.names:
             self.with_pool = True
             self._choose_servers()
         if any(numeric(name) is None for name in self.wanted):
             self._look_up()
+
+    def _tried(self) -> str:
+        return " ".join(dict.fromkeys(itertools.chain(*self.addresses)))
 
     def _watch(self) -> int | None:
         """Have SIGIO sent when dhcp writes or removes a lease (fcntl(2), F_NOTIFY)."""
@@ -248,7 +255,8 @@ class Daemon:
             door = self.sockets.get(family) or self._open(family)
             door.sendto(event.data, (event.server, self.port))
         except OSError:
-            pass  # no way to it now: the round goes on without it, and the next one tries again
+            # No way to it now; the next round tries again.
+            self._apply(self.client.unsent(event.server, self.clock.steady()))
 
     def _open(self, family: int) -> socket.socket:
         door = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
@@ -268,7 +276,8 @@ class Daemon:
             now, wall = self.clock.steady(), self.clock.wall()
             waited = _waited(extra)
             if source[1] == self.port:
-                address = str(source[0])
+                zone = source[3] if len(source) > 3 else 0
+                address = f"{source[0]}%{zone}" if zone else str(source[0])
                 self._apply(self.client.receive(data, address, now - waited, wall - waited))
 
     def _obey(self, signals: Signals) -> None:

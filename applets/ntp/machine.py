@@ -26,7 +26,7 @@ from toolbox.net.ntp import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 UNSET = "UNSET"
 BURST = "BURST"
@@ -49,6 +49,10 @@ REFUSALS = ("DENY", "RSTR")
 #: A round with a round trip this much longer than usual says little; but three in a row are the usual.
 SLOW_FACTOR, SLOW_GRACE, SLOW_ROUNDS = 3.0, 0.01, 3
 FAILURES_UNTIL_LOST = 4
+#: Before another address of a server is asked that was not tried yet.
+NEXT_ADDRESS_PAUSE = 0.1
+#: Rounds in a row that an address which has answered before may miss.
+MOST_MISSES = 2
 COMPLAINT_PAUSE = 60.0
 
 
@@ -94,17 +98,36 @@ Event = Ask | Correct | Unreachable | Note
 
 
 class Server:
-    """One server's state in this round, and whether it wants us."""
+    """One server: its addresses, of which `address` is asked, its state in this round, whether it wants us.
 
-    __slots__ = ("asked_at", "cookie", "not_before", "rate_pause", "refused", "sample")
+    misses: rounds in a row without an answer from `address`; heard: whether it has ever answered;
+    mute: the addresses that missed since one was heard; tried: those that this round asked.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        *("address", "addresses", "asked_at", "cookie", "heard", "misses", "not_before"),
+        *("mute", "rate_pause", "refused", "sample", "tried"),
+    )
+
+    def __init__(self, addresses: list[str], address: str) -> None:
+        self.addresses = addresses
+        self.address = address
         self.cookie: bytes | None = None
         self.asked_at = 0.0
         self.sample: Sample | None = None
         self.not_before = -math.inf
         self.rate_pause = RATE_PAUSE
         self.refused = False
+        self.misses = 0
+        self.heard = False
+        self.mute: set[str] = set()
+        self.tried: set[str] = set()
+
+    def turn_to(self, address: str) -> None:
+        """Ask this address of the server from now on."""
+        self.address = address
+        self.misses = 0
+        self.heard = False
 
 
 class Client:
@@ -117,7 +140,7 @@ class Client:
         self, known: float, nonce: Callable[[int], bytes], chance: Callable[[], float]
     ) -> None:
         self.state = UNSET
-        self.servers: dict[str, Server] = {}
+        self.servers: list[Server] = []
         self.deadline = math.inf
         self.known = known
         self._nonce = nonce
@@ -133,12 +156,24 @@ class Client:
         self._slow = 0
         self._said: dict[str, float] = {}
 
-    def use(self, addresses: Iterable[str], now: float) -> None:
-        """Ask these servers from now on; those that are known already keep their state."""
-        former = self.servers
+    def use(self, servers: Iterable[Sequence[str]], now: float) -> None:
+        """Ask these servers from now on, each by one of its addresses: the first, then the next when it is mute.
+
+        Those that are known already keep their state; two servers never share an address.
+        """
+        former = {server.address: server for server in self.servers}
         self._said.clear()
-        self.servers = {address: former.get(address) or Server() for address in addresses}
-        if self.state == UNSET and self.servers.keys() - former.keys():
+        self.servers = []
+        for addresses in map(list, map(dict.fromkeys, servers)):
+            free = [a for a in addresses if a not in self._in_use()]
+            known = [a for a in free if a in former]
+            if known:
+                server = former[known[0]]
+                server.addresses = addresses
+                self.servers.append(server)
+            elif free:
+                self.servers.append(Server(addresses, free[0]))
+        if self.state == UNSET and self._in_use() - former.keys():
             self._failures = 0
             self._asking = False
             self.deadline = now
@@ -165,13 +200,15 @@ class Client:
 
         Whatever it holds, nothing is raised.
         """
-        one = self.servers.get(server)
+        one = self._at(server)
         if one is None or one.cookie is None or not self._asking:
             return []  # nothing was asked: late, twice, or from a stranger
         try:
             reply = read_reply(data, one.cookie, self.known)
             one.sample = measure(reply, now - one.asked_at, wall)
             one.cookie = None
+            one.heard, one.misses = True, 0
+            one.mute.clear()
         except KissOfDeath as kiss:
             self._obey(one, server, kiss, now)
         except ProtocolError as error:
@@ -179,26 +216,54 @@ class Client:
         self._progress(now)
         return self._take()
 
+    def unsent(self, address: str, now: float) -> list[Event]:
+        """The request to this address could not be sent: the server's next one gets it, in the same round."""
+        server = self._at(address)
+        if server is not None and server.cookie is not None and self._asking:
+            server.cookie = None
+            following = [a for a in self._others(server) if a not in server.tried]
+            if following:
+                server.turn_to(following[0])
+                self._ask(server, now)
+            self._progress(now)
+        return self._take()
+
+    def _in_use(self) -> set[str]:
+        return {server.address for server in self.servers}
+
+    def _at(self, address: str) -> Server | None:
+        return next((server for server in self.servers if server.address == address), None)
+
+    def _others(self, server: Server) -> list[str]:
+        """The server's other addresses that nobody else uses, from the one after its present one on."""
+        all_of_it, used = server.addresses, self._in_use()
+        at = all_of_it.index(server.address) + 1 if server.address in all_of_it else 0
+        return [a for a in (*all_of_it[at:], *all_of_it[:at]) if a not in used]
+
+    def _ask(self, server: Server, now: float) -> None:
+        server.cookie = self._nonce(COOKIE_SIZE)
+        server.asked_at = now
+        server.tried.add(server.address)
+        self._events.append(Ask(server.address, request(server.cookie)))
+
     def _begin(self, now: float) -> None:
         """Ask every server that may be asked."""
         self._asking = True
         self._ends = now + ROUND_LIMIT
         self.deadline = self._ends
-        for address, server in self.servers.items():
+        for server in self.servers:
             server.cookie = server.sample = None
-            if server.refused or now < server.not_before:
-                continue
-            server.cookie = self._nonce(COOKIE_SIZE)
-            server.asked_at = now
-            self._events.append(Ask(address, request(server.cookie)))
+            server.tried.clear()
+            if not server.refused and now >= server.not_before:
+                self._ask(server, now)
         if not self._waiting():
             self._finish(now)
 
     def _waiting(self) -> list[Server]:
-        return [server for server in self.servers.values() if server.cookie]
+        return [server for server in self.servers if server.cookie]
 
     def _samples(self) -> list[Sample]:
-        return [server.sample for server in self.servers.values() if server.sample]
+        return [server.sample for server in self.servers if server.sample]
 
     def _progress(self, now: float) -> None:
         """End the round, or shorten it, when enough is known."""
@@ -212,13 +277,15 @@ class Client:
         """Weigh what came, and say when the next round is."""
         self._asking = False
         samples = self._samples()
-        for server in self.servers.values():
+        missed = [server for server in self.servers if server.cookie is not None]
+        hopeful = [server for server in missed if self._missed(server)]
+        for server in missed:
             server.cookie = None
         sample = agree(samples)
         if sample is None:
             if samples:
                 self._complain("", "the servers disagree about the time", now)
-            self._fail(now)
+            self._fail(now, hopeful)
             return
         self._failures = 0
         first = self.state == UNSET
@@ -229,6 +296,20 @@ class Client:
         pause = self._poll if self.state == SET else BURST_PAUSE
         self._events.append(Correct(sample, len(samples), len(self.servers), first, pause))
         self._next(now, pause)
+
+    def _missed(self, server: Server) -> bool:
+        """No good answer came from it: the next round asks its next address.  Whether that is one untried."""
+        server.misses += 1
+        server.mute.add(server.address)
+        others = self._others(server)
+        # One packet may be lost; an address that was never heard of gets one chance.
+        if others and (server.misses >= MOST_MISSES or not server.heard):
+            server.turn_to(others[0])
+        if server.address not in server.mute:
+            return True
+        if server.mute.issuperset(server.addresses):
+            server.mute.clear()
+        return False
 
     def _adapt(self, sample: Sample) -> None:
         """Go on to the next state; ask less often while the clock keeps well, more often else."""
@@ -257,9 +338,12 @@ class Client:
         self._slow += 1
         return True
 
-    def _fail(self, now: float) -> None:
+    def _fail(self, now: float, hopeful: list[Server]) -> None:
         if not self.servers:
             self.deadline = math.inf
+            return
+        if hopeful:
+            self._next(now, NEXT_ADDRESS_PAUSE)
             return
         self._failures += 1
         if self._failures % FAILURES_UNTIL_LOST == 0:
@@ -273,8 +357,12 @@ class Client:
         """RFC 5905 7.4: DENY and RSTR are final, RATE asks for longer pauses; others mean nothing."""
         one.cookie = None
         if kiss.code in REFUSALS:
-            one.refused = True
             self._events.append(Note(f"{address} refuses us ({kiss.code}); not asking it any more"))
+            others = self._others(one)
+            one.addresses = others
+            one.refused = not others
+            if others:
+                one.turn_to(others[0])
         elif kiss.code == "RATE":
             one.not_before = now + one.rate_pause
             self._events.append(

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 POOL = tuple(f"{number}.pool.ntp.org" for number in range(4))
-MOST = 4
+#: Servers that are asked, and addresses of one of them that are tried in turn.
+MOST, MOST_ADDRESSES = 4, 8
 
 
 def from_leases(folder: str) -> list[str]:
@@ -41,7 +42,7 @@ class Resolver:
     def __init__(self) -> None:
         self._reader, self._writer = socket.socketpair()
         self._lock = threading.Lock()
-        self._found: list[str] = []
+        self._found: list[list[str]] = []
         self.busy = False
 
     def fileno(self) -> int:
@@ -55,28 +56,27 @@ class Resolver:
             self._writer.close()
 
     def look_up(self, names: Iterable[str]) -> None:
-        """Begin to look up `names`, one address for each.  Not while `busy`."""
+        """Begin to look up `names`.  Not while `busy`."""
         self.busy = True
         threading.Thread(target=self._work, args=(list(names),), daemon=True).start()
 
-    def take(self) -> list[str]:
-        """The addresses found; the resolver is free again."""
+    def take(self) -> list[list[str]]:
+        """The addresses of each name that has any, in the order to try them in; the resolver is free again."""
         self._reader.recv(1)
         self.busy = False
         with self._lock:
             return self._found
 
     def _work(self, names: list[str]) -> None:
-        found: dict[str, None] = {}
+        found = []
         for name in names:
             try:
                 places = resolve(name, kind=socket.SOCK_DGRAM)
             except Unresolved:
                 continue
-            # The resolver's order is by what can be reached (RFC 6724); one address is one server.
-            new = [place.text for place in places if place.text not in found]
-            found.update(dict.fromkeys(new[:1]))
+            # The resolver's order is by what can be reached (RFC 6724).
+            found.append([place.name for place in places[:MOST_ADDRESSES]])
         with self._lock:
-            self._found = list(found)
+            self._found = found
             if self._writer.fileno() >= 0:
                 self._writer.send(b".")

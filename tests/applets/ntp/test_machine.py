@@ -28,7 +28,7 @@ class World:
         self.off = -3.0  # of the local clock
         self.events: list[Event] = []
         self.asked: dict[str, bytes] = {}
-        self.client.use(servers or ("a",), self.now)
+        self.client.use([[server] for server in servers or ("a",)], self.now)
 
     def nonce(self, size: int) -> bytes:
         self.cookies += 1
@@ -255,13 +255,111 @@ def test_new_servers_are_asked_at_once_while_the_clock_is_unset() -> None:
     world = World()
     for _ in range(12):
         world.wait()
-    world.client.use(["b"], world.now)
+    world.client.use([["b"]], world.now)
     assert world.client.deadline == world.now
     assert isinstance(world.wait()[0], Ask)
     world.answer("b")
     assert world.corrections
-    world.client.use(["c"], world.now)
+    world.client.use([["c"]], world.now)
     assert world.client.deadline > world.now  # no hurry now
+
+
+def several(*addresses: tuple[str, ...]) -> World:
+    world = World()
+    world.client = Client(NOW - 86400, world.nonce, lambda: 0.5)
+    world.client.use(addresses, world.now)
+    return world
+
+
+def asked(events: list[Event]) -> list[str]:
+    return [event.server for event in events if isinstance(event, Ask)]
+
+
+def rounds(world: World, count: int) -> list[list[str]]:
+    """Whom the next rounds ask when nobody answers."""
+    found: list[list[str]] = []
+    while len(found) < count:
+        if servers := asked(world.wait()):
+            found.append(servers)
+    return found
+
+
+def test_a_mute_address_gives_way_to_the_servers_next_one() -> None:
+    world = several(("a", "b", "c"))
+    assert rounds(world, 4) == [["a"], ["b"], ["c"], ["a"]]
+    world = several(("a", "b"), ("x",))
+    assert rounds(world, 3) == [["a", "x"], ["b", "x"], ["a", "x"]]
+
+
+def test_all_addresses_are_tried_before_there_is_a_pause() -> None:
+    world = several(("a", "b", "c", "d"))
+    began = world.now
+    rounds(world, 4)
+    assert world.now - began < 3 * (machine.ROUND_LIMIT + 0.2)
+    rounds(world, 1)
+    assert world.now - began > 4 * machine.ROUND_LIMIT + 0.9, "then as with any failure"
+
+
+def test_others_answers_do_not_save_a_mute_address() -> None:
+    world = several(("a", "b"), ("x",), ("y",))
+    for expected in (["a", "x", "y"], ["b", "x", "y"]):
+        while not (servers := asked(world.wait())):
+            pass
+        assert servers == expected
+        world.answer("x")
+        world.answer("y")
+    (correct,) = world.answer("b")
+    assert isinstance(correct, Correct) and correct.used == 3
+
+
+def test_one_lost_packet_does_not_cost_an_address_that_answers() -> None:
+    world = several(("a", "b"))
+    world.settle("a")
+    assert rounds(world, 3) == [["a"], ["a"], ["b"]]
+
+
+def test_an_address_without_a_way_gives_way_at_once() -> None:
+    world = several(("a", "b", "c"))
+    assert asked(world.wait()) == ["a"]
+    assert asked(world.take(world.client.unsent("a", world.now))) == ["b"]
+    assert asked(world.take(world.client.unsent("b", world.now))) == ["c"]
+    world.answer("c")
+    assert world.corrections
+
+
+def test_no_way_to_any_address_ends_the_round_and_not_the_client() -> None:
+    world = several(("a", "b"))
+    for _ in range(8):
+        while not (servers := asked(world.wait())):
+            pass
+        for _ in range(2):
+            (server,) = servers
+            servers = asked(world.take(world.client.unsent(server, world.now)))
+        assert servers == []
+        assert world.now < world.client.deadline <= world.now + machine.MOST_PAUSE * 1.1
+    assert any(isinstance(event, Unreachable) for event in world.events)
+
+
+def test_an_address_that_refuses_is_not_asked_again() -> None:
+    world = several(("a", "b", "c"))
+    world.wait()
+    world.kiss(b"DENY", "a")
+    assert rounds(world, 4) == [["b"], ["c"], ["b"], ["c"]]
+    world.asked.clear()
+
+
+def test_two_servers_never_share_an_address() -> None:
+    world = several(("a", "b"), ("a", "b"), ("a",), ("b", "a"))
+    assert asked(world.wait()) == ["a", "b"]
+
+
+def test_new_addresses_of_a_server_keep_its_state() -> None:
+    world = several(("a", "b"))
+    world.settle("a")
+    world.client.use([("c", "a")], world.now)
+    assert rounds(world, 1) == [["a"]]
+    world.client.use([("c",)], world.now)
+    assert rounds(world, 1) == [["c"]]
 
 
 def test_no_servers_no_wakeups() -> None:
