@@ -7,10 +7,11 @@ import os
 
 def confirm(question: str, fd: int = 0) -> bool:
     """Ask, and read a line from `fd`; true when the answer begins with y or Y (POSIX locale's yesexpr)."""
+    from toolbox.harmless import harmless
     from toolbox.streams import stdout
 
     stdout().flush()
-    os.write(2, os.fsencode(question))
+    os.write(2, os.fsencode(harmless(question)))
     answer = b""
     # Byte by byte: what follows the line is for others to read.
     while (c := os.read(fd, 1)) not in (b"", b"\n"):

@@ -16,9 +16,15 @@ from __future__ import annotations
 import os
 import sys
 
+from toolbox.harmless import harmless
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
+
+
+#: The one control character that a line may hold.
+_TAB = "\t"
 
 
 class UsageError(Exception):
@@ -80,8 +86,21 @@ def warn(what: str | BaseException, status: int = 1) -> None:
     say(f"{run.name}: {text}" if run.name else text)
 
 
-def say(text: str) -> None:
-    """Write one line to standard error in a single write, so that lines of processes don't mix."""
+def say(*lines: str) -> None:
+    """Write lines to standard error in a single write, so that those of processes don't mix.
+
+    Each argument is one line whatever it holds: names and words of others, which most messages contain, can
+    neither begin another line nor command the terminal.
+    """
+    _write("".join([f"{harmless(line, keep=_TAB)}\n" for line in lines]))
+
+
+def echo(text: str) -> None:
+    """Write what the reader has typed himself (a shell's -v and -x) to standard error as it is, and an end of line."""
+    _write(f"{text}\n")
+
+
+def _write(text: str) -> None:
     try:
         # What was written to standard output before the error must be seen before it.
         if sys.stdout is not None:
@@ -89,7 +108,7 @@ def say(text: str) -> None:
     except (OSError, ValueError):
         pass  # the dispatcher's own flush reports it
     try:
-        os.write(2, text.encode("utf-8", "surrogateescape") + b"\n")
+        os.write(2, text.encode("utf-8", "surrogateescape"))
     except OSError:
         pass  # nobody listens, and there is nobody else to tell
 

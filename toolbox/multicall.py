@@ -110,7 +110,7 @@ def _run(module: str, name: str, argv: list[str]) -> int:
             trouble = getattr(getattr(applet, "options", None), "trouble", 1)
             status = max(applet.main(argv), run.status)
         except UsageError as error:
-            say(f"{name}: {error}\nTry '{name} --help' for more information.")
+            say(f"{name}: {error}", f"Try '{name} --help' for more information.")
             status = trouble
         except Fatal as error:
             say(f"{name}: {error}")

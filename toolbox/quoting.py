@@ -10,6 +10,8 @@ Names are str as the os module gives them: bytes that are no UTF-8 are lone surr
 
 from __future__ import annotations
 
+from toolbox.harmless import harmless
+
 STYLES = (
     "literal",
     "shell",
@@ -44,9 +46,7 @@ def is_plain(name: str) -> bool:
 
 def mask(name: str) -> str:
     """The name with `?` for each byte that cannot be shown (ls -q)."""
-    if name.isprintable():
-        return name
-    return "".join(c if c.isprintable() else "?" for c in name)
+    return harmless(name, form="?")
 
 
 def quote(name: str, style: str) -> str:

@@ -16,6 +16,7 @@ from applets.breakglass.keys import read_keys
 from applets.breakglass.library import SSHForwarder, asyncssh
 from applets.breakglass.session import Session
 from toolbox.errors import describe, say
+from toolbox.harmless import one_line
 from toolbox.names import resolve
 from toolbox.net.address import is_private
 
@@ -358,11 +359,8 @@ def quieten() -> None:
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             error = record.exc_info[1] if record.exc_info else None
-            say(
-                f"breakglass: {record.getMessage()}{f': {_one_line(error)}' if error else ''}".replace(
-                    "\n", " "
-                )
-            )
+            said = one_line(record.getMessage())
+            say(f"breakglass: {said}{f': {_one_line(error)}' if error else ''}")
 
     for name in ("asyncssh", "asyncio"):
         logger = logging.getLogger(name)
@@ -379,7 +377,7 @@ def _report_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) 
 def _one_line(error: BaseException) -> str:
     """An error's words, whose bytes may be a hostile peer's, as one short printable line."""
     text = describe(error) if isinstance(error, OSError) else str(error) or type(error).__name__
-    return "".join(c if c.isprintable() else "?" for c in text)[:200]
+    return one_line(text)
 
 
 def _plain(address: str) -> str:

@@ -241,9 +241,9 @@ class _Runner:
             raise UsageError("value for -P must be at least 0")
         if opt.show_limits:
             say(
-                f"Bytes of environment: {sum(len(k) + len(v) + 2 for k, v in os.environb.items())}\\n"
-                f"Most bytes of arguments that fit: {room}\\n"
-                f"Bytes of command lines that are used: {self.room}".replace("\\n", "\n")
+                f"Bytes of environment: {sum(len(k) + len(v) + 2 for k, v in os.environb.items())}",
+                f"Most bytes of arguments that fit: {room}",
+                f"Bytes of command lines that are used: {self.room}",
             )
 
     def _limits(self) -> None:

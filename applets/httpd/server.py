@@ -15,6 +15,7 @@ import time
 from applets.httpd.connection import Connection, Gone
 from applets.httpd.message import Request, Response, plain
 from toolbox.errors import describe, say
+from toolbox.harmless import one_line
 from toolbox.signals import Signals
 
 TYPE_CHECKING = False
@@ -167,18 +168,17 @@ class Server:
             self._say(2, f"{peer}: {describe(error)}")
         except Exception as error:
             # A fault of ours in one connection is reported and is that connection's end only.
-            say(f"httpd: {peer}: {type(error).__name__}: {' '.join(str(error).split())}")
+            say(f"httpd: {peer}: {type(error).__name__}: {one_line(str(error))}")
 
     def _handle(self, request: Request) -> Response:
         try:
             return self.handler(request)
         except OSError as error:
-            say(f"httpd: {request.path[:100]}: {describe(error)}")
+            say(f"httpd: {one_line(request.path, 100)}: {describe(error)}")
             return plain(500)
 
     def _log(self, request: Request, status: int) -> None:
-        shown = "".join(c if c.isprintable() else "?" for c in request.path[:200])
-        self._say(1, f"{request.peer}: {request.method[:16]} {shown} {status}")
+        self._say(1, f"{request.peer}: {request.method[:16]} {one_line(request.path)} {status}")
 
     def _say(self, level: int, text: str) -> None:
         if self.verbose >= level:

@@ -22,6 +22,7 @@ from applets.httpd.assets import CSS, JS, SVG
 from applets.httpd.guard import Denied
 from applets.httpd.message import Response, plain, redirect
 from toolbox.errors import Fatal, say
+from toolbox.harmless import harmless
 from toolbox.net.http import parse_bearer, parse_form, preferred
 
 TYPE_CHECKING = False
@@ -375,7 +376,8 @@ def _html(text: str) -> Response:
 
 
 def _json(value: object) -> Response:
-    body = json.dumps(value, indent=1, ensure_ascii=False).encode("utf-8", "replace")
+    # In ASCII: it may be read on a terminal, and much of it is the services' own words.
+    body = json.dumps(value, indent=1).replace("\x7f", "\\u007f").encode()
     return Response(200, [("Content-Type", "application/json")], body + b"\n")
 
 
@@ -407,4 +409,4 @@ def _last(lines: list[dict[str, Any]]) -> int:
 def _plain_line(line: dict[str, Any], named: bool) -> str:
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(float(line.get("time") or 0)))
     source = f"{line.get('service')}: " if named else ""
-    return f"{stamp} {source}{line.get('text', '')}\n"
+    return harmless(f"{stamp} {source}{line.get('text', '')}", keep="\t") + "\n"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 
+from toolbox.harmless import harmless
+
 CONSOLE = "/dev/console"
 
 
@@ -24,7 +26,9 @@ class Console:
         """One line. The terminal may be in raw mode under a shell: a carriage return goes before."""
         if self.fd >= 0:
             try:
-                os.write(self.fd, f"\rinit: {text}\r\n".encode("utf-8", "backslashreplace"))
+                os.write(
+                    self.fd, f"\rinit: {harmless(text)}\r\n".encode("utf-8", "backslashreplace")
+                )
             except OSError:
                 pass  # full, or hung up
 
@@ -32,6 +36,6 @@ class Console:
 def say_on_standard_error(text: str) -> None:
     """The console of a container and of a developer's init."""
     try:
-        os.write(2, f"init: {text}\n".encode("utf-8", "backslashreplace"))
+        os.write(2, f"init: {harmless(text)}\n".encode("utf-8", "backslashreplace"))
     except OSError:
         pass  # closed, or a pipe that nobody reads

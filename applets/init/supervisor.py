@@ -22,6 +22,7 @@ from applets.init.service import KILL, LISTENING, SPAWN, STARTING, STOPPING, TER
 from applets.init.sockets import open_listener
 from applets.init.spawn import Surroundings, outcome, spawn
 from applets.init.state import Former
+from toolbox.harmless import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -439,7 +440,7 @@ class Supervisor:
             return
         service = self.services[name]
         if "STATUS" in said:
-            service.status = said["STATUS"][:200]
+            service.status = one_line(said["STATUS"])
         if said.get("READY") == "1" and service.config.ready == "notify":
             service.became_ready(self.clocks.monotonic())
 

@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
     elif code:
         say(f"Command exited with non-zero status {code}")
     times = (("real", real), ("user", used.ru_utime), ("sys", used.ru_stime))
-    say("\n".join(shown(name, seconds, portable=opt.portability) for name, seconds in times))
+    say(*(shown(name, seconds, portable=opt.portability) for name, seconds in times))
     return 128 - code if code < 0 else code
 
 

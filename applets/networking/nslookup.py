@@ -24,6 +24,7 @@ import os
 import socket
 
 from toolbox.errors import Fatal, UsageError
+from toolbox.harmless import harmless
 from toolbox.names import Unresolved, resolve
 from toolbox.net import ProtocolError, dns
 from toolbox.options import Options
@@ -265,7 +266,7 @@ class _Lookup:
     def _show(self, record: Any, name: str, kind: str, *, first: bool) -> bool:
         """Print the answers; whether there were any."""
         if self.debug:
-            self.write("".join(f"    {line}\n" for line in str(record).splitlines()))
+            self.write("".join(f"    {_plain(line)}\n" for line in str(record).split("\n")))
         answers = record.rr
         if not answers:
             return False
@@ -293,7 +294,7 @@ def _words(answer: Any) -> str:
         lines = [f"\torigin = {data.mname}".rstrip("."), f"\tmail addr = {data.rname}".rstrip(".")]
         times = zip(labels, data.times, strict=False)
         lines += [f"\t{label} = {value}" for label, value in times]
-        return _plain(f"{name}\n" + "\n".join(lines)) + "\n"
+        return f"{name}\n" + "".join(f"{_plain(line)}\n" for line in lines)
     if kind == "TXT":
         strings = (os.fsdecode(one) if isinstance(one, bytes) else str(one) for one in data.data)
         return f"{name}\ttext = {' '.join(_plain(_quoted(text)) for text in strings)}\n"
@@ -313,4 +314,4 @@ def _quoted(text: str) -> str:
 
 def _plain(text: str) -> str:
     """A server's text must not reach the terminal as it is."""
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\{ord(c) & 0xFF:03d}" for c in text)
+    return harmless(text, keep="\t", form="\\%03d")  # as RFC 1035, 5.1 has it

@@ -370,7 +370,7 @@ def trace(shell: State, node: Simple, argv: list[str], values: list[str] | None 
     """-x: the command as it is about to run."""
     from applets.sh.prompt import expanded
     from applets.sh.quoting import quoted, traced
-    from toolbox.errors import say
+    from toolbox.errors import echo
 
     words = [
         f"{a.name}={quoted(v)}"
@@ -382,4 +382,4 @@ def trace(shell: State, node: Simple, argv: list[str], values: list[str] | None 
         prefix = expanded(shell, "PS4")
     finally:
         shell.flags = flags
-    say(prefix + " ".join(words))
+    echo(prefix + " ".join(words))

@@ -304,9 +304,9 @@ class State:
     @staticmethod
     def complain_plain(text: str) -> None:
         """One line on standard error as it is (news of jobs)."""
-        from toolbox.errors import say
+        from toolbox.errors import echo
 
-        say(text)
+        echo(text)
 
 
 _WATCHED = frozenset(("PATH", "OPTIND", "LINENO", "RANDOM"))

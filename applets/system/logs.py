@@ -17,6 +17,7 @@ import time
 
 from toolbox import control
 from toolbox.errors import UsageError
+from toolbox.harmless import harmless
 from toolbox.options import Options
 from toolbox.streams import stdout
 
@@ -56,16 +57,5 @@ def main(argv: list[str]) -> int:
 def _shown(line: dict[str, Any]) -> str:
     when = time.localtime(line["time"])
     stamp = time.strftime("%b %d %H:%M:%S", when)
-    return (
-        f"{stamp}.{int(line['time'] % 1 * 1000):03d} {line['service']}: {_harmless(line['text'])}"
-    )
-
-
-def _harmless(text: str) -> str:
-    """Without control characters: a service must not be able to command the reader's terminal."""
-    return text.translate(_CONTROLS)
-
-
-#: C0 but the tab, DEL and C1, each shown as \xNN; ESC stays visible as ^[.
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code != 9}
-_CONTROLS[27] = "^["
+    millis = int(line["time"] % 1 * 1000)
+    return harmless(f"{stamp}.{millis:03d} {line['service']}: {line['text']}", keep="\t")

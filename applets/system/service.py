@@ -16,6 +16,7 @@ import time
 
 from toolbox import control
 from toolbox.errors import Fatal, UsageError
+from toolbox.harmless import harmless
 from toolbox.options import Options
 from toolbox.streams import stdout
 
@@ -85,6 +86,8 @@ def _table(services: list[dict[str, Any]]) -> str:
                 service["status"] or (service["exit"] or "" if not service["pid"] else ""),
             ]
         )
+    # A status is the service's own words.
+    rows = [[harmless(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     return "".join(
         "  ".join(
@@ -105,9 +108,11 @@ def _details(service: dict[str, Any]) -> str:
         ("command", " ".join(service["command"])),
     ]
     shown = "".join(
-        f"  {key + ':':<11}{value}\n" for key, value in lines if value not in (None, "")
+        f"  {key + ':':<11}{harmless(str(value))}\n"
+        for key, value in lines
+        if value not in (None, "")
     )
-    return f"{service['name']}\n{shown}"
+    return f"{harmless(service['name'])}\n{shown}"
 
 
 def _state(service: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ import os
 import time
 
 from toolbox.errors import Fatal
+from toolbox.harmless import harmless
 from toolbox.linux import power
 from toolbox.release import ReleaseError, fetch, manifest, own, partial
 from toolbox.release.sources import is_url, open_source
@@ -99,7 +100,7 @@ def lines(described: dict[str, Any]) -> list[str]:
         found.append(f"version {version} {one['outcome']} {tries}: 'update retry' forgets that")
     if (channel := described["channel"]) and (old := age(channel["created"])):
         found.append(f"the channel's newest is {channel['version']}, {old}")
-    return ["".join(c if c.isprintable() else "?" for c in line) for line in found]
+    return [harmless(line) for line in found]
 
 
 # -- finding releases --------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ import os
 import time
 
 from toolbox.errors import Fatal, UsageError
+from toolbox.harmless import harmless
 from toolbox.options import Options, Values
 from toolbox.streams import stdout
 
@@ -237,9 +238,7 @@ class _Printer:
             head = f"{name:<6}:{LEVELS[level]:<6}: "
         stamp = "" if when is None else self._stamp(when)
         if not (self.opt.noescape or self.opt.raw):
-            text = "".join(
-                c if c.isprintable() or c in "\t\n" else f"\\x{ord(c) & 0xFF:02x}" for c in text
-            )
+            text = harmless(text, keep="\t\n")
         for i, line in enumerate(text.split("\n")):
             if i and not self.opt.force_prefix:
                 head, stamp = " " * len(head), " " * len(stamp)
@@ -263,7 +262,7 @@ class _Printer:
         rows = [f'"pri": {priority}']
         if when is not None:
             rows.append(f'"time": {when:12.6f}')
-        rows.append(f'"msg": {json.dumps(text, ensure_ascii=False)}')
+        rows.append(f'"msg": {json.dumps(text)}')
         self.out.write(os.fsencode(",\n".join(f"         {row}" for row in rows)))
 
     def _stamp(self, when: float) -> str:

@@ -23,8 +23,12 @@ from snakeroot import (
     write,
 )
 from snakeroot.host import BuildError, replace, step
+from toolbox.harmless import harmless
 from toolbox.trust import tokens
 from toolbox.trust.password import hash_password
+
+#: What a message of several lines holds, such as the end of a tool's log.
+_KEPT = "\n\t"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -33,7 +37,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         status: int = arguments.run(arguments)
     except BuildError as error:
-        print(f"snakeroot: {error}", file=sys.stderr)
+        # Some of it may be a server's words, or a file's name.
+        print(f"snakeroot: {harmless(str(error), keep=_KEPT)}", file=sys.stderr)
         if error.hint:
             print(f"  {error.hint}", file=sys.stderr)
         return 1

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from snakeroot import remote
 from snakeroot.config import Instance
 from snakeroot.host import BuildError
+from toolbox.harmless import harmless, one_line
 
 #: Seconds for the box to install; for a look at it: how long, and how short.
 INSTALL, LOOK, GLANCE = 900.0, 15.0, 1.0
@@ -29,7 +30,7 @@ class Refused(BuildError):
     """The box does not take it.  unknown: it does not know what was asked, being older."""
 
     def __init__(self, said: str, *, unknown: bool = False, hint: str = "") -> None:
-        super().__init__(f"the box did not take it: {said}", hint)
+        super().__init__(f"the box did not take it: {one_line(said)}", hint)
         self.unknown = unknown
 
 
@@ -64,7 +65,7 @@ class SSH:
         if done.returncode:
             said = done.stderr.strip().rpartition("\n")[2] or f"status {done.returncode}"
             raise Refused(said, unknown=f"unknown command '{verb}'" in done.stderr)
-        return done.stdout
+        return _cleaned(done.stdout)
 
     def show(self, seconds: float = LOOK) -> dict[str, Any]:
         try:
@@ -120,7 +121,7 @@ class HTTP:
             raise Refused(said, hint=f"its image needs the hash of {self.token} in update_tokens")
         if status != 200:
             raise Refused(said, unknown=status in (404, 405))
-        return said + "\n"
+        return _cleaned(said) + "\n"
 
     def show(self, seconds: float = LOOK) -> dict[str, Any]:
         try:
@@ -159,4 +160,20 @@ def _fields(text: bytes | str) -> dict[str, Any]:
         found = json.loads(text)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return _clean_strings(found) if isinstance(found, dict) else {}
+
+
+def _cleaned(said: str) -> str:
+    """What a box says, or whoever sits in between: printed on the developer's terminal, where it only may be read."""
+    return harmless(said, keep="\n\t")
+
+
+def _clean_strings(value: Any) -> Any:
+    """The same for every string of a JSON value."""
+    if isinstance(value, str):
+        return harmless(value)
+    if isinstance(value, dict):
+        return {harmless(key): _clean_strings(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_clean_strings(one) for one in value]
+    return value

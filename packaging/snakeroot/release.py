@@ -18,6 +18,7 @@ from typing import BinaryIO
 from snakeroot import keys
 from snakeroot.config import Instance
 from snakeroot.host import BuildError, replace, step
+from toolbox.harmless import harmless
 from toolbox.release import ReleaseError, channel, manifest, own, pack, signed
 from toolbox.release.channel import Channel
 from toolbox.release.fetch import (
@@ -325,8 +326,7 @@ def lines(described: Mapping[str, object]) -> list[str]:
             value = ", ".join(f"{key} {one}" for key, one in value.items())
         text = str(value).splitlines() or [""]
         for number, line in enumerate(text):
-            clean = "".join(c if c.isprintable() else "?" for c in line)
-            found.append(f"{'' if number else name:<12}  {clean}".rstrip())
+            found.append(f"{'' if number else name:<12}  {harmless(line)}".rstrip())
     return found
 
 

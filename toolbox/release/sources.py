@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 
+from toolbox.harmless import one_line
 from toolbox.release import ReleaseError
 
 TYPE_CHECKING = False
@@ -405,7 +406,7 @@ def _reason(error: BaseException) -> str:
 
 def _words(text: str) -> str:
     """What came from elsewhere, as part of one line."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))[:200]
+    return one_line(text)
 
 
 def _number(text: str) -> int:

@@ -7,6 +7,7 @@ import sys
 
 from applets.networking.wget.output import FILE_TROUBLE
 from toolbox.errors import Fatal, current
+from toolbox.harmless import harmless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,9 +52,7 @@ class Log:
         if sys.stdout is not None:
             sys.stdout.flush()
         # What a server says must not reach the terminal as it is.
-        shown = "".join(
-            c if c.isprintable() or c in "\r\n\t" else f"\\{ord(c) & 0xFF:03o}" for c in text
-        )
+        shown = harmless(text, keep="\r\n\t", form="\\%03o")
         try:
             os.write(self._fd, shown.encode("utf-8", "surrogateescape"))
         except OSError:

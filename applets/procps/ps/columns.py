@@ -6,6 +6,7 @@ import os
 import time
 
 from toolbox import processes as p
+from toolbox.harmless import harmless
 from toolbox.processes import Process, memory, terminal_name, uptime
 from toolbox.users import Names
 
@@ -129,7 +130,7 @@ _BY_AGE = ("start", "start_time", "stime", "bsdstart", "lstart")
 
 def _escape(text: str) -> str:
     """A line end or an escape sequence in a name must not reach the terminal."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+    return harmless(text, form="?")
 
 
 def _name(process: Process, context: Context) -> str:

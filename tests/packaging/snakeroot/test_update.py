@@ -5,6 +5,7 @@ Breaks when it sends more than the box asks for, or gives up where sending the w
 
 from __future__ import annotations
 
+import json
 import socket
 import sys
 import threading
@@ -248,3 +249,41 @@ def test_a_box_that_nobody_answers_for(instance: config.Instance, file: Path) ->
             update.update(instance, str(file), door)
         with pytest.raises(BuildError, match="a token does not let a box fetch"):
             door.ask("apply", "http://host/folder")
+
+
+EVIL = "\x1b]0;title\x07\x1b[2J\x9b31m\u202egnp\r"
+
+
+@pytest.mark.parametrize("by", ["http", "ssh"])
+def test_nothing_that_answers_commands_the_terminal(
+    by: str,
+    page: Page,
+    box: Path,
+    instance: config.Instance,
+    file: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Who answers may be the box, what runs in it, or whoever sits in between."""
+    shows = json.dumps(
+        {
+            "version": EVIL,
+            "state": EVIL,
+            "last": {"version": "1.2", "outcome": "failed", "reason": EVIL},
+        }
+    )
+    for status, said in ((422, f"{EVIL}\n{EVIL}"), (404, ""), (200, EVIL), (200, "bytes=0-9")):
+        page.answers["PUT /update/wanted"] = status, said
+        page.answers["PUT /update"] = (status if status != 404 else 200), EVIL
+        page.answers["GET /update"] = 200, shows
+        (box / "wanted.py").write_text(
+            f"print({said!r})" if status == 200 else f"sys.exit({said!r})"
+        )
+        (box / "apply.py").write_text(f"print({EVIL!r})")
+        (box / "show.py").write_text(f"print({shows!r})")
+        if by == "http":
+            assert by_http(page, instance, file) != 0
+        else:
+            assert cli.main(["-C", str(instance.path), "update", str(file)]) != 0
+        found = capsys.readouterr()
+        for line in (found.out + found.err).split("\n"):
+            assert line.replace("\t", " ").isprintable(), line
