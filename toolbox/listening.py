@@ -11,6 +11,7 @@ import os
 import socket
 
 from toolbox.errors import UsageError
+from toolbox.net.address import plain_address
 
 #: The first descriptor that is passed on (SD_LISTEN_FDS_START).
 FIRST = 3
@@ -49,6 +50,15 @@ def listen(address: str | None, port: int, backlog: int = 128) -> list[socket.so
         if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
             raise
         return [_bound(socket.AF_INET, "0.0.0.0", port, backlog)]
+
+
+def peer_of(address: object) -> str:
+    """The address, in numbers, of who connected: from what accept(2) or getpeername(2) says; "" without one.
+
+    The one place where it is brought into its usual form, so that what compares addresses (near networks, limits,
+    `from=`, logs) sees 192.0.2.7 and never ::ffff:192.0.2.7.
+    """
+    return plain_address(str(address[0])) if isinstance(address, tuple) and address else ""
 
 
 def parse_endpoint(text: str, default: int | None = None) -> tuple[str | None, int]:
