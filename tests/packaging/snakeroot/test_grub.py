@@ -9,43 +9,18 @@ from __future__ import annotations
 
 import itertools
 import random
-import re
-import subprocess
-from pathlib import Path
 
 import pytest
 from snakeroot import disk, grub
 from snakeroot.host import BuildError
 
-from tests.packaging.snakeroot.fake_kernel import fake_kernel
-from toolbox.storage import bootstate, gpt, slot
-from toolbox.storage.bootstate import SPARE, STATE, Contents, State
+from tests.packaging.snakeroot.grub_machine import LAYOUT, Machine, check
+from toolbox.storage import bootstate
+from toolbox.storage.bootstate import State
 from toolbox.storage.device import SECTOR
-from toolbox.storage.gpt import MIB
-
-#: Seconds that a case may take on a busy machine: by BIOS one is over in half a second.
-LIMIT = 60.0
-
-FIRMWARE = "/usr/share/OVMF/OVMF_CODE.fd"
-
-LAYOUT = disk.Layout(boot=1, root=1, perm=16, seed="test")
 
 #: What a slot can be: its boot area, and what the model is told of it.
 KINDS = ("good", "empty", "damaged", "unloadable")
-
-
-def area(kind: str, number: int) -> tuple[bytes, Contents | None]:
-    """A boot area of that kind."""
-    kernel, initramfs = fake_kernel(), bytes(range(256)) * 20
-    if kind == "empty":
-        return slot.EMPTY, None
-    if kind == "unloadable":  # its hashes are right
-        kernel = bytes(len(kernel))
-    data = bytearray(slot.boot_area(kernel, initramfs, number, ["quiet", "a.b=c,d:1"]))
-    if kind == "damaged":  # a byte of the initramfs: it loads, and would be booted
-        data[data.index(initramfs)] ^= 1
-    loads = kind != "unloadable"
-    return bytes(data), Contents(number, whole=kind != "damaged", loads=loads)
 
 
 def changed(state: State, **values: str) -> bytes:
@@ -98,74 +73,9 @@ STATES: dict[str, bytes] = {
 }
 
 
-class Machine:
-    """A disk that cases write to, and the machine that boots it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "disk"
-        release = disk.Release(area("good", 1)[0], b"hsqs".ljust(4096, b"\0"))
-        made = disk.make(release, LAYOUT)
-        disk.raw(made, self.path)
-        self.table = made.table
-        self.bytes = bytearray(self.path.read_bytes())
-
-    def put(self, partition: str, offset: int, data: bytes) -> None:
-        at = self.table.named(partition).first * SECTOR + offset
-        self.bytes[at : at + len(data)] = data
-
-    def boot(self, uefi: bool) -> str:
-        """Boot the disk; the serial port's text, as far as the kernel's command line."""
-        self.path.write_bytes(self.bytes)
-        argv = [
-            *("qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-m", "128"),
-            *("-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio"),
-            *("-no-reboot", "-drive", f"file={self.path},format=raw,if=virtio"),
-        ]
-        if uefi:
-            argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE}"]
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT, check=True
-        )
-        return done.stdout.decode("latin-1").replace("\r", "")
-
-
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     return Machine(tmp_path_factory.mktemp("grub"))
-
-
-def check(
-    machine: Machine,
-    state: bytes,
-    spare: bytes,
-    kinds: tuple[str, str] = ("good", "good"),
-    numbers: tuple[int, int] = (1, 2),
-    uefi: bool = False,
-) -> None:
-    """Boot it, and compare with the model."""
-    contents: dict[str, Contents | None] = {}
-    for name, kind, number in zip(bootstate.SLOTS, kinds, numbers, strict=True):
-        data, contents[name] = area(kind, number)
-        machine.put(slot.BOOT_PARTITIONS[name], 0, data.ljust(MIB * SECTOR, b"\0"))
-    machine.put(disk.STATE, STATE * SECTOR, state)
-    machine.put(disk.STATE, SPARE * SECTOR, spare)
-    expected = bootstate.choose(state, spare, contents)
-    said = machine.boot(uefi)
-    line = re.search(r"BOOT_IMAGE=.*", said)
-    if not expected.slot:
-        assert line is None, said
-        # By UEFI the console is the serial port as well: everything stands there twice.
-        assert f"no slot boots: {','.join(expected.failed)},\n" in said.replace("Snakeroot: ", "")
-    else:
-        assert line, said
-        booted = bootstate.Booted(line[0])
-        assert (booted.slot, booted.word) == (expected.slot, expected.word), said
-        assert booted.failed == expected.failed
-        own = machine.table.named(slot.ROOT_PARTITIONS[expected.slot]).own
-        assert f" root=PARTUUID={gpt.guid_text(own)} " in line[0]
-        assert line[0].endswith(" quiet a.b=c,d:1")
-    machine.put(disk.STATE, STATE * SECTOR, expected.state)
-    assert machine.path.read_bytes() == machine.bytes, "no other byte of the disk was written"
 
 
 @pytest.mark.parametrize("name", STATES)
