@@ -44,8 +44,19 @@ MODULES = (
     *("linux", "probe", "hashsum", f"gcry_{slot.HASH}", "serial", "terminal", "sleep", "reboot"),
 )
 
+#: The program that links them.
+MAKE_IMAGE: tuple[str | Path, ...] = ("grub-mkimage",)
+
 #: Where GRUB looks for its script in the archive; another place leaves it at a prompt.
 SCRIPT = "boot/grub/grub.cfg"
+
+#: A prefix without a device: of GRUB's ways to say which disk it was read from, the one that all versions have.  It
+#: becomes the root, and the prefix one on that disk.  $cmdpath is not set by Debian's GRUB from 2.12 on: $fw_path
+#: takes its place there, and neither is set by BIOS.
+PREFIX = "/boot/grub"
+
+#: What GRUB runs before it looks for its script: the script is in the archive.
+EARLY = "set prefix=(memdisk)/boot/grub\n"
 
 #: Places in boot.img, GRUB's code for sector 0.
 _CORE_LBA = 0x5C
@@ -134,10 +145,12 @@ def program(platform: str, text: str) -> bytes:
         member.size = len(text.encode())
         tar.addfile(member, io.BytesIO(text.encode()))
     with tempfile.TemporaryDirectory() as scratch:
-        disk, made = Path(scratch, "disk"), Path(scratch, "made")
+        disk, early, made = (Path(scratch, name) for name in ("disk", "early", "made"))
         disk.write_bytes(archive.getvalue())
-        argv: list[str | Path] = ["grub-mkimage", "-d", folder, "-O", platform, "-m", disk]
-        run([*argv, "-p", "(memdisk)/boot/grub", "-o", made, *MODULES, *modules])
+        early.write_text(EARLY)
+        # -m sets a prefix in the archive; the -p after it is what counts.
+        argv: list[str | Path] = [*MAKE_IMAGE, "-d", folder, "-O", platform, "-m", disk]
+        run([*argv, "-p", PREFIX, "-c", early, "-o", made, *MODULES, *modules])
         return made.read_bytes()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from snakeroot import disk
@@ -51,14 +52,25 @@ class Machine:
         at = self.table.named(partition).first * SECTOR + offset
         self.bytes[at : at + len(data)] = data
 
-    def boot(self, uefi: bool) -> str:
-        """Boot the disk; the serial port's text, as far as the kernel's command line."""
+    def put_state(self, state: bytes, spare: bytes) -> None:
+        self.put(disk.STATE, STATE * SECTOR, state)
+        self.put(disk.STATE, SPARE * SECTOR, spare)
+
+    def boot(self, uefi: bool, before: Sequence[Path] = (), after: Sequence[Path] = ()) -> str:
+        """Boot the disk; the serial port's text, as far as the kernel's command line.
+
+        before, after: other disks in the machine
+        """
         self.path.write_bytes(self.bytes)
         argv = [
             *("qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-m", "128"),
             *("-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio"),
-            *("-no-reboot", "-drive", f"file={self.path},format=raw,if=virtio"),
+            "-no-reboot",
         ]
+        for number, path in enumerate((*before, self.path, *after)):
+            drive = f"file={path},format=raw,if=none,id=disk{number}"
+            chosen = ",bootindex=1" if path == self.path else ""
+            argv += ["-drive", drive, "-device", f"virtio-blk-pci,drive=disk{number}{chosen}"]
         if uefi:
             argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE}"]
         done = subprocess.run(
@@ -74,16 +86,17 @@ def check(
     kinds: tuple[str, str] = ("good", "good"),
     numbers: tuple[int, int] = (1, 2),
     uefi: bool = False,
+    before: Sequence[Path] = (),
+    after: Sequence[Path] = (),
 ) -> None:
-    """Boot it, and compare with the model."""
+    """Boot it, with other disks before and after its own, and compare with the model."""
     contents: dict[str, Contents | None] = {}
     for name, kind, number in zip(bootstate.SLOTS, kinds, numbers, strict=True):
         data, contents[name] = area(kind, number)
         machine.put(slot.BOOT_PARTITIONS[name], 0, data.ljust(MIB * SECTOR, b"\0"))
-    machine.put(disk.STATE, STATE * SECTOR, state)
-    machine.put(disk.STATE, SPARE * SECTOR, spare)
+    machine.put_state(state, spare)
     expected = bootstate.choose(state, spare, contents)
-    said = machine.boot(uefi)
+    said = machine.boot(uefi, before, after)
     line = re.search(r"BOOT_IMAGE=.*", said)
     if not expected.slot:
         assert line is None, said
