@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from snakeroot.host import step
+from workbench import processes
 
 from interpreter import link, snapshot, stages
 from interpreter.workshop import BuildError
@@ -48,6 +49,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="interpreter", description=__doc__, allow_abbrev=False)
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "toolbox", metavar="FILE")
     arguments = parser.parse_args()
+    processes.end_on_signals()
     missing = [tool for tool in ("gcc", "make", "rustc", "cargo", "perl") if not shutil.which(tool)]
     try:
         if missing:
@@ -58,6 +60,12 @@ def main() -> int:
     except BuildError as error:
         print(f"dev: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"dev: {error.filename or ROOT}: {error.strerror}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as interrupt:
+        processes.stop_all()  # ./dev says so
+        return interrupt.status if isinstance(interrupt, processes.Interrupted) else 130
     return 0
 
 

@@ -1,65 +1,93 @@
 """./dev: what it says when something is wrong, and what it does not do again.
 
-They break when a wrong command line is obeyed or ends in a traceback, when a failed step hides its log, when
-an interrupted step counts as done, or when a Rust that is too old is taken.
+They break when a wrong command line is obeyed or ends in a traceback, when asking for help installs something,
+when a failed step hides its log, when an interrupted step counts as done or leaves a process behind, when two of
+them make the same thing at once, or when a Rust that is too old is taken.
 """
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from interpreter import workshop
 from snakeroot.host import step
+from workbench import machine, making
 
 ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = ("run", "build", "test", "lint", "bench", "doctor")
 
 
-@pytest.fixture(scope="module")
-def dev() -> ModuleType:
-    loader = importlib.machinery.SourceFileLoader("dev", str(ROOT / "dev"))
-    spec = importlib.util.spec_from_loader("dev", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+def dev(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run ./dev without PATH's programs: whatever it would begin to install, it could not."""
+    return subprocess.run(
+        [sys.executable, ROOT / "dev", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        env={"PATH": "/nonexistent", "HOME": "/nonexistent"},
+    )
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["--yes", "--help"]])
+def test_help(words: list[str]) -> None:
+    done = dev(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("./dev COMMAND")
+    for command in COMMANDS:
+        assert f"\n  {command} " in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["--yes", "--help"], ["--help", "x"]])
+def test_help_of_a_command(command: str, words: list[str]) -> None:
+    done = dev(command, *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"usage: ./dev {command} ")
+    assert len(done.stdout.splitlines()) > 2
 
 
 @pytest.mark.parametrize(
-    ("words", "status"), [([], 2), (["nonsense"], 2), (["--help"], 0), (["-h"], 0)]
+    ("words", "said"),
+    [
+        ([], "which command?"),
+        (["biuld"], "unknown command biuld: did you mean build?"),
+        (["nonsense"], "unknown command nonsense (there is run, "),
+        (["--yse", "run"], "unknown option --yse: did you mean --yes?"),
+        (["run", "--plian"], "run: unknown option --plian: did you mean --plain?"),
+        (["run", "--yess"], "run: unknown option --yess: did you mean --yes?"),
+        (["run", "a", "b"], "run: too many words: a b; usage: ./dev run [--plain] [--yes] [DIR]"),
+        (["build", "--plain"], "build: unknown option --plain"),
+        (["build", "-j4"], "build: unknown option -j4"),
+        (["build", "toolbox"], "build: too many words: toolbox"),
+        (["lint", "--hlep"], "lint: unknown option --hlep: did you mean --help?"),
+        (["doctor", "--fix"], "doctor: unknown option --fix"),
+    ],
 )
-def test_usage(words: list[str], status: int) -> None:
-    done = subprocess.run(
-        [sys.executable, ROOT / "dev", *words], capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == status
-    text, other = (done.stdout, done.stderr) if status == 0 else (done.stderr, done.stdout)
-    assert text.startswith("./dev COMMAND") and other == ""
+def test_wrong_command_line(words: list[str], said: str) -> None:
+    done = dev(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"dev: {said}")
+    assert len(done.stderr.splitlines()) == 2
 
 
-def test_every_command_is_explained(dev: ModuleType) -> None:
-    assert dev.__doc__
-    for command in ("run", "build", "test", "lint", "bench", "doctor"):
-        assert f"\n  {command} " in dev.__doc__
-
-
-def test_missing_things_are_named(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_things_are_named() -> None:
     needs = {"no-such-program": "a-package", "/no/such/*/file.h": "b-dev", "sh": "dash", "/etc": ""}
-    assert dev.missing(needs) == {"no-such-program": "a-package", "/no/such/*/file.h": "b-dev"}
+    assert machine.missing(needs) == {"no-such-program": "a-package", "/no/such/*/file.h": "b-dev"}
 
 
 def test_nothing_is_installed_unasked(
-    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(dev.NEEDS, "lint", {"no-such-program": "a-package"})
-    monkeypatch.setattr(dev.sys, "stdin", open("/dev/null"))
-    with pytest.raises(workshop.BuildError, match="--yes"):
-        dev.provide(["lint"], False)
+    monkeypatch.setitem(machine.NEEDS, "lint", {"no-such-program": "a-package"})
+    with open("/dev/null") as nothing, pytest.raises(workshop.BuildError, match="--yes"):
+        monkeypatch.setattr(sys, "stdin", nothing)
+        machine.provide(["lint"], False, tmp_path / "log")
     assert "no-such-program is missing: package a-package" in capsys.readouterr().err
 
 
@@ -74,24 +102,24 @@ def test_nothing_is_installed_unasked(
         ("", False),
     ],
 )
-def test_recent_rust(dev: ModuleType, version: str, enough: bool) -> None:
-    assert dev.recent(version) is enough
+def test_recent_rust(version: str, enough: bool) -> None:
+    assert machine.recent(version) is enough
 
 
-def test_made_once_for_its_inputs(dev: ModuleType, tmp_path: Path) -> None:
+def test_made_once_for_its_inputs(tmp_path: Path) -> None:
     stamp = tmp_path / "folder/stamp"
 
     def made(*parts: bytes) -> bool:
-        with dev.changed(stamp, parts) as new:
+        with making.changed(stamp, parts) as new:
             return bool(new)
 
     assert [made(b"a", b"b"), made(b"a", b"b"), made(b"ab"), made(b"ab")] == [True, False] * 2
 
 
-def test_failed_making_is_not_noted(dev: ModuleType, tmp_path: Path) -> None:
+def test_failed_making_is_not_noted(tmp_path: Path) -> None:
     stamp = tmp_path / "stamp"
     for _ in range(2):
-        with pytest.raises(KeyboardInterrupt), dev.changed(stamp, [b"a"]) as new:
+        with pytest.raises(KeyboardInterrupt), making.changed(stamp, [b"a"]) as new:
             assert new
             raise KeyboardInterrupt
 
@@ -115,3 +143,54 @@ def test_step_shows_its_title_and_time(capsys: pytest.CaptureFixture[str]) -> No
         raise KeyError
     line = capsys.readouterr().err
     assert line.startswith("  a step ") and line.endswith(" s\n")
+
+
+#: A part of ./dev: it makes something, with a child and a grandchild, which note their process ids.
+MAKER = """
+import subprocess, sys
+sys.path.insert(0, {packaging!r})
+from pathlib import Path
+from workbench import processes
+folder = Path({folder!r})
+processes.end_on_signals()
+try:
+    with processes.alone(folder / "lock"):
+        print("begun", flush=True)
+        subprocess.run(["sh", "-c", "(trap '' TERM; echo $$; exec sleep 1000) & echo $!; wait"])
+except KeyboardInterrupt as interrupt:
+    processes.stop_all()
+    print("dev: interrupted", file=sys.stderr)
+    sys.exit(interrupt.status)
+"""
+
+
+def maker(folder: Path) -> subprocess.Popen[str]:
+    code = MAKER.format(packaging=str(ROOT / "packaging"), folder=str(folder))
+    words = [sys.executable, "-c", code]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(words, text=True, start_new_session=True, **pipes)  # type: ignore[call-overload,no-any-return]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_leaves_no_process(number: signal.Signals, tmp_path: Path) -> None:
+    """Though only ./dev itself gets the signal, and a grandchild ignores the polite one."""
+    making = maker(tmp_path)
+    assert making.stdout and making.stdout.readline() == "begun\n"
+    pids = {int(making.stdout.readline()) for _ in range(2)}
+    os.kill(making.pid, number)
+    _, said = making.communicate(timeout=60)
+    assert (making.returncode, said) == (128 + number, "dev: interrupted\n")
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def test_second_waits_and_says_so(tmp_path: Path) -> None:
+    first = maker(tmp_path)
+    assert first.stdout and first.stdout.readline() == "begun\n"
+    second = maker(tmp_path)
+    assert second.stderr and second.stdout
+    assert second.stderr.readline() == f"  waiting for another ./dev here (process {first.pid})\n"
+    os.kill(first.pid, signal.SIGTERM)
+    assert second.stdout.readline() == "begun\n"
+    os.kill(second.pid, signal.SIGTERM)
+    for process in (first, second):
+        process.communicate(timeout=60)
