@@ -37,6 +37,9 @@ alters_process = True
 
 HOSTNAME, CLIENT_ID = 12, 61
 
+#: Far below the kernel's 32 bits: each further interface has one more.
+MOST_METRIC = 1 << 31
+
 
 def main(argv: list[str]) -> int:
     """Run the client until it is told to stop, or as long as -n and -q say."""
@@ -60,13 +63,16 @@ def main(argv: list[str]) -> int:
         tries=(5 if opt.retries is None else max(1, opt.retries)) if opt.now else None,
         timeout=1.0 if opt.timeout is None else max(0.1, opt.timeout),
     )
+    metric = 100 if opt.metric is None else opt.metric
+    if not 0 <= metric <= MOST_METRIC:
+        raise UsageError(f"invalid metric: {metric} (0 to {MOST_METRIC})")
     wishes = Wishes(
         interfaces=list(dict.fromkeys([*opt.interface, *operands])),
         settings=settings,
         give_up=opt.now,
         quit_when_bound=opt.quit,
         always_release=opt.release,
-        metric=100 if opt.metric is None else opt.metric,
+        metric=metric,
     )
     records = Records(opt.run or "/run", opt.state or "/perm/snakeroot/dhcp")
     return Daemon(wishes, records).run()
@@ -100,11 +106,11 @@ def _extra(text: str) -> tuple[int, bytes]:
 
 
 def _address(text: str | None) -> str | None:
-    from toolbox.net.ip import address_bytes
+    from applets.dhcp.lease import check_host
 
     try:
         if text is not None:
-            address_bytes(text)
+            check_host(text)
     except ValueError as error:
         raise UsageError(str(error)) from None
     return text

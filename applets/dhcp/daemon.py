@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import selectors
 import signal
 import time
 
 from applets.dhcp import machine
-from applets.dhcp.interface import Interfaces, has_carrier, is_wire, like_ethernet
+from applets.dhcp.interface import Interfaces, has_carrier, is_wire, like_ethernet, uses_ipv6
+from applets.dhcp.lease import LEAST_IPV6_MTU, LEAST_MTU
 from applets.dhcp.machine import Bound, Client, GaveUp, Lost, Note, Send, Settings
 from applets.dhcp.records import Records, name_the_box
 from applets.dhcp.wire import PASSING, Arp, Raw, Udp
@@ -22,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from applets.dhcp.lease import Lease
     from toolbox.linux.netlink_objects import Link
 
 #: RFC 5227 1.1 has 3 probes before use and up to 7 s of waiting; we use the address at once and
@@ -156,8 +159,8 @@ class Daemon:
         except OSError as error:
             say(f"dhcp: {link.name}: {describe(error)}")
             return
-        metric = self.wishes.metric + len(self.ports)
-        port = Port(link, Client(link.hardware, chance, self.wishes.settings), metric)
+        client = Client(link.hardware, chance, self.wishes.settings, lambda: _least_mtu(link.name))
+        port = Port(link, client, self._free_metric(set()))
         self.ports[link.name] = port
         self.records.remove(link.name)
         if port.carrier or self.wishes.give_up:
@@ -165,7 +168,12 @@ class Daemon:
             self._apply(port, port.client.start(now(), address))
         else:
             say(f"dhcp: {link.name}: waiting for the link")
-            port.client.state = machine.SILENT
+            port.client.hold()
+
+    def _free_metric(self, taken: set[int]) -> int:
+        """The lowest one that no other interface has: what goes leaves its own to what comes."""
+        taken = taken | {port.metric for port in self.ports.values()}
+        return next(n for n in itertools.count(self.wishes.metric) if n not in taken)
 
     def _check_present(self) -> None:
         for name in self.wishes.interfaces:
@@ -226,10 +234,7 @@ class Daemon:
     def _bound(self, port: Port, event: Bound) -> None:
         lease, previous = event.lease, event.previous
         same = previous is not None and previous.address == lease.address
-        try:
-            self.interfaces.configure(port.link, lease, previous, port.metric)
-        except OSError as error:
-            say(f"dhcp: {port.name}: cannot set {lease.address}: {describe(error)}")
+        self._configure(port, lease, previous)
         shown = f"{lease.address}/{lease.prefix}"
         how = "kept" if same else "got"
         length = "for ever" if lease.seconds == math.inf else f"for {int(lease.seconds)} s"
@@ -238,15 +243,27 @@ class Daemon:
         # Not earlier: whoever reads this line finds address, route, name servers and records.
         say(f"dhcp: {port.name}: {how} {shown} from {lease.server} {length}")
         if lease.hostname:
-            try:
-                name = lease.hostname.partition(".")[0]
-                if name_the_box(name):
-                    say(f"dhcp: {port.name}: the box is called {name}")
-            except OSError as error:
-                say(f"dhcp: {port.name}: cannot set the host name: {describe(error)}")
+            self._name_the_box(port, lease.hostname.partition(".")[0])
         if not same:
             self._start_probing(port)
         notify("READY=1", f"STATUS={self._status()}")
+
+    def _configure(self, port: Port, lease: Lease, previous: Lease | None) -> None:
+        try:
+            if previous is None and port.metric in (
+                others := self.interfaces.metrics_of_others(port.link)
+            ):
+                port.metric = self._free_metric(others)
+            self.interfaces.configure(port.link, lease, previous, port.metric)
+        except OSError as error:
+            say(f"dhcp: {port.name}: cannot set {lease.address}: {describe(error)}")
+
+    def _name_the_box(self, port: Port, name: str) -> None:
+        try:
+            if name_the_box(name):
+                say(f"dhcp: {port.name}: the box is called {name}")
+        except OSError as error:
+            say(f"dhcp: {port.name}: cannot set the host name: {describe(error)}")
 
     def _lost(self, port: Port, event: Lost) -> None:
         self.records.remove(port.name)
@@ -396,6 +413,10 @@ class Daemon:
         for port in list(self.ports.values()):
             release = self.wishes.always_release or not port.remembered
             self._apply(port, port.client.stop(now(), release))
+
+
+def _least_mtu(name: str) -> int:
+    return LEAST_IPV6_MTU if uses_ipv6(name) else LEAST_MTU
 
 
 def now() -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import socket
 from functools import partial
 
 from toolbox.linux.netlink import (
@@ -19,7 +20,7 @@ from toolbox.linux.netlink import (
     messages,
 )
 from toolbox.linux.netlink_objects import Link
-from toolbox.net.ip import ANY, address_bytes, address_text
+from toolbox.net.ip import ANY, address_number, address_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,6 +98,15 @@ class Interfaces:
                 if kind == RTM_NEWLINK:
                     link = Link(body)
                     yield link.index, has_carrier(link)
+
+    def metrics_of_others(self, link: Link) -> set[int]:
+        """The metrics of the default routes by other interfaces, whoever made them.
+
+        The kernel has one route to a destination for each metric: ours with the same one would take
+        its place.
+        """
+        routes = self._door.routes(socket.AF_INET)
+        return {r.metric for r in routes if not r.prefix and r.index != link.index}
 
     def bring_up(self, link: Link) -> Link:
         """Set the interface up, and return it as it then is."""
@@ -201,11 +211,18 @@ class Interfaces:
                 raise
 
 
+def uses_ipv6(name: str) -> bool:
+    """Whether the kernel has IPv6 on this interface."""
+    try:
+        with open(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6") as file:
+            return file.read().strip() == "0"
+    except OSError:
+        return False
+
+
 def _broadcast(lease: Lease) -> str:
     """The address that means everybody on the link; "" where there is none (RFC 3021)."""
     if lease.prefix > 30:
         return ""
     hosts = (1 << (32 - lease.prefix)) - 1
-    return address_text(
-        (int.from_bytes(address_bytes(lease.address), "big") | hosts).to_bytes(4, "big")
-    )
+    return address_text((address_number(lease.address) | hosts).to_bytes(4, "big"))

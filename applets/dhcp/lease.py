@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from toolbox.net import ProtocolError, dhcp
-from toolbox.net.ip import ANY, address_bytes
+from toolbox.net.ip import ANY, address_bytes, address_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 DEFAULT_SECONDS = 3600
 #: A shorter lease is kept for this long, lest a mad server make us flood its network.
 LEAST_SECONDS = 5
-#: The smallest MTU that IPv4 knows (RFC 791), and the smallest that hosts must take (RFC 2132 5.1).
-LEAST_MTU = 68
+#: The least MTU that a server may set: what every IPv4 host must take at once (RFC 791), and what IPv6
+#: needs on a link (RFC 8200 5): below it the kernel takes the link's IPv6 addresses away.
+LEAST_MTU, LEAST_IPV6_MTU = 576, 1280
 #: More are no network, but an attack on the routing table.
 MOST_ROUTES = 64
+#: A shorter mask would put a part of the Internet on our link.
+SHORTEST_PREFIX = 8
+#: So many of the values that were passed over are named in a note.
+MOST_NAMED = 3
 
 
 class Lease:
@@ -30,7 +35,7 @@ class Lease:
     seconds, renew_after (T1) and rebind_after (T2) count from the time the request was sent;
     they are math.inf for a lease that never ends.  routes: (destination, prefix length, router),
     router 0.0.0.0 for a destination on the link itself; classless routes (option 121) replace the
-    routers of option 3, as RFC 3442 demands.
+    routers of option 3, as RFC 3442 demands.  notes: what was passed over, and why, a line each.
     """
 
     __slots__ = (
@@ -39,6 +44,7 @@ class Lease:
         "domain",
         "hostname",
         "mtu",
+        "notes",
         "ntp",
         "prefix",
         "rebind_after",
@@ -50,29 +56,74 @@ class Lease:
         "server",
     )
 
-    def __init__(self, message: dhcp.Message, source: str) -> None:
-        """Read an OFFER or ACK that came from `source`; ProtocolError when its address is unusable."""
-        options = message.options
+    def __init__(self, message: dhcp.Message, source: str, least_mtu: int = LEAST_MTU) -> None:
+        """Read an OFFER or ACK that came from `source`; ProtocolError when its address is unusable.
+
+        least_mtu: a smaller one is passed over.
+        """
+        read = _Reader(message.options)
+        self.notes = read.notes
         self.address = message.yiaddr
         check_host(self.address)
-        self.server = _one(options, dhcp.SERVER_ID, dhcp.address) or source
-        self.prefix = _mask(options, self.address)
-        self.routers = _many(options, dhcp.ROUTERS, dhcp.addresses)
-        self.dns = _many(options, dhcp.DNS_SERVERS, dhcp.addresses)
-        self.ntp = _many(options, dhcp.NTP_SERVERS, dhcp.addresses)
-        self.hostname = _one(options, dhcp.HOST_NAME, dhcp.domain)
-        self.domain = _one(options, dhcp.DOMAIN_NAME, dhcp.domain)
-        self.search = _many(options, dhcp.DOMAIN_SEARCH, dhcp.domain_search)
-        mtu = _one(options, dhcp.INTERFACE_MTU, lambda value: dhcp.number(value, 2))
-        self.mtu = mtu if mtu and mtu >= LEAST_MTU else None
-        self.routes = _many(options, dhcp.CLASSLESS_ROUTES, dhcp.classless_routes)[:MOST_ROUTES]
-        if not self.routes:
-            self.routes = [(ANY, 0, router) for router in self.routers[:1]]
-        self._read_times(options)
+        self.prefix = _mask(message.options, self.address, self.notes)
+        check_host(self.address, self.address, self.prefix)
+        self.server = read.one(dhcp.SERVER_ID, dhcp.address) or source
+        check_host(self.server)
+        self.routers = self._hosts(read, dhcp.ROUTERS, "router")
+        self.dns = self._hosts(read, dhcp.DNS_SERVERS, "name server")
+        self.ntp = self._hosts(read, dhcp.NTP_SERVERS, "time server")
+        self.hostname = read.one(dhcp.HOST_NAME, dhcp.domain)
+        domains = read.many(dhcp.DOMAIN_NAME, dhcp.domains)
+        self.domain = domains[0] if domains else None
+        self.search = read.many(dhcp.DOMAIN_SEARCH, dhcp.domain_search)
+        if not self.search and len(domains) > 1:
+            self.search = domains
+        self.mtu = read.one(dhcp.INTERFACE_MTU, lambda value: dhcp.number(value, 2))
+        if self.mtu is not None and self.mtu < least_mtu:
+            self.notes.append(f"ignored an MTU of {self.mtu}: less than {least_mtu}")
+            self.mtu = None
+        self.routes = self._routes(read)
+        self._read_times(read)
 
-    def _read_times(self, options: dict[int, bytes]) -> None:
+    def _hosts(self, read: _Reader, code: int, what: str) -> list[str]:
+        """The addresses of an option that can be a host's; the others are noted."""
+        good, bad = [], []
+        for address in read.many(code, dhcp.addresses):
+            try:
+                check_host(address, self.address, self.prefix)
+            except ProtocolError:
+                bad.append(address)
+            else:
+                good.append(address)
+        self._note(what, bad)
+        return list(dict.fromkeys(good))
+
+    def _routes(self, read: _Reader) -> list[tuple[str, int, str]]:
+        good, bad = [], []
+        for route in read.many(dhcp.CLASSLESS_ROUTES, dhcp.classless_routes)[:MOST_ROUTES]:
+            destination, length, router = route
+            try:
+                if router != ANY:
+                    check_host(router, self.address, self.prefix)
+                if length:
+                    check_destination(destination)
+            except ProtocolError:
+                bad.append(f"{destination}/{length} via {router}")
+            else:
+                good.append(route)
+        self._note("route", bad)
+        return good or [(ANY, 0, router) for router in self.routers[:1]]
+
+    def _note(self, what: str, bad: list[str]) -> None:
+        if bad:
+            more = f" and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else ""
+            self.notes.append(
+                f"ignored {what} {', '.join(bad[:MOST_NAMED])}{more}: no host's address"
+            )
+
+    def _read_times(self, read: _Reader) -> None:
         def seconds(code: int) -> float | None:
-            value = _one(options, code, lambda data: dhcp.number(data, 4))
+            value = read.one(code, lambda data: dhcp.number(data, 4))
             return math.inf if value == dhcp.INFINITE else value
 
         given = seconds(dhcp.LEASE_TIME)
@@ -106,34 +157,61 @@ class Lease:
         }
 
 
-def check_host(address: str) -> None:
-    """Raise ProtocolError unless `address` may belong to a host (no 0/8, 127/8, 224/3)."""
+def check_host(address: str, own: str = "", prefix: int = 0) -> None:
+    """Raise ProtocolError unless `address` may belong to a host: not in 0/8, 127/8, 224/3.
+
+    own, prefix: an address on the link and its prefix length: the link's network address and its
+    broadcast address are no host's (RFC 1122 3.2.1.3), but with 31 bits there are no such (RFC 3021).
+    """
     first = address_bytes(address)[0]
     if first in (0, 127) or first >= 224:
         raise ProtocolError(f"{address} is no address for a host")
+    if own and prefix < 31:
+        hosts = (1 << (32 - prefix)) - 1
+        number, of_link = address_number(address), address_number(own)
+        if number | hosts == of_link | hosts and number & hosts in (0, hosts):
+            raise ProtocolError(f"{address} is no address for a host, but for a whole link")
 
 
-def _one(options: dict[int, bytes], code: int, read: Callable[[bytes], T]) -> T | None:
-    """The value of an option; None when it is absent or malformed.
+def check_destination(address: str) -> None:
+    """Raise ProtocolError when nobody can be reached there: 0/8 and 127/8 are the host itself, 240/4 nothing."""
+    first = address_bytes(address)[0]
+    if first in (0, 127) or first >= 240:
+        raise ProtocolError(f"{address} is no destination")
 
-    A malformed option is not worth a lease: a box with an address and no NTP server can be reached
-    and mended, one without an address cannot.
+
+class _Reader:
+    """Reads options; a malformed one is noted and absent.
+
+    It is not worth a lease: a box with an address and no NTP server can be reached and repaired, one
+    without an address cannot.
     """
-    if code not in options:
-        return None
-    try:
-        return read(options[code])
-    except ProtocolError:
-        return None
+
+    def __init__(self, options: dict[int, bytes]) -> None:
+        self.options = options
+        self.notes: list[str] = []
+
+    def one(self, code: int, read: Callable[[bytes], T]) -> T | None:
+        """The value of an option; None when it is absent or malformed."""
+        if code not in self.options:
+            return None
+        try:
+            return read(self.options[code])
+        except ProtocolError as error:
+            self.notes.append(f"ignored option {code}: {error}")
+            return None
+
+    def many(self, code: int, read: Callable[[bytes], list[T]]) -> list[T]:
+        """The values of an option; empty as `one`."""
+        return self.one(code, read) or []
 
 
-def _many(options: dict[int, bytes], code: int, read: Callable[[bytes], list[T]]) -> list[T]:
-    return _one(options, code, read) or []
-
-
-def _mask(options: dict[int, bytes], address: str) -> int:
+def _mask(options: dict[int, bytes], address: str, notes: list[str]) -> int:
     """The prefix length; without a mask the one that the address's class implies (RFC 1122 3.2.2.9)."""
     if dhcp.SUBNET_MASK in options:
-        return dhcp.prefix_length(options[dhcp.SUBNET_MASK])
+        length = dhcp.prefix_length(options[dhcp.SUBNET_MASK])
+        if length >= SHORTEST_PREFIX:
+            return length
+        notes.append(f"ignored a subnet mask of {length} bits")
     first = address_bytes(address)[0]
     return 8 if first < 128 else 16 if first < 192 else 24

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 
-from applets.dhcp.lease import Lease
+from applets.dhcp.lease import LEAST_MTU, Lease
 from toolbox.net import ProtocolError, dhcp
 from toolbox.net.ip import ANY, BROADCAST, address_bytes
 
@@ -59,7 +59,6 @@ PARAMETERS = (
     dhcp.DOMAIN_SEARCH,
 )
 
-MESSAGE_SIZE = 1500
 LONGEST_PAUSE = 64.0
 QUIET_TRIES = 4
 REQUEST_TRIES = 3
@@ -149,9 +148,15 @@ class Client:
     """
 
     def __init__(
-        self, hardware: bytes, random: Callable[[], float], settings: Settings | None = None
+        self,
+        hardware: bytes,
+        random: Callable[[], float],
+        settings: Settings | None = None,
+        least_mtu: Callable[[], int] = lambda: LEAST_MTU,
     ) -> None:
+        """least_mtu: asked at each lease; a smaller MTU is passed over."""
         self.hardware = hardware
+        self.least_mtu = least_mtu
         self.settings = settings or Settings()
         self.state = INIT
         self.lease: Lease | None = None
@@ -191,12 +196,18 @@ class Client:
     def receive(self, data: bytes, now: float, source: str) -> list[Event]:
         """Take the payload of a datagram from `source`:67.  Whatever it holds, nothing is raised."""
         try:
+            if len(data) > dhcp.LONGEST_MESSAGE:
+                raise ProtocolError(f"{len(data)} bytes, where {dhcp.LONGEST_MESSAGE} are the most")
             message = dhcp.decode(data)
             if self._is_ours(message):
                 self._handle(message, now, source)
         except ProtocolError as error:
             self._complain(now, source, error)
         return self._take()
+
+    def hold(self) -> None:
+        """There is no link yet: do nothing until `link` says that it is up."""
+        self._enter(SILENT)
 
     def tick(self, now: float) -> list[Event]:
         """Do what is due at `now`."""
@@ -282,7 +293,7 @@ class Client:
             self._send_discover(now)
 
     def _choose(self, offer: dhcp.Message, now: float, source: str) -> None:
-        self._offer = Lease(offer, source)
+        self._offer = self._lease(offer, source)
         self._asked = now
         self._enter(REQUESTING)
         self._send(now, dhcp.REQUEST_LEASE, self._choice(self._offer))
@@ -344,7 +355,7 @@ class Client:
         return None
 
     def _bind(self, ack: dhcp.Message, now: float, source: str) -> None:
-        lease = Lease(ack, source)
+        lease = self._lease(ack, source)
         previous, self.lease = self.lease, lease
         # T1 comes a little early by chance, so that boxes that started together drift apart.
         self._renew_at = self._asked + lease.renew_after * (1 - 0.04 * self._random())
@@ -353,7 +364,12 @@ class Client:
         self._shunned = self._wanted = None
         self._failures = self._discovers = 0
         self._enter(BOUND, self._renew_at)
+        if previous is None or lease.notes != previous.notes:
+            self._events += map(Note, lease.notes)
         self._events.append(Bound(lease, previous))
+
+    def _lease(self, message: dhcp.Message, source: str) -> Lease:
+        return Lease(message, source, self.least_mtu())
 
     def _lose(self, reason: str) -> None:
         if self.lease:
@@ -401,7 +417,7 @@ class Client:
         elif message.kind == dhcp.ACK:
             self._bind(message, now, server)
         elif server == self._shunned and self._reserve is None:
-            Lease(message, server)  # must be a sound offer
+            self._lease(message, server)  # must be a sound offer
             self._reserve = message, server  # taken when no other answers before the next try
         elif server != self._shunned:
             self._choose(message, now, server)
@@ -424,7 +440,7 @@ class Client:
         }
         if kind in (dhcp.DISCOVER, dhcp.REQUEST_LEASE):
             message.options[dhcp.PARAMETER_LIST] = self.settings.parameters
-            message.options[dhcp.MAXIMUM_SIZE] = MESSAGE_SIZE.to_bytes(2, "big")
+            message.options[dhcp.MAXIMUM_SIZE] = dhcp.LONGEST_MESSAGE.to_bytes(2, "big")
             if self.settings.hostname:
                 message.options[dhcp.HOST_NAME] = self.settings.hostname.encode("ascii")
             message.options.update(self.settings.extra)

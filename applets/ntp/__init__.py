@@ -15,6 +15,7 @@ error is led away slowly. The time is saved hourly and at the end, and restored 
 
 from __future__ import annotations
 
+from toolbox.errors import UsageError
 from toolbox.options import Options
 
 options = Options(__doc__)
@@ -29,12 +30,15 @@ def main(argv: list[str]) -> int:
     from applets.ntp.clock import DryClock, SavedTime, SystemClock
     from applets.ntp.daemon import Daemon
 
+    port = 123 if opt.port is None else opt.port
+    if not 0 < port < 65536:
+        raise UsageError(f"invalid port: {port}")
     daemon = Daemon(
         names=[*opt.peer, *operands],
         clock=DryClock() if opt.dry_run else SystemClock(),
         saved=None if opt.dry_run else SavedTime(opt.save or "/perm/snakeroot/clock"),
         leases=opt.leases or "/run/dhcp",
-        port=123 if opt.port is None else opt.port,
+        port=port,
         once=opt.quit,
         patience=20.0 if opt.timeout is None else opt.timeout,
         report=opt.dry_run,

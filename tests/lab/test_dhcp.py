@@ -233,7 +233,128 @@ def test_a_bad_route_does_not_cost_the_others(net: Net) -> None:
     net.dnsmasq(RANGE, "--dhcp-option=121,192.0.2.0/24,224.0.0.9,0.0.0.0/0,10.9.0.8")
     done = net.client.run(net.argv("-q", "eth0"), net.env)
     assert (done.returncode, net.routes) == (0, ["default 10.9.0.8"])
-    assert b"dhcp: eth0: cannot set 10.9.0." in done.stderr
+    assert b"ignored route 192.0.2.0/24 via 224.0.0.9" in done.stderr
+
+
+def test_a_route_that_the_kernel_refuses_does_not_cost_the_others(net: Net) -> None:
+    net.dnsmasq(
+        "--dhcp-range=10.9.0.50,10.9.0.50,255.255.255.0,120",
+        "--dhcp-option=121,192.0.2.0/24,10.9.0.50,0.0.0.0/0,10.9.0.8",  # by way of ourselves
+    )
+    done = net.client.run(net.argv("-q", "eth0"), net.env)
+    assert (done.returncode, net.routes) == (0, ["default 10.9.0.8"])
+    assert b"dhcp: eth0: cannot set 10.9.0.50" in done.stderr
+
+
+def test_values_that_cannot_be_are_said_and_not_set(net: Net) -> None:
+    net.dnsmasq(
+        RANGE,
+        "--dhcp-option=3,10.9.0.1",
+        "--dhcp-option=6,255.255.255.255,127.0.0.1,10.9.0.2",
+        "--dhcp-option=26,68",
+        "--dhcp-option=42,224.0.0.1",
+        "--domain=lab.example",
+        "--dhcp-option-force=15,lab.example corp.example",
+    )
+    done = net.client.run(net.argv("-q", "eth0"), net.env)
+    assert done.returncode == 0, done.stderr
+    assert "mtu 1500" in net.client.ip("link show eth0")
+    assert "inet6 fe80" in net.client.ip("addr show eth0")
+    assert (net.run / "resolv.conf").read_text().splitlines()[1:] == [
+        "search lab.example corp.example",
+        "nameserver 10.9.0.2",
+    ]
+    assert net.lease()["ntp"] == []
+    for words in (
+        b"name server 255.255.255.255, 127.0.0.1:",
+        b"time server 224.0.0.1",
+        b"MTU of 68: less than 1280",
+    ):
+        assert words in done.stderr
+
+
+@pytest.mark.parametrize(("mtu", "set_to"), [(1279, 1500), (1280, 1280), (576, 1500)])
+def test_no_mtu_below_what_ipv6_needs(mtu: int, set_to: int, net: Net) -> None:
+    net.dnsmasq(RANGE, f"--dhcp-option=26,{mtu}")
+    assert net.client.run(net.argv("-q", "eth0"), net.env).returncode == 0
+    assert f"mtu {set_to}" in net.client.ip("link show eth0")
+
+
+def test_a_small_mtu_without_ipv6(net: Net) -> None:
+    net.client.run(["sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6"])
+    net.dnsmasq(RANGE, "--dhcp-option=26,576")
+    assert net.client.run(net.argv("-q", "eth0"), net.env).returncode == 0
+    assert "mtu 576" in net.client.ip("link show eth0")
+
+
+# -- two interfaces ----------------------------------------------------------------------------------
+
+
+def second(net: Net) -> None:
+    """A cable of its own from s1 (10.8.0.1) to eth1."""
+    net.lab.cable(net.server, "s1", net.client, "eth1")
+    net.server.ip("addr add 10.8.0.1/24 dev s1")
+    net.server.ip("link set s1 up")
+    net.dnsmasq("--dhcp-range=10.8.0.50,10.8.0.60,255.255.255.0,120", interface="s1")
+
+
+BOTH = ["default 10.8.0.1", "default 10.9.0.1"]
+
+
+def defaults(net: Net) -> list[str]:
+    return sorted(route for route in net.routes if route.startswith("default"))
+
+
+def metrics(net: Net) -> list[int]:
+    return sorted(route["metric"] for route in json.loads(net.client.ip("-j route show default")))
+
+
+@pytest.mark.parametrize("which", ["eth0", "eth1"])
+def test_two_interfaces_one_of_which_is_unplugged_and_plugged_in_again(
+    net: Net, which: str
+) -> None:
+    """Neither takes the other's default route, in whatever order they come and go."""
+    net.dnsmasq(RANGE)
+    second(net)
+    client = net.dhcp()
+    eventually(lambda: defaults(net) == BOTH, "both have their route")
+    assert metrics(net) == [100, 101]
+    far, address = ("s0", "10.9.0.1") if which == "eth0" else ("s1", "10.8.0.1")
+    for times in (2, 3):
+        net.client.ip(f"link del {which}")
+        client.wait_for(f"{which}: interface is gone", times=times - 1)
+        eventually(lambda: len(defaults(net)) == 1, "the other's route stays")
+        net.lab.cable(net.server, far, net.client, which)
+        net.server.ip(f"addr add {address}/24 dev {far}")
+        net.server.ip(f"link set {far} up")
+        client.wait_for(f"{which}: got ", times=times)
+        eventually(lambda: defaults(net) == BOTH, "both routes are there again")
+        assert metrics(net) == [100, 101]
+    downs = client.text.count(f"{which}: link down")
+    net.server.ip(f"link set {far} down")
+    client.wait_for(f"{which}: link down", times=downs + 1)
+    net.server.ip(f"link set {far} up")
+    client.wait_for(f"{which}: kept ")
+    net.client.ip(f"link set {which} down")  # the kernel takes the routes away
+    client.wait_for(f"{which}: link down", times=downs + 2)
+    net.client.ip(f"link set {which} up")
+    client.wait_for(f"{which}: kept ", times=2)
+    eventually(lambda: defaults(net) == BOTH, "both routes are there after all")
+
+
+def test_two_processes_and_a_route_of_somebody_else(net: Net) -> None:
+    """What others have set is not replaced: each takes the lowest metric that is free."""
+    net.client.ip("link add dummy0 type veth peer name dummy1")
+    net.client.ip("link set dummy1 up")
+    net.client.ip("link set dummy0 up")
+    net.client.ip("addr add 192.0.2.1/24 dev dummy0")
+    net.client.ip("route add default via 192.0.2.9 dev dummy0 metric 100")
+    net.dnsmasq(RANGE)
+    second(net)
+    for name in ("eth0", "eth1"):
+        net.dhcp(name).wait_for(f"{name}: got ")
+    assert defaults(net) == BOTH
+    assert metrics(net) == [100, 101, 102]
 
 
 @pytest.mark.parametrize("option", ["-R", "--state=/nonexistent/a/b/c"])

@@ -70,6 +70,11 @@ OPTION_NAMES = {
     "wpad": 252,
 }
 
+#: The longest message that a client of ours asks for (option 57) and takes, in bytes.
+LONGEST_MESSAGE = 1500
+#: The most domains that are read of a list: each costs every look-up of a short name a question.
+MOST_DOMAINS = 32
+
 INFINITE = 0xFFFFFFFF
 BROADCAST_FLAG = 0x8000
 ETHERNET = 1
@@ -257,14 +262,14 @@ def text(value: bytes) -> str:
 
 
 def domain(value: bytes) -> str:
-    """A host or domain name (options 12, 15), fit to be written to a file (RFC 1123 2.1)."""
+    """A host name (option 12), fit to be written to a file (RFC 1123 2.1)."""
     return _domain_text(text(value).removesuffix(".").split("."))
 
 
 def _domain_text(labels: list[str]) -> str:
     name = ".".join(labels)
     for label in labels:
-        if not 0 < len(label) < 64 or not label.isascii() or label[0] == "-":
+        if not 0 < len(label) < 64 or not label.isascii() or "-" in (label[0], label[-1]):
             raise ProtocolError("not a domain name")
         if not label.replace("-", "").replace("_", "").isalnum():
             raise ProtocolError("not a domain name")
@@ -273,11 +278,25 @@ def _domain_text(labels: list[str]) -> str:
     return name
 
 
+def domains(value: bytes) -> list[str]:
+    """The domains of option 15, the first MOST_DOMAINS.
+
+    It is for one (RFC 2132 3.17), but servers have long put several there, with blanks between them.
+    """
+    words = text(value).split()
+    if not words:
+        raise ProtocolError("no domain")
+    return [_domain_text(word.removesuffix(".").split(".")) for word in words[:MOST_DOMAINS]]
+
+
 def domain_search(value: bytes) -> list[str]:
-    """The domains of a search list (option 119, RFC 3397), with DNS's compression undone."""
-    names = []
+    """The domains of a search list (option 119, RFC 3397), with DNS's compression undone.
+
+    What comes after the first MOST_DOMAINS is not read.
+    """
+    names: list[str] = []
     at = 0
-    while at < len(value):
+    while at < len(value) and len(names) < MOST_DOMAINS:
         labels, at = _labels(value, at)
         names.append(_domain_text(labels))
     if not names:

@@ -38,6 +38,11 @@ def address_bytes(address: str) -> bytes:
     return bytes(map(int, parts))
 
 
+def address_number(address: str) -> int:
+    """The 32 bits of a dotted quad; ValueError as for `address_bytes`."""
+    return int.from_bytes(address_bytes(address), "big")
+
+
 def address_text(data: bytes) -> str:
     """The dotted quad of four bytes."""
     return ".".join(map(str, data))

@@ -108,6 +108,7 @@ def test_no_mask(address: str, prefix: int) -> None:
 def test_a_bad_option_costs_only_itself(bad: dict[str, bytes]) -> None:
     good, found = lease(), lease(**bad)
     assert found.as_json("eth0", 0) == good.as_json("eth0", 0)
+    assert len(found.notes) == 1, "and it is said"
 
 
 @pytest.mark.parametrize(
@@ -116,6 +117,111 @@ def test_a_bad_option_costs_only_itself(bad: dict[str, bytes]) -> None:
 def test_no_address_for_a_host(address: str) -> None:
     with pytest.raises(ProtocolError):
         lease(address)
+
+
+#: What no host has: this network, loopback, multicast, reserved, everybody, and the link's own two ends.
+NOBODYS = ["0.0.0.0", "0.1.2.3", "127.0.0.1", "127.0.0.53", "224.0.0.1", "239.1.2.3", "240.0.0.1"]
+NOBODYS += ["255.255.255.255", "10.0.0.0", "10.0.0.255"]
+GOOD = ["10.0.0.1", "169.254.169.254", "192.0.2.255", "223.255.255.254", "1.1.1.1"]
+
+
+def quads(*addresses: str) -> bytes:
+    return b"".join(bytes(map(int, a.split("."))) for a in addresses)
+
+
+@pytest.mark.parametrize(
+    ("code", "attribute", "what"),
+    [(3, "routers", "router"), (6, "dns", "name server"), (42, "ntp", "time server")],
+)
+def test_what_is_no_hosts_address_is_passed_over_with_a_word(
+    code: int, attribute: str, what: str
+) -> None:
+    for bad in NOBODYS:
+        found = lease(o1=quads("255.255.255.0"), **{f"o{code}": quads("10.0.0.9", bad, "10.0.0.8")})
+        assert getattr(found, attribute) == ["10.0.0.9", "10.0.0.8"]
+        assert found.notes == [f"ignored {what} {bad}: no host's address"]
+    found = lease(o1=quads("255.255.255.0"), **{f"o{code}": quads(*GOOD, *GOOD)})
+    assert (getattr(found, attribute), found.notes) == (GOOD, [])
+    found = lease(**{f"o{code}": quads(*NOBODYS[:8])})
+    assert getattr(found, attribute) == [] and found.routes == []
+    assert found.notes == [
+        f"ignored {what} 0.0.0.0, 0.1.2.3, 127.0.0.1 and 5 more: no host's address"
+    ]
+
+
+@pytest.mark.parametrize("router", NOBODYS[1:])
+def test_routes_by_no_host_are_passed_over(router: str) -> None:
+    way = b"\x18\xc0\0\2" + quads(router) + b"\0" + quads("10.0.0.8")
+    found = lease(o1=quads("255.255.255.0"), o121=way)
+    assert found.routes == [("0.0.0.0", 0, "10.0.0.8")]
+    assert found.notes == [f"ignored route 192.0.2.0/24 via {router}: no host's address"]
+
+
+@pytest.mark.parametrize(
+    "destination", [b"\x08\x7f", b"\x20\x7f\0\0\1", b"\x08\0", b"\x20" + b"\xff" * 4]
+)
+def test_routes_to_ourselves_and_to_everybody_are_passed_over(destination: bytes) -> None:
+    found = lease(o121=destination + quads("10.0.0.1") + b"\x18\xc0\0\2" + quads("0.0.0.0"))
+    assert found.routes == [("192.0.2.0", 24, "0.0.0.0")]
+    assert len(found.notes) == 1
+
+
+@pytest.mark.parametrize("mtu", [0, 1, 68, 100, 575])
+def test_a_small_mtu_is_passed_over(mtu: int) -> None:
+    found = lease(o26=mtu.to_bytes(2, "big"))
+    assert found.mtu is None
+    assert found.notes == [f"ignored an MTU of {mtu}: less than 576"]
+    assert lease(o26=(576).to_bytes(2, "big")).mtu == 576
+    message = dhcp.Message(dhcp.REPLY, 1, MAC, {53: b"\x05", 26: b"\x04\xff"}, yiaddr="10.0.0.7")
+    assert Lease(message, "10.0.0.1", least_mtu=1280).mtu is None
+
+
+@pytest.mark.parametrize("mask", ["0.0.0.0", "128.0.0.0", "254.0.0.0"])
+def test_a_mask_for_half_the_internet_is_passed_over(mask: str) -> None:
+    found = lease(o1=quads(mask))
+    assert found.prefix == 8 and found.notes
+    assert lease(o1=quads("255.0.0.0")).notes == []
+
+
+@pytest.mark.parametrize(
+    ("address", "mask", "good"),
+    [
+        ("10.0.0.0", "255.255.255.0", False),
+        ("10.0.0.255", "255.255.255.0", False),
+        ("10.0.0.255", "255.255.254.0", True),
+        ("10.0.0.0", "255.255.255.254", True),
+        ("10.0.0.255", "255.255.255.255", True),
+        ("10.0.0.3", "255.255.255.252", False),
+    ],
+)
+def test_the_links_own_ends_are_no_addresses(address: str, mask: str, good: bool) -> None:
+    if good:
+        assert lease(address, o1=quads(mask)).address == address
+    else:
+        with pytest.raises(ProtocolError):
+            lease(address, o1=quads(mask))
+
+
+def test_several_domains_in_option_15() -> None:
+    found = lease(o15=b"lab.example corp.example  third.example.")
+    assert found.domain == "lab.example"
+    assert found.search == ["lab.example", "corp.example", "third.example"]
+    found = lease(o15=b"lab.example corp.example", o119=b"\x01a\0")
+    assert (found.domain, found.search) == ("lab.example", ["a"])
+    found = lease(o15=b"lab.example")
+    assert (found.domain, found.search) == ("lab.example", [])
+    for bad in (b"a..b", b"-a", b"a-.b", b"lab.example a\nb", b"lab.example ;reboot", b" "):
+        found = lease(o15=bad)
+        assert (found.domain, found.search) == (None, [])
+        assert found.notes[0].startswith("ignored option 15: ")
+
+
+def test_a_search_list_has_an_end() -> None:
+    """A name, and 700 times a pointer to it: each would be a line for the resolver."""
+    found = lease(o119=b"\x07example\0" + b"\xc0\0" * 700)
+    assert found.search == ["example"] * dhcp.MOST_DOMAINS
+    found = lease(o15=b" ".join(b"d%d.example" % i for i in range(100)))
+    assert len(found.search) == dhcp.MOST_DOMAINS
 
 
 @given(st.dictionaries(st.integers(1, 254), st.binary(max_size=64)))

@@ -87,6 +87,10 @@ class Bench:
         return self.answer(dhcp.ACK, **options)  # type: ignore[arg-type]
 
 
+def notes(events: list[Event]) -> list[str]:
+    return [event.text for event in events if isinstance(event, Note)]
+
+
 def kinds(events: list[Event]) -> list[type]:
     return [type(event) for event in events if not isinstance(event, Note)]
 
@@ -461,3 +465,53 @@ def test_no_message_and_no_moment_raises(steps: list[bytes | int], data: st.Data
             bench.take(bench.client.link(step % 2 == 0, bench.now))
     bench.take(bench.client.link(True, bench.now))
     assert bench.client.deadline < math.inf
+
+
+def test_a_message_longer_than_was_asked_for_is_a_line_and_no_lease() -> None:
+    bench = Bench()
+    bench.start()
+    long = {224: b"x" * 255, 225: b"y" * 1300}
+    events = bench.answer(dhcp.OFFER, options=long)
+    assert kinds(events) == []
+    assert "bytes, where 1500 are the most" in notes(events)[0]
+    assert kinds(bench.answer(dhcp.OFFER, options={224: b"x" * 255})) == [Send]
+
+
+def test_what_was_passed_over_is_said_once_and_again_when_it_changes() -> None:
+    bench = Bench()
+    bad = {dhcp.DNS_SERVERS: bytes(4), dhcp.INTERFACE_MTU: (68).to_bytes(2, "big")}
+    first = bench.bind(options=bad)
+    assert notes(first) == [
+        "ignored name server 0.0.0.0: no host's address",
+        "ignored an MTU of 68: less than 576",
+    ]
+    bench.pass_until(machine.RENEWING)
+    assert notes(bench.answer(dhcp.ACK, options=bad)) == []
+    bench.pass_until(machine.RENEWING)
+    assert notes(bench.answer(dhcp.ACK, options={dhcp.NTP_SERVERS: b"\xe0\0\0\1"})) == [
+        "ignored time server 224.0.0.1: no host's address"
+    ]
+
+
+def test_the_least_mtu_is_asked_for_at_each_lease() -> None:
+    """IPv6 may be turned on after we have begun."""
+    bench = Bench()
+    least = 576
+    bench.client.least_mtu = lambda: least
+    mtu = {dhcp.INTERFACE_MTU: (1000).to_bytes(2, "big")}
+    bench.bind(options=mtu)
+    assert bench.client.lease is not None and bench.client.lease.mtu == 1000
+    least = 1280
+    bench.pass_until(machine.RENEWING)
+    bench.answer(dhcp.ACK, options=mtu)
+    assert bench.client.lease.mtu is None
+
+
+@pytest.mark.parametrize("server", ["0.0.0.0", "255.255.255.255", "224.0.0.1", "127.0.0.1"])
+def test_no_server_is_asked_at_an_address_that_is_none(server: str) -> None:
+    """Renewals go to the server's identifier (option 54)."""
+    bench = Bench()
+    bench.start()
+    identity = {dhcp.SERVER_ID: address_bytes(server)}
+    assert kinds(bench.answer(dhcp.OFFER, options=identity)) == []
+    assert kinds(bench.answer(dhcp.OFFER)) == [Send]
