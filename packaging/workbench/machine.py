@@ -61,6 +61,7 @@ NEEDS = {
         "unshare": "util-linux",
         "sgdisk": "gdisk",
         "sfdisk": "fdisk",
+        "strace": "strace",
         "fsck.fat": "dosfstools",
         "qemu-img": "qemu-utils",
         "/usr/share/OVMF/OVMF_CODE*.fd": "ovmf",

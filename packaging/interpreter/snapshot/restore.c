@@ -112,7 +112,10 @@ restore_environment(void)
     return 0;
 }
 
-/* Borrowed: the stream that was made for a descriptor of this kind; None for a closed one, NULL for an error. */
+/* Borrowed: the stream that was made for a descriptor of this kind; None for a closed one, NULL for an error.
+
+   A descriptor is shared with other processes, which move its offset at any moment: it is asked for, never set.  tell()
+   makes the buffer ask, and remember the answer. */
 static PyObject *
 restore_stream(int fd)
 {
@@ -123,7 +126,7 @@ restore_stream(int fd)
     PyObject *stream = PyTuple_GET_ITEM(PyTuple_GET_ITEM(snapshot_state.streams, fd), kind);
     if (position > 0) {
         PyObject *buffer = PyObject_GetAttrString(stream, "buffer");
-        PyObject *there = buffer ? PyObject_CallMethod(buffer, "seek", "L", (long long)position) : NULL;
+        PyObject *there = buffer ? PyObject_CallMethod(buffer, "tell", NULL) : NULL;
         Py_XDECREF(buffer);
         if (there == NULL)
             return NULL;
