@@ -53,20 +53,50 @@ for _power, _letter in enumerate(_PREFIXES, 1):
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def number(text: str, what: str = "number") -> int:
-    """An integer with a sign and a size suffix (`5`, `-2k`, `1MB`).  UsageError names `what` it should be."""
+#: The largest number that is taken: that of a file's size, off_t, which counts nothing that anybody has.
+LARGEST = (1 << 63) - 1
+
+
+def number(text: str, what: str = "number", *, least: int = -LARGEST, most: int = LARGEST) -> int:
+    """An integer with a sign and a size suffix (`5`, `-2k`, `1MB`), from `least` to `most`.
+
+    UsageError names `what` it should be.
+    """
     digits = text.rstrip("KMGTPEZYkiBbcw")
     unit = _UNITS.get(text[len(digits) :])
-    unsigned = digits[1:] if digits[:1] in ("+", "-") else digits
-    if unit is None or not (unsigned.isascii() and unsigned.isdecimal()):
+    if unit is None:
         _bad(what, text)
-    return int(digits) * unit
+    return _within(_whole(digits, what, text) * unit, what, text, least, most)
+
+
+def whole(text: str, what: str = "number", *, least: int = -LARGEST, most: int = LARGEST) -> int:
+    """An integer with a sign and no suffix, from `least` to `most`.  UsageError names `what` it should be."""
+    return _within(_whole(text, what, text), what, text, least, most)
+
+
+def _whole(digits: str, what: str, text: str) -> int:
+    unsigned = digits[1:] if digits[:1] in ("+", "-") else digits
+    if not (unsigned.isascii() and unsigned.isdecimal()):
+        _bad(what, text)
+    # int() refuses thousands of digits (sys.set_int_max_str_digits), as it would take long.
+    significant = unsigned.lstrip("0")[:40] or "0"
+    return -int(significant) if digits[:1] == "-" else int(significant)
+
+
+def _within(value: int, what: str, text: str, least: int, most: int) -> int:
+    if value > most:
+        _bad(what, text, f": the largest is {most}")
+    if value < least:
+        _bad(what, text, f": the smallest is {least}")
+    return value
 
 
 def seconds(text: str, what: str = "time interval") -> float:
     """A number of seconds, with an optional unit s, m, h or d (GNU sleep); `inf` is allowed."""
     digits = text.rstrip("smhd") if not text.endswith("inf") else text
     try:
+        if "_" in digits or not digits.isascii() or digits.strip() != digits:
+            raise ValueError
         value = float(digits) * _SECONDS[text[len(digits) :]]
     except (ValueError, KeyError):
         _bad(what, text)
@@ -75,8 +105,8 @@ def seconds(text: str, what: str = "time interval") -> float:
     return value
 
 
-def _bad(what: str, text: str) -> NoReturn:
-    raise UsageError(f"invalid {what}: {text!r}")
+def _bad(what: str, text: str, why: str = "") -> NoReturn:
+    raise UsageError(f"invalid {what}: {text!r}{why}")
 
 
 class Option:

@@ -122,7 +122,7 @@ def open_input(name: str, status: int = 1) -> Source | None:
         return None
 
 
-def line_end(block: bytes, number: int, end: bytes = b"\n", start: int = 0) -> int:
+def line_end(block: bytes | bytearray, number: int, end: bytes = b"\n", start: int = 0) -> int:
     """The position behind the `number`th line end (from 1) of a block, which must have so many."""
     step = 1 << 16
     while (ends := block.count(end, start, start + step)) < number:

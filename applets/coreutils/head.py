@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 
+from toolbox.ends import Window, start_of_last
 from toolbox.options import Options, number
 from toolbox.streams import copy, inputs, line_end, stdout
 
@@ -43,13 +44,7 @@ def main(argv: list[str]) -> int:
             out.write(b"%s==> %s <==\n" % (separator, os.fsencode(source.name)))
             separator = b"\n"
         if text.startswith("-"):
-            parts = (
-                all_but_bytes(source, -count)
-                if given == "bytes"
-                else all_but_lines(source, -count, end)
-            )
-            for part in parts:
-                out.write(part)
+            all_but_last(source, -count, b"" if given == "bytes" else end)
         elif given == "bytes":
             out.flush()
             copy(source.fd, 1, count)
@@ -81,30 +76,34 @@ def first_lines(source: Source, count: int, end: bytes) -> Iterator[bytes]:
             continue
         position = line_end(block, count, end)
         yield block[:position]
-        try:
-            os.lseek(source.fd, position - len(block), os.SEEK_CUR)
-        except OSError:
-            pass  # a pipe or terminal
+        give_back(source, len(block) - position)
         return
 
 
-def all_but_bytes(source: Source, count: int) -> Iterator[bytes]:
-    """All but the last `count` bytes."""
-    held = b""
+def give_back(source: Source, count: int) -> None:
+    """Move the offset back over `count` bytes that were read and not used, where the input can be sought in.
+
+    Who reads the descriptor next finds them (POSIX XCU 1.4, INPUT FILES).
+    """
+    try:
+        os.lseek(source.fd, -count, os.SEEK_CUR)
+    except OSError:
+        pass  # a pipe or terminal
+
+
+def all_but_last(source: Source, count: int, end: bytes) -> None:
+    """Print all but the last `count` bytes, or lines if these have an `end`."""
+    out = stdout()
+    stop = start_of_last(source.fd, count, end)
+    if stop is not None:
+        out.flush()
+        copy(source.fd, 1, stop - os.lseek(source.fd, 0, os.SEEK_CUR))
+        return
+    window = Window(count, end)
     for block in source.blocks():
-        held += block
-        if len(held) > count:
-            yield held[: len(held) - count]
-            held = held[len(held) - count :]
-
-
-def all_but_lines(source: Source, count: int, end: bytes) -> Iterator[bytes]:
-    """All but the last `count` lines; a last line without an end is one."""
-    held: list[bytes] = []
-    for block in source.line_blocks(end):
-        held += block.removesuffix(end).split(end)
-        complete = block.endswith(end)
-        if len(held) > count:
-            ready, held = held[: len(held) - count], held[len(held) - count :]
-            text = end.join(ready)
-            yield text + end if complete or held else text
+        for part in window.push(block):
+            out.write(part)
+    before, after = window.parts()
+    for rest in before:
+        out.write(rest)
+    give_back(source, sum(map(len, after)))

@@ -97,7 +97,7 @@ static const struct {
 #define CALL(name) {"SYS_" #name, SYS_##name}
     CALL(capget), CALL(capset), CALL(chroot), CALL(clock_adjtime), CALL(clock_settime), CALL(clone3),
     CALL(close_range), CALL(delete_module), CALL(fanotify_init), CALL(fanotify_mark), CALL(finit_module),
-    CALL(fsconfig), CALL(fsmount), CALL(fsopen), CALL(init_module), CALL(inotify_add_watch),
+    CALL(fsconfig), CALL(fsmount), CALL(fsopen), CALL(fstatfs), CALL(init_module), CALL(inotify_add_watch),
     CALL(inotify_init1), CALL(inotify_rm_watch), CALL(ioprio_set), CALL(ioprio_get), CALL(kcmp),
     CALL(kexec_file_load), CALL(memfd_create), CALL(mount), CALL(mount_setattr), CALL(move_mount),
     CALL(open_tree), CALL(openat2), CALL(personality), CALL(pidfd_getfd), CALL(pidfd_open),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolbox.errors import UsageError
-from toolbox.options import Options, number, seconds
+from toolbox.options import Options, number, seconds, whole
 
 SAMPLE = Options(
     """sample [-aqv] [-n N] [-e PATTERN]... [--color[=WHEN]] [FILE]...
@@ -174,7 +174,50 @@ def test_numbers_that_are_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("0.5", 0.5), ("2h", 7200), ("1d", 86400), ("inf", float("inf"))]
+    ("text", "value"),
+    [
+        ("0.5", 0.5),
+        ("2h", 7200),
+        ("1d", 86400),
+        ("inf", float("inf")),
+        ("1e99", 1e99),
+        ("9" * 5000, float("inf")),
+    ],
 )
 def test_seconds(text: str, value: float) -> None:
     assert seconds(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1_0", "٣", "1x", "nan", "s", "1 s"])
+def test_seconds_that_are_none(text: str) -> None:
+    with pytest.raises(UsageError, match="invalid time interval"):
+        seconds(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9223372036854775808",
+        "-9223372036854775808",
+        "8E",
+        "1Y",
+        "9" * 20,
+        "9" * 5000,
+        "-" + "9" * 5000,
+    ],
+)
+def test_numbers_are_bounded(text: str) -> None:
+    """The message names the operand and the bound, and no number of digits is too many to read."""
+    with pytest.raises(
+        UsageError, match="invalid number of legs: '.*(largest|smallest) is -?9223372036854775807"
+    ):
+        number(text, "number of legs")
+
+
+def test_bounds_of_its_own() -> None:
+    assert number("7", least=0, most=7) == whole("07", least=0, most=7) == 7
+    for text in ("8", "-1", "1k"):
+        with pytest.raises(UsageError, match=r"invalid number: .*(largest is 7|smallest is 0)"):
+            number(text, least=0, most=7)
+    with pytest.raises(UsageError, match=r"invalid number: '1k'$"):
+        whole("1k")
