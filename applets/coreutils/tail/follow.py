@@ -210,10 +210,15 @@ class Watched:
         before = os.fstat(self.fd) if self.fd is not None else None
         if now is None:
             if before is not None:
-                # What was added before it went would else be lost.
+                # What was added before the name went would else be lost.
                 self.drain(headers)
-                warn(f"{self.name}: has become inaccessible: No such file or directory")
-                self.close()
+                if not self.told:
+                    reason = "No such file or directory"
+                    warn(f"{self.name}: has become inaccessible: {reason}", 0)
+                    self.told = True
+                # A renamed log is written to until its daemon opens the new one.
+                if not before.st_nlink:
+                    self.close()
             return
         if before is None or (before.st_dev, before.st_ino) != (now.st_dev, now.st_ino):
             if before is not None:
