@@ -209,7 +209,7 @@ def test_seconds_that_are_none(text: str) -> None:
 def test_numbers_are_bounded(text: str) -> None:
     """The message names the operand and the bound, and no number of digits is too many to read."""
     with pytest.raises(
-        UsageError, match="invalid number of legs: '.*(largest|smallest) is -?9223372036854775807"
+        UsageError, match=r"invalid number of legs: '.*(largest|smallest) is -?9223372036854775807"
     ):
         number(text, "number of legs")
 

@@ -24,7 +24,7 @@ import stat
 from toolbox.ends import Window, start_of_last
 from toolbox.errors import UsageError, warn
 from toolbox.options import Options, number
-from toolbox.streams import BLOCK, Source, copy, line_end, open_input, stdout
+from toolbox.streams import BLOCK, Source, line_end, open_input, stdout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

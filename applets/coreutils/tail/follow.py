@@ -97,7 +97,7 @@ class _Patient(Source):
         poll.register(self.fd, select.POLLIN)
         self.ending.register(poll)
         while True:
-            ready = dict(poll.poll(1000 if self.ending.needs_looks else None))
+            ready = dict(poll.poll(milliseconds(1.0 if self.ending.needs_looks else None)))
             if self.fd in ready:
                 try:
                     return super().read(size)
@@ -197,10 +197,11 @@ class Watched:
         """See to it that what bears the name is open, and begin again when it became shorter."""
         if self.by_name or self.is_awaited:
             self._look_at_name(headers)
-        if self.fd is not None and self.kind == stat.S_IFREG:
-            if os.fstat(self.fd).st_size < os.lseek(self.fd, 0, os.SEEK_CUR):
-                warn(f"{self.name}: file truncated", 0)
-                os.lseek(self.fd, 0, os.SEEK_SET)
+        if self.fd is None or self.kind != stat.S_IFREG:
+            return
+        if os.fstat(self.fd).st_size < os.lseek(self.fd, 0, os.SEEK_CUR):
+            warn(f"{self.name}: file truncated", 0)
+            os.lseek(self.fd, 0, os.SEEK_SET)
 
     def _look_at_name(self, headers: Headers) -> None:
         try:
@@ -288,7 +289,7 @@ class _Wakeups:
         for fd in waiting:
             poll.register(fd, select.POLLIN)
         all_told = all(self.told.get(id(w), False) for w in files) and not self.ending.needs_looks
-        ready = dict(poll.poll(None if all_told else milliseconds(self.interval)))
+        ready = dict(poll.poll(milliseconds(None if all_told else self.interval)))
         if self.watches is not None and self.watches.fd in ready:
             self.watches.drain()
         for fd, events in ready.items():
