@@ -10,14 +10,14 @@ import errno
 import os
 import socket
 
-from applets.init.config import parse_address
+from applets.init.checks import parse_address
 
 #: Connections that wait in the kernel.
 BACKLOG = 128
 
 
 def open_listener(address: str) -> socket.socket:
-    """A listening socket (config.parse_address).  OSError names the address.
+    """A listening socket (checks.parse_address).  OSError names the address.
 
     `[::]:PORT` and `:PORT` take IPv4 too, where the kernel knows IPv6, else IPv4 alone.
     """

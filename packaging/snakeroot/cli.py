@@ -7,6 +7,7 @@ import getpass
 import os
 import secrets
 import sys
+import traceback
 from pathlib import Path
 
 from snakeroot import (
@@ -23,6 +24,7 @@ from snakeroot import (
     write,
 )
 from snakeroot.host import BuildError, replace, step
+from toolbox.errors import describe
 from toolbox.harmless import harmless
 from toolbox.trust import tokens
 from toolbox.trust.password import hash_password
@@ -42,12 +44,25 @@ def main(argv: list[str] | None = None) -> int:
         if error.hint:
             print(f"  {error.hint}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; what is left of it must not fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
     except OSError as error:
-        print(f"snakeroot: {error.filename or ''}: {error.strerror}", file=sys.stderr)
+        print(f"snakeroot: {describe(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("snakeroot: interrupted", file=sys.stderr)
         return 130
+    except Exception as error:
+        # A fault of this program: where it is helps whoever reports it.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        text = " ".join(str(error).split())
+        what = f"{type(error).__name__} {text}".rstrip()
+        print(
+            f"snakeroot: internal error: {what} ({place.filename}:{place.lineno})", file=sys.stderr
+        )
+        return 1
     return status
 
 

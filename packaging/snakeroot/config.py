@@ -41,8 +41,29 @@ class Service:
     )
     stop_timeout: float = setting(10.0, help="seconds from TERM to KILL")
     ports: list[int] = setting([], help="ports it listens on, which `snakeroot run` forwards")
-    limits: dict[str, int] = setting({}, help="resource limits (setrlimit): nofile = 1024")
-    cgroup: dict[str, str] = setting({}, help='control group limits: "memory.max" = "64M"')
+    limits: dict[str, int | str | list[int | str]] = setting(
+        {}, help='resource limits (setrlimit): nofile = 1024, "unlimited" or [SOFT, HARD]'
+    )
+    cgroup: dict[str, str | int] = setting(
+        {},
+        help='control group limits: "memory.max" = "64M", or a share of the machine\'s: "50%"; what a'
+        " service may use by default is in services.py (SHARES)",
+    )
+    oom_score_adj: int = setting(
+        500,
+        help="-1000 to 1000: the higher, the sooner it is killed when the box has no memory left",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileSetting:
+    """{ source = "FILE", owner = "hello", mode = "0600" } in [files]."""
+
+    source: str = setting(help="file or folder")
+    owner: str = setting("root", help="a service, whose user it belongs to, or root")
+    mode: str = setting(
+        "", help='of its files, in octal: "0600"; by default as the source may be read'
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +172,11 @@ class Settings:
         "zstd", help="the root's; lz4 is a third larger and starts programs faster"
     )
     services: dict[str, Service] = setting({}, help="the programs that the box runs")
-    files: dict[str, str] = setting({}, help='"/path/in/the/image" = "file or folder"')
+    files: dict[str, str | FileSetting] = setting(
+        {},
+        help='"/path/in/the/image" = "file or folder"; who may not read it here may not there, and'
+        ' { source = "FILE", owner = "hello", mode = "0600" } gives it to a service',
+    )
     kernel: KernelSettings = setting(KernelSettings(), help="which kernel")
     disk: DiskSettings = setting(DiskSettings(), help="the box's disk")
     release: ReleaseSettings = setting(ReleaseSettings(), help="releases of what the box runs")
@@ -172,6 +197,15 @@ class Instance:
     def output(self) -> Path:
         """Where what is built for it lies."""
         return self.path / ".build"
+
+    def files(self) -> dict[str, FileSetting]:
+        """[files], each with its owner and mode."""
+        found = self.settings.files.items()
+        return {t: FileSetting(source=s) if isinstance(s, str) else s for t, s in found}
+
+    def place(self, name: str) -> Path:
+        """A file or folder that the settings name."""
+        return (self.path / name).expanduser()
 
     def keys(self) -> list[str]:
         """The SSH public keys that are let in, one line each."""

@@ -6,6 +6,7 @@ archives one after the other, each with its own compression or none.
 
 from __future__ import annotations
 
+import os
 import stat
 
 from snakeroot.host import BuildError
@@ -31,7 +32,7 @@ def archive(tree: Tree, last: str = "") -> bytes:
 
 
 def _append(out: bytearray, name: str, entry: Entry, inode: int) -> None:
-    raw = name.encode() + b"\0"
+    raw = os.fsencode(name) + b"\0"
     if len(entry.data) > 0xFFFFFFFF:
         raise BuildError(f"/{name}: larger than 4 GiB, which an initramfs cannot hold")
     links = 2 if stat.S_ISDIR(entry.mode) else 1

@@ -10,13 +10,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import shutil
+import stat
 import sys
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
 from snakeroot.config import Instance, Service
 from snakeroot.host import BuildError, run
+from snakeroot.hostfiles import items
+from snakeroot.release import SECRETS
 
 #: Where programs lie in the image, a folder for each service.
 FOLDER = "lib/snakeroot"
@@ -34,7 +39,7 @@ def install(instance: Instance, name: str, service: Service, toolbox: Path) -> P
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    source = instance.path / service.python
+    source = instance.place(service.python)
     shipped = provided(toolbox)
     if not source.is_dir():
         _pip(folder, [service.python], shipped)
@@ -45,8 +50,10 @@ def install(instance: Instance, name: str, service: Service, toolbox: Path) -> P
         requirements = source / "requirements.txt"
         if requirements.exists():
             _pip(folder, ["-r", str(requirements)], shipped)
-        shutil.copytree(source, folder, dirs_exist_ok=True, ignore=_unwanted)
+        _copy(source, folder, instance)
     _refuse_native(name, folder)
+    if why := missing(folder, module(service), shipped=shipped):
+        raise BuildError(f"services.{name}: {why}")
     _compile(folder, toolbox, f"/{FOLDER}/{name}")
     stamp.write_text(inputs)
     return folder
@@ -56,13 +63,36 @@ def module(service: Service) -> str:
     """What `python -m` runs: as configured, else the folder's or the requirement's name."""
     if service.module:
         return service.module
-    if service.python.startswith((".", "/")):
+    if service.python.startswith((".", "/", "~")):
         name = service.python.rstrip("/").rpartition("/")[2]
     else:
         name = service.python
         for sign in "=<>~!@[; ":
             name = name.partition(sign)[0]
     return name.replace("-", "_")
+
+
+def missing(folder: Path, name: str, shipped: Collection[str] = ()) -> str:
+    """Why `python -m NAME` would not find the module, with the cure; "" when it does, or may.
+
+    folder: with all code but that of the frozen program, which has the distributions `shipped`
+    """
+    first, *rest = name.split(".")
+    top = folder / first
+    if not (top.is_dir() or top.with_name(f"{first}.py").exists()):
+        elsewhere = first in sys.stdlib_module_names or first in {
+            one.replace("-", "_").lower() for one in shipped
+        }
+        if elsewhere:
+            return ""
+        found = ", ".join(sorted(p.stem for p in folder.glob("*.py"))) or "no module at all"
+        return f"'{folder.name}' has no module '{name}': set 'module' (there is {found})"
+    place = top.joinpath(*rest)
+    if place.with_name(f"{place.name}.py").exists() or (place / "__main__.py").exists():
+        return ""
+    if place.is_dir():
+        return f"'{folder.name}' has no '{'/'.join(name.split('.'))}/__main__.py' to run"
+    return f"'{folder.name}' has no module '{name}': set 'module'"
 
 
 def provided(toolbox: Path) -> dict[str, str]:
@@ -80,15 +110,36 @@ def _inputs(instance: Instance, service: Service, toolbox: Path) -> str:
     digest = hashlib.sha256(repr((service.python, TARGET)).encode())
     # The interpreter's version decides the bytecode; its other changes do not matter here.
     digest.update(run([toolbox, "python", "-V"]))
-    source = instance.path / service.python
-    for path in sorted(source.rglob("*")) if source.is_dir() else ():
-        if path.is_file() and "__pycache__" not in path.parts:
-            digest.update(f"\0{path.relative_to(source)}\0".encode() + path.read_bytes())
+    source = instance.place(service.python)
+    for item in items(source, _not_made_of) if source.is_dir() else ():
+        digest.update(f"\0{item.mode:o} ".encode() + os.fsencode(item.name) + b"\0")
+        digest.update(os.fsencode(item.target))
+        if stat.S_ISREG(item.mode):
+            digest.update(Path(item.path).read_bytes())
     return digest.hexdigest()
 
 
-def _unwanted(folder: str, names: list[str]) -> set[str]:
-    return {n for n in names if n.startswith(".") or n in ("__pycache__", "requirements.txt")}
+def _not_made_of(folder: str, names: list[str]) -> set[str]:
+    return {n for n in names if n in ("__pycache__", ".build", ".git")}
+
+
+def _copy(source: Path, folder: Path, instance: Instance) -> None:
+    """Copy what a program's folder holds, but not what is only for making it, and no secret of the instance's."""
+
+    def unwanted(place: str, names: list[str]) -> set[str]:
+        left_out = {n for n in names if n.startswith(".")} | {"__pycache__", "requirements.txt"}
+        return left_out | (SECRETS if os.path.samefile(place, instance.path) else set())
+
+    for item in items(source, unwanted):
+        target = folder / item.name
+        if stat.S_ISLNK(item.mode):
+            target.unlink(missing_ok=True)
+            target.symlink_to(item.target)
+        elif stat.S_ISDIR(item.mode):
+            target.mkdir(exist_ok=True)
+        else:
+            shutil.copyfile(item.path, target)
+            target.chmod(0o755 if item.mode & 0o100 else 0o644)
 
 
 def _pip(folder: Path, what: list[str], shipped: dict[str, str]) -> None:

@@ -129,7 +129,7 @@ def created(instance: Instance, inputs: Sequence[Path]) -> int:
         if not (told.isascii() and told.isdecimal() and len(told) < 12):
             raise BuildError(f"SOURCE_DATE_EPOCH: '{told}' is no number of seconds")
         return int(told)
-    ours = {instance.output.name, *_SECRETS}
+    ours = {instance.output.name, *SECRETS}
     found = list(inputs)
     for place in (instance.path, *_elsewhere(instance)):
         found.append(place)
@@ -141,13 +141,13 @@ def created(instance: Instance, inputs: Sequence[Path]) -> int:
 
 
 #: Files of an instance that are no part of what is built.
-_SECRETS = frozenset(("release.key", "next.key", "ssh_key", "first-password", "update-token"))
+SECRETS = frozenset(("release.key", "next.key", "ssh_key", "first-password", "update-token"))
 
 
 def _elsewhere(instance: Instance) -> list[Path]:
     """Files and folders that the settings name."""
     settings = instance.settings
-    places = [(instance.path / source).expanduser() for source in settings.files.values()]
+    places = [instance.place(file.source) for file in instance.files().values()]
     for service in settings.services.values():
         places += [instance.path / name for name in (service.python, service.binary) if name]
     return [place for place in places if place.exists()]

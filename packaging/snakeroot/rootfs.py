@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import applets
+from snakeroot import executable, packages, programs, release, services, users
 from snakeroot import keys as release_keys
-from snakeroot import packages, programs, release, services, users
+from snakeroot.check import is_there
 from snakeroot.config import Instance, Settings
 from snakeroot.first_stage import RAM_DISK
+from snakeroot.host import BuildError
 from snakeroot.kernel import ALWAYS, DISKS, Kernel
 from snakeroot.tree import Tree
 from toolbox import VERSION
@@ -116,7 +118,7 @@ def _add_own(tree: Tree, instance: Instance, toolbox: Path) -> None:
     """What makes this box this box."""
     settings = instance.settings
     host = settings.hostname
-    numbers = users.numbers({name: s.uid for name, s in settings.services.items()})
+    numbers = users.numbers(services.users_of(settings))
     tree.file("etc/hostname", f"{host}\n")
     tree.file("etc/hosts", f"127.0.0.1\tlocalhost {host}\n::1\tlocalhost {host}\n")
     tree.file("etc/os-release", _os_release())
@@ -133,19 +135,25 @@ def _add_own(tree: Tree, instance: Instance, toolbox: Path) -> None:
         for name, data in release.own_files(instance, trusted).items():
             tree.file(f"etc/snakeroot/{name}", data)
     for name, service in settings.services.items():
+        folder = f"{programs.FOLDER}/{name}"
         if service.python:
-            tree.copy(
-                f"{programs.FOLDER}/{name}", programs.install(instance, name, service, toolbox)
-            )
+            tree.copy(folder, programs.install(instance, name, service, toolbox))
         else:
-            binary = (instance.path / service.binary).read_bytes()
-            tree.file(f"{programs.FOLDER}/{name}/{name}", binary, 0o755)
-    tree.file(
-        "etc/snakeroot/services.json", json.dumps(services.contents(instance), indent=1) + "\n"
-    )
+            binary = instance.place(service.binary)
+            if why := executable.problem(binary, lambda path: is_there(instance, path)):
+                raise BuildError(f"services.{name}: '{service.binary}' {why}")
+            tree.file(f"{folder}/{name}", binary.read_bytes(), 0o755)
+        # A program may have secrets in its folder: only its own user looks into it.
+        gids = {**numbers, "nobody": users.NOBODY}
+        tree.folder(folder, 0o750, gid=gids.get(service.user or name, 0))
+    # It has every service's environment, and init alone reads it.
+    written = json.dumps(services.contents(instance), indent=1) + "\n"
+    tree.file("etc/snakeroot/services.json", written, 0o600)
     # Last, so that they can take the place of any other file.
-    for target, source in settings.files.items():
-        tree.copy(target, (instance.path / source).expanduser())
+    for target, file in instance.files().items():
+        owner = numbers.get(file.owner, 0)
+        mode = int(file.mode, 8) if file.mode else None
+        tree.copy(target, instance.place(file.source), uid=owner, gid=owner, mode=mode)
 
 
 PROFILE = """\

@@ -16,6 +16,11 @@ NETWORK_NICE = -10
 IDLE = 2.0
 
 
+def users_of(settings: Settings) -> dict[str, int]:
+    """The users of the box: name -> the number that was chosen for it, 0 for none."""
+    return {name: service.uid for name, service in settings.services.items()}
+
+
 def contents(instance: Instance) -> dict[str, Any]:
     """The contents of services.json, which init reads (applets/init/config.py has its grammar)."""
     settings = instance.settings
@@ -28,7 +33,7 @@ def contents(instance: Instance) -> dict[str, Any]:
             "nice": NETWORK_NICE,
         },
         "ntp": {
-            "command": ["/bin/ntp", *settings.ntp],
+            "command": ["/bin/ntp", *(("--", *settings.ntp) if settings.ntp else ())],
             "ready": "notify",
             "provides": ["clock"],
             "idle": IDLE,
@@ -94,4 +99,5 @@ def _service(name: str, service: Service) -> dict[str, Any]:
         "stop_timeout": service.stop_timeout,
         "limits": service.limits,
         "cgroup": service.cgroup,
+        "oom_score_adj": service.oom_score_adj,
     }

@@ -110,9 +110,13 @@ def _value(value: Any, hint: Any, keys: tuple[str, ...]) -> Any:
         return {key: _value(item, arguments[1], (*keys, key)) for key, item in value.items()}
     if origin in (typing.Union, types.UnionType):
         for option in arguments:
-            if option in (str, int, float, bool) and type(value) is option:
-                return value
-        raise _misfit(value, " or ".join(_TYPES[a] for a in arguments), keys)
+            kind = typing.get_origin(option) or option
+            if type(value) is kind and kind is not dict:
+                return _value(value, option, keys)
+            if dataclasses.is_dataclass(option) and isinstance(value, dict):
+                return _value(value, option, keys)
+        wanted = (_TYPES.get(typing.get_origin(a) or a, "a table") for a in arguments)
+        raise _misfit(value, " or ".join(wanted), keys)
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return _table(value, typing.cast("type[Any]", hint), keys)
     if hint is float and type(value) is int:

@@ -36,7 +36,7 @@ COMPRESSIONS = {
 
 #: Same tree, same bytes: no times, no owners, no attributes of the files that it is made from.
 OPTIONS = (
-    *("-all-time", "0", "-mkfs-time", "0", "-all-root", "-no-xattrs", "-root-mode", "755"),
+    *("-all-time", "0", "-mkfs-time", "0", "-no-xattrs", "-root-mode", "755"),
     *("-quiet", "-no-progress"),
 )
 
@@ -45,11 +45,14 @@ def write(tree: Tree, target: Path, compression: str) -> None:
     """Make `target` the tree's squashfs, unless it is that already.
 
     compression: a key of COMPRESSIONS.  BuildError for what a root must not hold: devices (devtmpfs brings
-    them) and owners other than root (the program runs as root or has its files below /perm).
+    them), and owners other than root in the folder that is kept.
     """
     kept, rest = Tree(), Tree()
     for name, entry in tree:
-        (kept if name.partition("/")[0] == KEPT else rest).entries[name] = entry
+        ours = name.partition("/")[0] == KEPT
+        if ours and (entry.uid or entry.gid):
+            raise BuildError(f"/{name}: everything in /{KEPT} belongs to root", "put it elsewhere")
+        (kept if ours else rest).entries[name] = entry
     options = (*COMPRESSIONS[compression], *OPTIONS)
     tool = run(["mksquashfs", "-version"]).partition(b"\n")[0]
     how = repr(options).encode() + tool
@@ -87,24 +90,24 @@ def _pack(tree: Tree, base: Path | None, target: Path, options: tuple[str, ...])
     """Make `target` of the tree, appended to a copy of `base`; an interruption leaves the old one."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        files, image = Path(scratch, "files"), Path(scratch, "image")
+        files, image, owners = (Path(scratch, name) for name in ("files", "image", "owners"))
         _unpack(tree, files)
         if base:
             shutil.copyfile(base, image)
+            image.chmod(0o600)  # a root holds secrets, and lies where others may look
         # The recovery file would be of use only for the copy, which is thrown away on an error.
         append = ("-no-recovery",) if base else ("-noappend",)
-        run(["mksquashfs", files, image, *append, *options])
+        whose = _owners(tree, owners) if base else ["-all-root"]
+        run(["mksquashfs", files, image, *append, *options, *whose])
         image.replace(target)
 
 
 def _unpack(tree: Tree, folder: Path) -> None:
-    """The tree as files of the host, for mksquashfs to read.  Only modes and bytes matter."""
+    """The tree as files of the host, for mksquashfs to read.  Only modes and bytes matter: they are all ours."""
     folder.mkdir(mode=0o755)
     folders = []
     for name, entry in tree:
         path = folder / name
-        if entry.uid or entry.gid:
-            raise BuildError(f"/{name}: everything in the root belongs to root")
         if stat.S_ISDIR(entry.mode):
             path.mkdir()
             folders.append((path, entry.mode))
@@ -118,3 +121,21 @@ def _unpack(tree: Tree, folder: Path) -> None:
     # Last, and the inner ones first: a folder may be one that nobody may write to.
     for path, mode in reversed(folders):
         path.chmod(stat.S_IMODE(mode))
+
+
+def _owners(tree: Tree, definitions: Path) -> list[str]:
+    """mksquashfs's words for the owners of all files ("pseudo files"), most of them in a file.
+
+    Whoever builds need not be root and cannot give files away; and no file is to be the builder's.
+    """
+    lines, words = [], []
+    for name, entry in tree:
+        quoted = os.fsencode(name).replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+        mode = stat.S_IMODE(entry.mode)
+        line = b'"%s" m %o %d %d' % (quoted, mode, entry.uid, entry.gid)
+        if b"\n" in line:  # a definition in the file ends there
+            words += ["-p", os.fsdecode(line)]
+        else:
+            lines.append(line + b"\n")
+    definitions.write_bytes(b"".join(lines))
+    return ["-root-uid", "0", "-root-gid", "0", "-pf", str(definitions), *words]

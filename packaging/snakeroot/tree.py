@@ -7,12 +7,14 @@ inputs, same bytes, whoever builds it and wherever.
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from snakeroot.host import BuildError
+from snakeroot.hostfiles import Unwanted, items
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Tree:
 
     def link(self, name: str, target: str) -> None:
         """Add a symbolic link that leads to `target`."""
-        self._add(name, Entry(stat.S_IFLNK | 0o777, target.encode()))
+        self._add(name, Entry(stat.S_IFLNK | 0o777, os.fsencode(target)))
 
     def folder(self, name: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> None:
         """Add a folder, or change the mode and owner of one that is there."""
@@ -51,17 +53,32 @@ class Tree:
         """Add a character device."""
         self._add(name, Entry(stat.S_IFCHR | mode, device=(major, minor)))
 
-    def copy(self, name: str, source: Path) -> None:
-        """Add a file or a whole folder of the host: its bytes and whether it can be executed, no more."""
-        if source.is_dir():
-            self.folder(name)
-            for path in sorted(source.iterdir()):
-                self.copy(f"{name}/{path.name}", path)
-        elif source.is_file():
-            executable = source.stat().st_mode & 0o100
-            self.file(name, source.read_bytes(), 0o755 if executable else 0o644)
-        else:
-            raise BuildError(f"{source}: neither a file nor a folder")
+    def copy(
+        self,
+        name: str,
+        source: Path,
+        *,
+        uid: int = 0,
+        gid: int = 0,
+        mode: int | None = None,
+        hidden: Unwanted = lambda folder, names: set(),
+    ) -> None:
+        """Add a file or a whole folder of the host (hostfiles.py).
+
+        Who may read it there may read it here, and nobody else; that somebody may write to it is left out, so that
+        the umask of whoever checked it out does not matter.  mode: of all files instead; of folders with x
+        wherever there is an r.  hidden: names that are left out.
+        """
+        for item in items(source, hidden):
+            place = f"{name}/{item.name}" if item.name else name
+            if stat.S_ISLNK(item.mode):
+                self.link(place, item.target)
+            elif stat.S_ISDIR(item.mode):
+                self.folder(place, _folder_mode(item.mode if mode is None else mode), uid, gid)
+            else:
+                with open(item.path, "rb") as file:
+                    bits = _file_mode(item.mode) if mode is None else mode
+                    self.file(place, file.read(), bits, uid, gid)
 
     def __iter__(self) -> Iterator[tuple[str, Entry]]:
         yield from sorted(self.entries.items())
@@ -77,3 +94,13 @@ class Tree:
         if parent and parent not in self.entries:
             self.folder(parent)
         self.entries[name] = entry
+
+
+def _file_mode(mode: int) -> int:
+    """Its owner may always read it, who may execute it there may here; writing is the owner's."""
+    return 0o600 | (mode & (0o755 if mode & 0o100 else 0o644))
+
+
+def _folder_mode(mode: int) -> int:
+    readable = mode & 0o444
+    return 0o700 | readable | readable >> 2

@@ -10,15 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from applets.init.config import (
-    CHECKS,
-    MAX_BYTES,
-    Problem,
-    dependencies,
-    load,
-    parse,
-    parse_address,
-)
+from applets.init.checks import CHECKS, Problem, parse_address
+from applets.init.config import MAX_BYTES, dependencies, load, parse
 
 
 def with_service(**settings: Any) -> bytes:

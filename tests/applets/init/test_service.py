@@ -171,7 +171,7 @@ def test_waits_until_what_it_waits_for_is_there() -> None:
 
 
 def test_a_bad_entry_is_failed_and_stays_so() -> None:
-    service = make(problem="'comand': unknown key")
+    service = make(wrong={"comand": "unknown key"})
     service.start(1)
     assert service.advance(1, True) is None
     assert service.restart(2) is None
