@@ -167,7 +167,8 @@ class Start:
     def _profile(self, path: str) -> None:
         """Read a file of commands when it is there."""
         from applets.sh.errors import Return, ShellError
-        from applets.sh.evaluator import run_text
+        from applets.sh.evaluator import run_lines
+        from applets.sh.source import Text
 
         try:
             with open(path, "rb", 0) as file:
@@ -175,7 +176,7 @@ class Start:
         except OSError:
             return  # these files need not be there
         try:
-            run_text(self.shell, text)
+            run_lines(self.shell, Text(text, self.shell.echo))
         except Return:
             pass
         except ShellError as error:

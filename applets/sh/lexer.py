@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from applets.sh.errors import SyntaxFault
-from applets.sh.numbers import MOST, decimal
+from applets.sh.numbers import decimal
 from applets.sh.syntax import Literal, Redirection, Word
 from applets.sh.words import WordLexer
 
@@ -89,8 +89,9 @@ class Lexer(WordLexer):
         self._aliases: list[
             tuple[str, int]
         ] = []  # alias, distance from the end of the text to its end
-        self.aliases: dict[str, str] = {}
-        self._blank_alias = -1  # the same distance for an alias that ends in a blank
+        self.blank_alias = (
+            -1
+        )  # the same distance for an alias that ends in a blank; -1: there is none
 
     def begin(self) -> None:
         """Forget the text that was consumed: a new complete command starts here."""
@@ -99,11 +100,15 @@ class Lexer(WordLexer):
         self.position = self._counted = 0
 
     def refill(self) -> bool:
-        """Append the next line of input; no alias reaches into it."""
+        """Append the next line of input; the ends of aliases are counted from the end of the text."""
+        before = len(self.text)
         if not super().refill():
             return False
-        self._aliases.clear()
-        self._blank_alias = -1
+        more = len(self.text) - before
+        if self._aliases:
+            self._aliases = [(alias, end + more) for alias, end in self._aliases]
+        if self.blank_alias >= 0:
+            self.blank_alias += more
         return True
 
     def token(self) -> Token:
@@ -132,10 +137,9 @@ class Lexer(WordLexer):
         if c in _DIGITS:
             self._join(_DIGIT_RUN)
             number = _NUMBER.match(self.text, position)
-            if number:
+            fd = decimal(number.group()) if number else None
+            if number and fd is not None:  # a number that no descriptor can have is a word
                 self.position = number.end()
-                fd = decimal(number.group())
-                fd = MOST + 1 if fd is None else fd
                 return self._operator(self.text[self.position], position, fd, line)
         return Token("", self.word(), -1, position, line)
 
@@ -164,7 +168,7 @@ class Lexer(WordLexer):
             return False
         self._aliases.append((name, left))
         if value[-1:] in (" ", "\t"):
-            self._blank_alias = left
+            self.blank_alias = left
         self.line_number()
         self.text = self.text[: token.start] + value + self.text[self.position :]
         self.position = token.start
@@ -172,10 +176,10 @@ class Lexer(WordLexer):
         return True
 
     def after_blank_alias(self, token: Token) -> bool:
-        """Whether `token` is the first word after an alias whose value ends in a blank."""
-        if self._blank_alias < 0 or len(self.text) - token.start > self._blank_alias:
+        """Whether `token` is the first one after an alias whose value ends in a blank."""
+        if len(self.text) - token.start > self.blank_alias:
             return False
-        self._blank_alias = -1
+        self.blank_alias = -1
         return True
 
     # Here-documents (XCU 2.7.4)

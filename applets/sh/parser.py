@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from applets.sh.errors import SyntaxFault
-from applets.sh.lexer import REDIRECTIONS, Lexer, Token
+from applets.sh.lexer import REDIRECTIONS, RESERVED, Lexer, Token
 from applets.sh.source import Text
 from applets.sh.syntax import (
     AndOr,
@@ -89,10 +89,13 @@ class Parser:
     # Tokens
 
     def peek(self) -> Token:
-        """The next token, which stays."""
+        """The next token, which stays.  After an alias that ends in a blank it may be an alias, too."""
         token = self._token
         if token is None:
             token = self._token = self.lexer.token()
+            if self.lexer.blank_alias >= 0 and self.lexer.after_blank_alias(token):
+                while self._alias(token, False):
+                    token = self._token = self.lexer.token()
         return token
 
     def take(self) -> Token:
@@ -121,21 +124,29 @@ class Parser:
             self._token = None
 
     def start(self) -> Token:
-        """The token at a place where a command may start: aliases are replaced there."""
-        while True:
-            token = self.peek()
-            if not self._alias(token):
-                return token
+        """The token at a place where a reserved word or a command may stand: aliases are replaced there."""
+        token = self.peek()
+        if self.aliases:
+            while self._alias(token, True):
+                token = self.peek()
+        return token
 
-    def _alias(self, token: Token) -> bool:
-        if not self.aliases or token.word is None:
-            return False
-        name = token.word.plain
+    def _alias(self, token: Token, reserved: bool) -> bool:
+        """Put an alias's value in the token's place; `reserved`: reserved words are none (XCU 2.3.1)."""
+        name = None if token.word is None else token.word.plain
         value = None if name is None else self.aliases.get(name)
-        if name is None or value is None or not self.lexer.expand_alias(token, name, value):
+        if name is None or value is None or (reserved and name in RESERVED):
+            return False
+        if not self.lexer.expand_alias(token, name, value):
             return False
         self._token = None
         return True
+
+    def start_line(self) -> Token:
+        """The same after any newlines: where `in` and `do` stand."""
+        while self.start().operator == "\n":
+            self._token = None
+        return self.peek()
 
     def source(self, start: int) -> str:
         """The program text from `start` up to here, as `jobs` shows it."""
@@ -250,7 +261,7 @@ class Parser:
 
     def _redirected(self, command: Node, line: int) -> Node:
         redirections = []
-        while self.peek().operator in REDIRECTIONS:
+        while self.start().operator in REDIRECTIONS:
             redirections.append(self.redirection())
         return Redirected(command, redirections, line) if redirections else command
 
@@ -279,17 +290,10 @@ class Parser:
             token = self.peek()
             word = token.word
             if word is not None:
-                if self.lexer.after_blank_alias(token):
-                    token = self.start()
-                    word = token.word
-                    if word is None:
-                        continue
                 if not words:
-                    if assignments or redirections:  # the command's name is still to come
-                        token = self.start()
-                        word = token.word
-                        if word is None:
-                            continue
+                    # After assignments and redirections the command's name is still to come.
+                    if (assignments or redirections) and self._alias(token, False):
+                        continue
                     assignment = as_assignment(word)
                     if assignment is not None:
                         assignments.append(assignment)
@@ -319,7 +323,7 @@ class Parser:
         name = word.plain
         if name is None:
             raise SyntaxFault("bad function name", token.line)
-        self.skip_newlines()
+        self.start_line()
         return Function(name, self.simple_or_compound(), token.line)
 
     def if_command(self, token: Token) -> Node:
@@ -361,12 +365,10 @@ class Parser:
         if plain is None or not _NAME.fullmatch(plain):
             raise SyntaxFault("bad for loop variable", name.line)
         words: list[Word] | None = None
-        if self.peek().operator == ";":
+        if self.start().operator == ";":
             self._token = None
-            self.skip_newlines()
         else:
-            self.skip_newlines()
-            word = self.peek().word
+            word = self.start_line().word
             if word is not None and word.plain == "in":
                 self._token = None
                 words = []
@@ -376,8 +378,7 @@ class Parser:
                 if self.peek().operator not in (";", "\n"):
                     raise self.lexer.unexpected(self.peek())
                 self._token = None
-                self.skip_newlines()
-        self.start()
+        self.start_line()
         return For(plain, words, self.do_group(), token.line)
 
     def case_command(self, token: Token) -> Node:
@@ -385,7 +386,7 @@ class Parser:
         word = self.take().word
         if word is None:
             raise SyntaxFault("unexpected token (expecting word)", token.line)
-        self.skip_newlines()
+        self.start_line()
         self.expect("in")
         items: list[CaseItem] = []
         while True:

@@ -12,7 +12,7 @@ import stat
 
 from applets.sh import expansion
 from applets.sh.errors import RedirectionError, ShellError
-from applets.sh.numbers import MOST, decimal
+from applets.sh.numbers import decimal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,8 +91,6 @@ def apply(shell: State, redirections: list[Redirection], keep: bool = False) -> 
 
 def _apply_one(shell: State, redirection: Redirection, saved: list[tuple[int, int]] | None) -> None:
     fd, operator = redirection.fd, redirection.operator
-    if fd > MOST:
-        raise RedirectionError(f"{fd}: {os.strerror(errno.EBADF)}")
     if operator == "<<":
         _move(_here_document(shell, redirection), fd, saved)
         return
@@ -187,7 +185,7 @@ def _duplicate(source: int, fd: int, saved: list[tuple[int, int]] | None) -> Non
         _save(fd, saved)
         os.dup2(source, fd)
     except OSError as error:
-        raise RedirectionError(f"dup2({source},{fd}): {error.strerror}") from None
+        raise RedirectionError(f"{source}: {error.strerror}") from None
 
 
 def _close(fd: int) -> None:

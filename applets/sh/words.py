@@ -88,6 +88,7 @@ class WordLexer:
     def __init__(self, lines: Lines, parser: type[Parser], line: int = 1) -> None:
         self.lines = lines
         self.parser = parser
+        self.aliases: dict[str, str] = {}
         self.text = ""
         self.position = 0
         self._line = line
@@ -133,6 +134,7 @@ class WordLexer:
         from applets.sh.source import Text
 
         nested = type(self)(Text(""), self.parser, self._line)
+        nested.aliases = self.aliases
         nested.text = text
         return nested
 

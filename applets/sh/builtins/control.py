@@ -87,7 +87,7 @@ def dot(shell: State, argv: list[str]) -> int:
         shell.params = operands[1:]
     shell.sourced += 1
     try:
-        return run_lines(shell, Text(text))
+        return run_lines(shell, Text(text, shell.echo))
     except Return as leave:
         return leave.status
     finally:

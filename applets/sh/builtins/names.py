@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def alias(shell: State, argv: list[str]) -> int:
     """alias [NAME[=VALUE]]..."""
     status = 0
-    operands = argv[1:]
+    operands = argv[2:] if argv[1:2] == ["--"] else argv[1:]
     if not operands:
         operands = sorted(shell.aliases)
     for word in operands:
