@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import signal
 
-from toolbox.errors import Fatal, UsageError
+from toolbox.errors import Fatal, UsageError, say
 from toolbox.listening import inherited, listen, parse_endpoint
 from toolbox.options import Options
 
@@ -48,10 +48,10 @@ def main(argv: list[str]) -> int:
     idle = (300.0 if opt.idle is None else opt.idle) if sockets else None
     sockets = sockets or listen(opt.address, port)
 
-    from toolbox.trust.hostkey import host_key
+    from toolbox.trust.hostkey import any_host_key
 
     try:
-        key = host_key(key_path)
+        key = any_host_key(key_path, lambda text: say(f"breakglass: {text}"))
     except ValueError as error:
         raise Fatal(str(error)) from None
     # The library looks up the user's home directory, which a bare box may not know.

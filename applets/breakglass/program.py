@@ -39,6 +39,15 @@ STDERR = 1
 DEFAULTS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def _as_any_other(pid: int) -> None:
+    """The server is spared when memory runs out; what somebody runs by it is not (sshd does the same)."""
+    try:
+        with open(f"/proc/{pid}/oom_score_adj", "w") as file:
+            file.write("0")
+    except OSError:
+        pass  # it has ended, or we may not: it stays as it is
+
+
 class Program:
     """A running program.
 
@@ -135,6 +144,7 @@ class Program:
             setsigdef=DEFAULTS,
         )
         self._watch = os.pidfd_open(self.pid)
+        _as_any_other(self.pid)
         self.loop.add_reader(self._watch, self._exited)
 
     # Input.

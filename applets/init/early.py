@@ -27,18 +27,19 @@ MODULES = "/etc/snakeroot/modules"
 PERM = "/perm"
 PERM_LABEL = "perm"
 
-#: Mount point, type, source, options, mode of the mount point when it has to be made.
-#: No programs are run and no devices opened from what services can write (nosuid, nodev).
+#: Mount point, type, source, flags, options.  No programs are run and no devices opened from what services can
+#: write (nosuid, nodev).  What lies in memory has a share of it (`bounded`): together they leave half to the
+#: programs, so that whoever fills them all stops himself, and not the box.
 MOUNTS = (
     ("/dev", "devtmpfs", "dev", ("nosuid",), "mode=0755"),
     ("/proc", "proc", "proc", ("nosuid", "nodev", "noexec"), ""),
     ("/sys", "sysfs", "sys", ("nosuid", "nodev", "noexec"), ""),
     ("/dev/pts", "devpts", "devpts", ("nosuid", "noexec"), "gid=5,mode=0620,ptmxmode=0666"),
-    ("/dev/shm", "tmpfs", "shm", ("nosuid", "nodev"), "mode=1777"),
-    ("/run", "tmpfs", "run", ("nosuid", "nodev"), "mode=0755"),
-    ("/tmp", "tmpfs", "tmp", ("nosuid", "nodev"), "mode=1777"),
+    ("/dev/shm", "tmpfs", "shm", ("nosuid", "nodev"), "mode=1777,share=10"),
+    ("/run", "tmpfs", "run", ("nosuid", "nodev"), "mode=0755,share=10"),
+    ("/tmp", "tmpfs", "tmp", ("nosuid", "nodev"), "mode=1777,share=20"),
     # The owner's home: the root is read-only, and /perm may be broken when it is needed.
-    ("/root", "tmpfs", "root", ("nosuid", "nodev"), "mode=0700"),
+    ("/root", "tmpfs", "root", ("nosuid", "nodev"), "mode=0700,share=10"),
     ("/sys/fs/cgroup", "cgroup2", "cgroup", ("nosuid", "nodev", "noexec"), "nsdelegate"),
 )
 
@@ -106,14 +107,53 @@ def _mount(target: str, kind: str, source: str, flags: tuple[str, ...], data: st
     bits = 0
     for flag in flags:
         bits |= getattr(door, f"MS_{flag.upper()}")
-    try:
-        door.mount(source, target, kind, bits, data)
-    except OSError as error:
-        if error.errno == errno.EBUSY:
-            return  # it is there already
-        if error.errno != errno.EINVAL or not data:
-            raise
-        door.mount(source, target, kind, bits, "")  # an older kernel that lacks an option
+    # An older kernel may lack an option; the last try has none.
+    tries = list(dict.fromkeys((*bounded(data), data if "share=" not in data else "", "")))
+    for words in tries:
+        try:
+            door.mount(source, target, kind, bits, words)
+            return
+        except OSError as error:
+            if error.errno == errno.EBUSY:
+                return  # it is there already
+            if error.errno != errno.EINVAL or words == tries[-1]:
+                raise
+
+
+#: A tmpfs has a file for so many bytes of its size: an empty one takes a kilobyte of the kernel's memory.
+BYTES_PER_FILE = 4096
+
+
+def bounded(data: str, memory: int | None = None) -> list[str]:
+    """A tmpfs's options with its share of the memory in the kernel's words, the best first.
+
+    `share=20` becomes 20 % of the memory that is there when the box starts (an image in memory is not), as many files
+    as go with that, and, where everybody may write, half of both for each user at most (Linux 6.6).
+    memory: bytes; by default what the kernel says is available
+    """
+    words = data.split(",")
+    shares = [int(word.removeprefix("share=")) for word in words if word.startswith("share=")]
+    if not shares:
+        return [data]
+    rest = [word for word in words if not word.startswith("share=")]
+    memory = _available() if memory is None else memory
+    if not memory:
+        return [",".join([*rest, f"size={shares[0]}%"])]
+    size = max(memory * shares[0] // 100, 1 << 20)
+    files = max(size // BYTES_PER_FILE, 1024)
+    found = [",".join([*rest, f"size={size >> 10}k", f"nr_inodes={files}"])]
+    if "mode=1777" in words:
+        each = f"usrquota_block_hardlimit={size >> 11}k,usrquota_inode_hardlimit={files // 2}"
+        found.insert(0, f"{found[0]},usrquota,{each}")
+    return found
+
+
+def _available() -> int:
+    """Bytes of memory that programs can have, as the kernel says; 0 when it cannot be asked."""
+    from toolbox.linux.memory import sizes
+
+    found = sizes()
+    return found.get("MemAvailable") or found.get("MemTotal", 0)
 
 
 def is_mount_point(path: str) -> bool:

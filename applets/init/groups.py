@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import signal
 
+from applets.init.checks import share_of
 from toolbox.linux import cgroup
+from toolbox.linux.memory import sizes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ class Groups:
             return None
         for setting, value in settings.items():
             try:
-                cgroup.write(path, setting, value)
+                cgroup.write(path, setting, amount(setting, value))
             except OSError as error:
                 self.log(f"{name}: {setting} = {value}: {error.strerror}")
         return path
@@ -91,6 +93,30 @@ class Groups:
         except OSError:
             return None
         return name.removesuffix(SUFFIX) if name.endswith(SUFFIX) else None
+
+
+def amount(setting: str, value: str) -> str:
+    """What is written for a share ("50%") of memory or of processes; any other value is its own.
+
+    Without knowing what the whole is there is no limit, as without the setting.
+    """
+    share = share_of(value)
+    if share is None:
+        return value
+    whole = _tasks() if setting.startswith("pids.") else sizes().get("MemTotal", 0)
+    return str(max(1, whole * share // 100)) if whole else "max"
+
+
+def _tasks() -> int:
+    """How many processes and threads there can be (proc_sys_kernel(5)); 0 when the kernel cannot be asked."""
+    found = []
+    for name in ("pid_max", "threads-max"):
+        try:
+            with open(f"/proc/sys/kernel/{name}") as file:
+                found.append(int(file.read()))
+        except (OSError, ValueError):
+            continue
+    return min(found, default=0)
 
 
 def in_own_namespace() -> bool:

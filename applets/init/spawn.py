@@ -123,6 +123,11 @@ def _become(config: ServiceConfig, given: Surroundings, step: list[str]) -> NoRe
             os.setpriority(os.PRIO_PROCESS, 0, config.nice)
         except PermissionError:
             pass  # init of a container may not be allowed to, and the service works without
+    if config.oom_score_adj:
+        try:
+            _write("/proc/self/oom_score_adj", str(config.oom_score_adj))
+        except OSError:
+            pass  # the same; and without /proc
     step[0] = "limits"
     if config.limits:
         _limit(config.limits)

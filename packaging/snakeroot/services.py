@@ -12,6 +12,18 @@ from snakeroot.kernel import CONSOLE
 #: The priority of the way into the box: it stays open when a program of the user's is busy.
 NETWORK_NICE = -10
 
+#: When memory runs out: what leads into the box goes last.
+NETWORK_OOM = -900
+
+#: What each service of the user's may use of the box, unless `cgroup` says otherwise: one that leaks or forks
+#: without end stops itself, and neither the others nor the box.
+SHARES = {
+    "memory.high": "60%",
+    "memory.max": "70%",
+    "memory.oom.group": "1",
+    "pids.max": "15%",
+}
+
 #: Seconds for which what is not on the way to the page lets the others start first.
 IDLE = 2.0
 
@@ -51,6 +63,9 @@ def contents(instance: Instance) -> dict[str, Any]:
     if release_keys.public(instance.path):
         box["update"] = {"command": _update(settings), "ready": "notify", "provides": ["committed"]}
         box["update"]["idle"] = IDLE
+    for name, entry in box.items():
+        if name != "console":  # a shell, from which anything may be run
+            entry["oom_score_adj"] = NETWORK_OOM
     own = {name: _service(name, service) for name, service in settings.services.items()}
     return {
         "hostname": settings.hostname,
@@ -63,6 +78,14 @@ def contents(instance: Instance) -> dict[str, Any]:
         },
         "services": {**box, **own},
     }
+
+
+def _shares(service: Service) -> dict[str, str | int]:
+    """The service's limits: what is not set is its share."""
+    defaults = dict(SHARES)
+    if "memory.max" in service.cgroup and "memory.high" not in service.cgroup:
+        del defaults["memory.high"]  # it would be the limit of one that may have more
+    return {**defaults, **service.cgroup}
 
 
 def _update(settings: Settings) -> list[str]:
@@ -98,6 +121,6 @@ def _service(name: str, service: Service) -> dict[str, Any]:
         "ready": service.ready,
         "stop_timeout": service.stop_timeout,
         "limits": service.limits,
-        "cgroup": service.cgroup,
+        "cgroup": _shares(service),
         "oom_score_adj": service.oom_score_adj,
     }

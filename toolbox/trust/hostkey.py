@@ -6,6 +6,10 @@ import errno
 import os
 import stat
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def host_key(path: str) -> bytes:
     """The private host key in OpenSSH's PEM form; made, synced and named `path` when there is none.
@@ -19,6 +23,35 @@ def host_key(path: str) -> bytes:
         pass
     _make(path)
     return _read(path)
+
+
+def any_host_key(
+    path: str, say: Callable[[str], None], temporary: str = "/run/snakeroot-host-key"
+) -> bytes:
+    """`host_key`, or, where that can be neither read nor made, one that lasts until the box restarts.
+
+    /perm may be full, broken or read-only, and somebody has to come in who repairs it.  say: is told why.
+    PermissionError and ValueError as for `host_key`; what others could read is no key.
+    """
+    try:
+        return host_key(path)
+    except OSError as error:
+        if error.errno == errno.EPERM:
+            raise
+        why = error.strerror
+    # It may have been made all the same, and what failed is to make it last.
+    for place in (path, temporary):
+        try:
+            key = _read(place) if place == path else host_key(place)
+        except OSError as error:
+            if error.errno == errno.EPERM:
+                raise
+            continue
+        break
+    else:
+        key = _new()
+    say(f"{path}: {why}: the host key may be another one after the next restart")
+    return key
 
 
 def _read(path: str) -> bytes:
@@ -37,15 +70,19 @@ def _read(path: str) -> bytes:
     return data
 
 
-def _make(path: str) -> None:
+def _new() -> bytes:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    pem = Ed25519PrivateKey.generate().private_bytes(
+    return Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.OpenSSH,
         serialization.NoEncryption(),
     )
+
+
+def _make(path: str) -> None:
+    pem = _new()
     folder = os.path.dirname(path) or "."
     os.makedirs(folder, mode=0o700, exist_ok=True)
     draft = f"{path}.{os.getpid()}"

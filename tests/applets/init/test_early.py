@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from applets.init.early import MOUNTS, is_mount_point
+from applets.init.early import MOUNTS, bounded, is_mount_point
 from applets.init.shutdown import unmount_order
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -175,3 +175,48 @@ def test_mount_points() -> None:
     assert is_mount_point("/")
     assert not is_mount_point("/proc/self")
     assert not is_mount_point("/no/such/place")
+
+
+MEMORY = 500 << 20
+
+
+def test_all_that_lies_in_memory_leaves_half_of_it_to_the_programs() -> None:
+    """With all its files, too: an empty one takes a kilobyte of the kernel's memory."""
+    total = 0
+    for target, kind, _, _, data in MOUNTS:
+        if kind != "tmpfs":
+            continue
+        best = dict(word.partition("=")[::2] for word in bounded(data, MEMORY)[0].split(","))
+        assert best["size"].endswith("k"), target
+        total += int(best["size"][:-1]) * 1024 + int(best["nr_inodes"]) * 1024
+        if best["mode"] == "1777":
+            assert int(best["usrquota_block_hardlimit"][:-1]) * 2 <= int(best["size"][:-1])
+            assert int(best["usrquota_inode_hardlimit"]) * 2 <= int(best["nr_inodes"])
+    assert MEMORY * 0.4 < total < MEMORY * 0.65
+
+
+def test_options_that_a_kernel_lacks_are_left_out_one_by_one() -> None:
+    assert bounded("mode=1777,share=20", MEMORY) == [
+        "mode=1777,size=102400k,nr_inodes=25600,usrquota,usrquota_block_hardlimit=51200k,"
+        "usrquota_inode_hardlimit=12800",
+        "mode=1777,size=102400k,nr_inodes=25600",
+    ]
+    assert bounded("mode=0700,share=10", MEMORY) == ["mode=0700,size=51200k,nr_inodes=12800"]
+    assert bounded("mode=0700,share=10", 1 << 20) == ["mode=0700,size=1024k,nr_inodes=1024"]
+    assert bounded("mode=0700,share=10", 0) == ["mode=0700,size=10%"]
+    assert bounded("gid=5", MEMORY) == ["gid=5"]
+
+
+@pytest.mark.lab
+def test_a_tmpfs_has_its_share(tmp_path: Path) -> None:
+    lines = isolated(
+        "from applets.init import early\n"
+        "early.LINKS = ()\n"
+        "early._available = lambda: 100 << 20\n"
+        "table = ((folder + '/tmp', 'tmpfs', 'tmp', ('nosuid',), 'mode=1777,share=20'),)\n"
+        "early.mounts(said.append, table)\n"
+        "size = os.statvfs(folder + '/tmp')\n"
+        "print(size.f_blocks * size.f_frsize, size.f_files, said)\n",
+        tmp_path,
+    )
+    assert lines == [f"{20 << 20} {(20 << 20) // 4096} []"]

@@ -12,13 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from applets.init import groups
 from applets.init.groups import Groups, kinship, session_members, signal_session
+from toolbox.linux.memory import sizes
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 SCRIPT = """
 import os, subprocess, sys, time
+from applets.init import groups
 from applets.init.groups import Groups
 from toolbox.linux import cgroup
 from toolbox.linux.mount import mount
@@ -94,3 +97,22 @@ def test_without_control_groups_the_session_is_found() -> None:
         assert list(kinship(members[-1]))[:2] == [members[-1], leader.pid]
         signal_session(leader.pid, signal.SIGKILL)
         assert leader.wait(20) == 0  # the leader itself was spared, and saw its children end
+
+
+def test_shares_are_of_what_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "sizes", lambda: {"MemTotal": 1000 << 20})
+    monkeypatch.setattr(groups, "_tasks", lambda: 4000)
+    assert groups.amount("memory.max", "70%") == str(700 << 20)
+    assert groups.amount("pids.max", "15%") == "600"
+    assert groups.amount("pids.max", "100") == "100"
+    assert groups.amount("memory.max", "64M") == "64M"
+    assert groups.amount("memory.max", "max") == "max"
+    monkeypatch.setattr(groups, "sizes", dict)
+    assert groups.amount("memory.max", "70%") == "max"
+    assert 0 < groups._tasks() < 1 << 23
+
+
+def test_the_kernels_memory_in_bytes() -> None:
+    found = sizes()
+    assert found["MemTotal"] > found["MemAvailable"] > 1 << 20
+    assert sizes("/none") == {}

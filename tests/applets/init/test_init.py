@@ -672,3 +672,25 @@ def test_a_service_on_a_terminal_leads_its_session(init: Init) -> None:
     assert os.ttyname(theirs).encode() in got
     os.close(ours)
     os.close(theirs)
+
+
+@pytest.mark.lab
+def test_a_service_is_killed_as_soon_or_as_late_as_it_says(init: Init) -> None:
+    scores = {"spared": -900, "usual": 0, "first": 500}
+    init.start(
+        {
+            name: {
+                "command": ["cat", "/proc/self/oom_score_adj"],
+                "restart": "never",
+                "oom_score_adj": score,
+            }
+            for name, score in scores.items()
+        }
+    )
+    usual = Path("/proc/self/oom_score_adj").read_text().strip()
+    may = ["sh", "-c", "echo -900 >/proc/self/oom_score_adj; cat /proc/self/oom_score_adj"]
+    least = subprocess.run(may, capture_output=True, text=True, check=True).stdout.strip()
+    assert least in ("-900", usual), "where init may not spare anybody, it starts all the same"
+    for name, said in (("spared", least), ("usual", usual), ("first", "500")):
+        init.until_state(name, "stopped")
+        assert init.logged(name) == [said]

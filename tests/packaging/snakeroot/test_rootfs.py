@@ -101,3 +101,24 @@ def test_a_box_without_a_key_takes_no_releases(instance: config.Instance) -> Non
         if "release" in public.name or "next" in public.name:
             public.unlink()
     assert "update" not in services.contents(instance)["services"]
+
+
+def test_every_service_has_its_share_and_the_ways_in_are_killed_last(
+    instance: config.Instance,
+) -> None:
+    made = services.contents(instance)["services"]
+    assert made["hello"]["cgroup"] == {
+        "memory.high": "60%",
+        "memory.max": "70%",
+        "memory.oom.group": "1",
+        "pids.max": "15%",
+    }
+    assert made["tool"]["cgroup"] == {
+        "memory.max": "64M",
+        "memory.oom.group": "1",
+        "pids.max": "15%",
+    }
+    assert made["hello"]["oom_score_adj"] == 500
+    for name in ("httpd", "breakglass", "dhcp", "update", "randomd", "ntp"):
+        assert made[name]["oom_score_adj"] == -900, name
+    assert "oom_score_adj" not in made["console"]

@@ -30,6 +30,13 @@ class Faults:
         self.fds: set[int] = set()
         for name in CHANGES:
             patch.setattr(os, name, self._wrapped(name, getattr(os, name)))
+        close = os.close
+
+        def closed(fd: int) -> None:
+            self.fds.discard(fd)
+            close(fd)
+
+        patch.setattr(os, "close", closed)
 
     def _wrapped(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def fail(what: Any, *words: Any, **more: Any) -> Any:

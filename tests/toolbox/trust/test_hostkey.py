@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from toolbox.trust.hostkey import host_key
+from tests.toolbox.storage import faults
+from toolbox.trust.hostkey import any_host_key, host_key
 
 
 def test_made_once_and_kept(tmp_path: Path) -> None:
@@ -61,3 +62,45 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError):
         host_key(str(tmp_path / "file" / "host_key"))
+
+
+@pytest.mark.parametrize("number", faults.ERRORS)
+@pytest.mark.parametrize("there", [False, True])
+def test_a_disk_that_is_full_or_broken_keeps_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, there: bool
+) -> None:
+    """At every write: there is a key, and the same one for as long as the box runs where that can be."""
+    for n, (first, last) in enumerate(faults.every()):
+        folder = tmp_path / str(n) / "ssh"
+        temporary = str(tmp_path / f"temporary-{n}")
+        said: list[str] = []
+        if there:
+            folder.parent.mkdir()
+            host_key(str(folder / "host_key"))
+        with monkeypatch.context() as patch:
+            failing = faults.Faults(patch, str(folder), first, last, number)
+            key = any_host_key(str(folder / "host_key"), said.append, temporary)
+        assert key.startswith(b"-----BEGIN OPENSSH PRIVATE KEY-----")
+        if failing.calls < first:
+            assert said == []
+            break
+        assert os.strerror(number) in said[0]
+        if last > first:
+            with monkeypatch.context() as patch:
+                faults.Faults(patch, str(folder), 1, last, number)
+                assert any_host_key(str(folder / "host_key"), said.append, temporary) == key
+    assert n > 3 or there
+
+
+def test_without_any_place_the_key_is_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    nowhere = str(tmp_path / "file" / "x")
+    assert any_host_key(nowhere, lambda text: None, nowhere).startswith(b"-----BEGIN")
+
+
+def test_a_key_that_others_can_reach_is_not_replaced_by_another(tmp_path: Path) -> None:
+    path = tmp_path / "host_key"
+    host_key(str(path))
+    path.chmod(0o644)
+    with pytest.raises(PermissionError, match="accessible by others"):
+        any_host_key(str(path), lambda text: None, str(tmp_path / "other"))
