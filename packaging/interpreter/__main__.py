@@ -12,7 +12,7 @@ from snakeroot.host import step
 from workbench import processes
 
 from interpreter import link, snapshot, stages
-from interpreter.workshop import BuildError
+from interpreter.workshop import BuildError, explain
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,7 +61,7 @@ def main() -> int:
         print(f"dev: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"dev: {error.filename or ROOT}: {error.strerror}", file=sys.stderr)
+        print(f"dev: {explain(error, arguments.output.parent)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as interrupt:
         processes.stop_all()  # ./dev says so

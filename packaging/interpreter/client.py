@@ -19,14 +19,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from http.client import HTTPResponse
 from pathlib import Path
 
+from snakeroot.host import is_offline
+
 #: Seconds that a server has to begin to answer, and for each piece of the answer.
 TIMEOUT = 20
 
 #: Seconds for a tool's look-up.
 TOOL_TIMEOUT = 600
-
-#: What says that no network is there, from a tool.
-_OFFLINE = ("Could not resolve", "Temporary failure resolving", "Network is unreachable")
 
 _PIECE = 1 << 20
 
@@ -88,10 +87,9 @@ class Client:
             raise UnavailableError(f"{words[0]}: no end after {TOOL_TIMEOUT} s") from None
         if done.returncode:
             said = done.stderr.decode(errors="replace")
-            offline = any(sign in said for sign in _OFFLINE)
             if "No space left on device" in said:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(cwd or words[0]))
-            raise UnavailableError(f"{words[0]}: {_gist(said)}", offline=offline)
+            raise UnavailableError(f"{words[0]}: {_gist(said)}", offline=is_offline(said))
         return done.stdout.decode(errors="replace")
 
 

@@ -17,6 +17,10 @@ PINS = Path(__file__).with_name("pins.toml")
 TITLES = {"cpython": "CPython", "openssl": "OpenSSL"}
 
 
+#: The kinds, in the order in which they are told.
+KINDS = tuple(TITLES)
+
+
 @dataclass(frozen=True)
 class Pin:
     """One archive with one version of one source, as pins.toml has it."""
@@ -64,6 +68,11 @@ def chosen(name: str) -> list[Pin]:
 def suites(origin: str) -> list[str]:
     """The suites of a distribution ("debian") in which a pinned version may be."""
     return list(_table()["suites"][origin])
+
+
+def series(name: str) -> str:
+    """The versions of a kind that the program is made for: "3.13" of cpython."""
+    return str(_table()["series"][name])
 
 
 def _table() -> dict[str, Any]:

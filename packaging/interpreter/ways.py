@@ -10,6 +10,7 @@ import datetime
 import os
 import shutil
 import tempfile
+import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -75,15 +76,22 @@ class Crate(Way):
 
     def look(self) -> datetime.date | None:
         with tempfile.TemporaryDirectory() as scratch:
-            self._cargo("generate-lockfile", Path(scratch))
-            lock = Path(scratch, "Cargo.lock").read_text()
-        if self.sha256 not in lock:
-            raise UnavailableError(f"{self.crate}: the registry has another checksum")
+            self._cargo("generate-lockfile", Path(scratch), self._exactly())
+            _, found = self._locked(Path(scratch))
+        if found != self.sha256:
+            raise UnavailableError(f"checksum {found}, pinned is {self.sha256}")
         return None
+
+    def newest(self) -> tuple[str, str]:
+        """The newest version that differs in its last number only, and its SHA-256: 300.5.6+3.5.6 for 300.5.5+3.5.5."""
+        series = self.crate.split()[1].partition("+")[0].rpartition(".")[0]
+        with tempfile.TemporaryDirectory() as scratch:
+            self._cargo("generate-lockfile", Path(scratch), f"~{series}")
+            return self._locked(Path(scratch))
 
     def fetch(self, target: Path) -> None:
         with tempfile.TemporaryDirectory() as scratch:
-            self._cargo("fetch", Path(scratch))
+            self._cargo("fetch", Path(scratch), self._exactly())
         home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
         file = f"{self.crate.replace(' ', '-')}.crate"
         for path in home.glob(f"registry/cache/*/{file}"):
@@ -91,14 +99,24 @@ class Crate(Way):
             return
         raise UnavailableError(f"cargo fetched {self.crate} but keeps no {file}")
 
-    def _cargo(self, command: str, folder: Path) -> None:
+    def _exactly(self) -> str:
+        return f"={self.crate.split()[1].partition('+')[0]}"
+
+    def _locked(self, folder: Path) -> tuple[str, str]:
+        """Version and checksum that cargo has found in the registry's index."""
+        name = self.crate.split()[0]
+        lock = tomllib.loads((folder / "Cargo.lock").read_text())
+        found = next(package for package in lock["package"] if package["name"] == name)
+        return found["version"], found["checksum"]
+
+    def _cargo(self, command: str, folder: Path, wanted: str) -> None:
         """Run cargo for a package that depends on just this one, whose own dependency is an empty stand-in."""
-        name, version = self.crate.split()
+        name = self.crate.split()[0]
         package = (
             '[package]\nname = "{}"\nversion = "{}"\nedition = "2021"\n[lib]\npath = "lib.rs"\n'
         )
         needs = (
-            f'[dependencies]\n{name} = "={version.partition("+")[0]}"\n'
+            f'[dependencies]\n{name} = "{wanted}"\n'
             '[patch.crates-io]\ncc = { path = "cc" }\n[workspace]\n'
         )
         for place, text in ((folder, package.format("source", "0.0.0") + needs),

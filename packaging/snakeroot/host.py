@@ -21,6 +21,10 @@ class BuildError(Exception):
         self.hint = hint
 
 
+class OfflineError(BuildError):
+    """A server that cannot be reached."""
+
+
 #: Which distribution package brings a program that we call.
 PACKAGES = {
     "qemu-system-x86_64": "qemu-system-x86",
@@ -68,9 +72,31 @@ def run(
         raise BuildError(f"{shlex.join(words)}: no end after {timeout:g} s") from None
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip()).decode(errors="replace")
+        if is_offline(said):
+            raise OfflineError(
+                f"no network: {shlex.join(words[:2])} reaches no server",
+                "connect, and run it again",
+            )
         last = "\n".join(said.splitlines()[-8:])
         raise BuildError(f"{shlex.join(words)} ended with status {done.returncode}\n{last}")
     return done.stdout
+
+
+#: What says in the words of apt, cargo, pip and git that a server cannot be reached.
+_OFFLINE = (
+    "Could not resolve",
+    "Temporary failure resolving",
+    "Temporary failure in name resolution",
+    "Name or service not known",
+    "Failed to establish a new connection",
+    "Network is unreachable",
+    "Connection timed out",
+)
+
+
+def is_offline(said: str) -> bool:
+    """Whether a tool failed because it could not reach its server, by what it said."""
+    return any(sign in said for sign in _OFFLINE)
 
 
 def missing(program: str) -> BuildError:

@@ -12,7 +12,7 @@ import tempfile
 from functools import cache as once
 from pathlib import Path
 
-from snakeroot.host import BuildError, cache, replace, run
+from snakeroot.host import BuildError, OfflineError, cache, replace, run
 
 #: What apt knows lies here; it changes when `apt-get update` brings news.
 LISTS = Path("/var/lib/apt/lists")
@@ -28,7 +28,16 @@ def unpacked(package: str) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         # apt's own download user may not write here; it says so and goes on as we are.
-        run(["apt-get", "download", "-q", f"{package}={version}"], cwd=Path(scratch))
+        try:
+            run(["apt-get", "download", "-q", f"{package}={version}"], cwd=Path(scratch))
+        except OfflineError:
+            raise
+        except BuildError as error:
+            last = str(error).splitlines()[-1].removeprefix("E: ")
+            raise BuildError(
+                f"{package} {version} cannot be fetched: {last}",
+                "the mirror has a newer one by now? run apt-get update, and this again",
+            ) from None
         archive = next(Path(scratch).glob("*.deb"))
         files = Path(scratch) / "files"
         run(["dpkg-deb", "-x", archive, files])

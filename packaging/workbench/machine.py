@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from interpreter.workshop import BuildError, run
@@ -78,11 +79,18 @@ PURPOSES = {
     "run": ["lint", "build", "run"],
     "test": ["lint", "build", "run", "test"],
     "bench": ["lint", "build", "run", "test", "bench"],
+    "sources --update": ["lint"],
 }
 
 #: cryptography's oldest Rust, and the distributions' packages that may be recent enough, best first.
 RUST = (1, 83)
 RUST_PACKAGES = (("rustc", "cargo"), ("rustc-web", "cargo-web"), ("rustc-1.83", "cargo-1.83"))
+
+
+def purposes(command: str, options: Iterable[str]) -> list[str]:
+    """The rows of NEEDS for a command with these options."""
+    with_option = (PURPOSES.get(f"{command} {option}") for option in options)
+    return PURPOSES.get(command) or next(filter(None, with_option), [])
 
 
 def lacks() -> list[str]:

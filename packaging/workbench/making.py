@@ -36,10 +36,10 @@ def make_venv() -> None:
     """A virtual environment with just what the lock file names, and this project, editable."""
     log = LOGS / "venv.log"
     pip: list[str | Path] = [PYTHON, "-m", "pip", "--disable-pip-version-check", "-q", "install"]
-    inputs = [
-        sys.version.encode(),
-        *(path.read_bytes() for path in (LOCK, SYSCALLS, Path(__file__))),
-    ]
+    own = [path.read_bytes() for path in (LOCK, SYSCALLS, Path(__file__))]
+    inputs = digest([sys.version.encode(), *own])
+    if is_made(VENV / "complete", inputs):
+        return
     with alone(ALONE), changed(VENV / "complete", inputs) as new:
         if new:
             with step("virtual environment"):
@@ -85,8 +85,14 @@ def _install_project(log: Path) -> None:
 
 def make_program() -> None:
     """The frozen programs, unless nothing that goes into them has changed."""
-    with alone(ALONE), changed(BUILD / "toolbox.inputs", _inputs()) as new:
-        if new or not PROGRAM.exists() or not PLAIN.exists():
+    stamp = BUILD / "toolbox.inputs"
+    if not (PROGRAM.exists() and PLAIN.exists()):
+        stamp.unlink(missing_ok=True)
+    inputs = digest(_inputs())
+    if is_made(stamp, inputs):
+        return
+    with alone(ALONE), changed(stamp, inputs) as new:
+        if new:
             environment = {**os.environ, "PYTHONPATH": str(ROOT / "packaging")}
             done = subprocess.run([PYTHON, "-m", "interpreter"], env=environment, check=False)
             if done.returncode:
@@ -102,15 +108,25 @@ def _inputs() -> Iterator[bytes]:
         yield f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes()
 
 
-@contextlib.contextmanager
-def changed(stamp: Path, parts: Iterable[bytes]) -> Iterator[bool]:
-    """Whether a thing's inputs are not those of its last making; if the making succeeds, they are noted."""
-    digest = hashlib.sha256()
+def digest(parts: Iterable[bytes]) -> str:
+    """What names a thing's inputs: another order or another cut is another name."""
+    whole = hashlib.sha256()
     for part in parts:
-        digest.update(hashlib.sha256(part).digest())
-    new = not stamp.exists() or stamp.read_text() != digest.hexdigest()
+        whole.update(hashlib.sha256(part).digest())
+    return whole.hexdigest()
+
+
+def is_made(stamp: Path, inputs: str) -> bool:
+    """Whether a thing has been made of these inputs, as its stamp says."""
+    return stamp.exists() and stamp.read_text() == inputs
+
+
+@contextlib.contextmanager
+def changed(stamp: Path, inputs: str) -> Iterator[bool]:
+    """Whether a thing's inputs are not those of its last making; if the making succeeds, they are noted."""
+    new = not is_made(stamp, inputs)
     if new:
         stamp.unlink(missing_ok=True)
     yield new
     if new:
-        replace(stamp, digest.hexdigest().encode())
+        replace(stamp, inputs.encode())

@@ -32,6 +32,9 @@ class FakeClient(Client):
         self.full = False
         self.wrong: dict[str, bytes] = {}
         self.asked: list[str] = []
+        #: What the index lists, and what the registry has.
+        self.listed = ARCHIVES
+        self.crate = "100.1.0+1.0"
 
     def head(self, url: str) -> datetime.date | None:
         self._ask(self._way(url), url)
@@ -64,7 +67,7 @@ class FakeClient(Client):
             return "\n\n".join(
                 f"Package: thing\nVersion: {version}-1\nChecksums-Sha1:\n {'0' * 40} 9 thing_{version}.orig.tar.xz\n"
                 f"Checksums-Sha256:\n {'0' * 64} 9 thing_{version}-1.dsc\n {hashlib.sha256(data).hexdigest()} 9 thing_{version}.orig.tar.xz"
-                for version, data in ARCHIVES.items()
+                for version, data in self.listed.items()
             )
         if "source" in words:
             self._ask("index debian", words[-1])
@@ -91,8 +94,12 @@ class FakeClient(Client):
     def _cargo(self, command: str, folder: Path) -> str:
         manifest = (folder / "Cargo.toml").read_text()
         self._ask("crate", manifest)
-        assert 'thing-src = "=100.1.0"' in manifest
-        (folder / "Cargo.lock").write_text(f'checksum = "{hashlib.sha256(CRATE).hexdigest()}"\n')
+        assert 'thing-src = "=100.1.0"' in manifest or 'thing-src = "~100.1"' in manifest
+        digest = hashlib.sha256(CRATE).hexdigest()
+        (folder / "Cargo.lock").write_text(
+            '[[package]]\nname = "cc"\nversion = "1.999.0"\n\n'
+            f'[[package]]\nname = "thing-src"\nversion = "{self.crate}"\nchecksum = "{digest}"\n'
+        )
         if command == "fetch":
             path = Path(os.environ["CARGO_HOME"], "registry/cache/r/thing-src-100.1.0+1.0.crate")
             path.parent.mkdir(parents=True, exist_ok=True)

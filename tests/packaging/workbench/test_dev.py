@@ -7,7 +7,9 @@ them make the same thing at once, or when a Rust that is too old is taken.
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +20,7 @@ from interpreter import workshop
 from snakeroot.host import step
 from workbench import machine, making
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = ("run", "build", "test", "lint", "bench", "doctor")
 
 
@@ -110,7 +112,7 @@ def test_made_once_for_its_inputs(tmp_path: Path) -> None:
     stamp = tmp_path / "folder/stamp"
 
     def made(*parts: bytes) -> bool:
-        with making.changed(stamp, parts) as new:
+        with making.changed(stamp, making.digest(parts)) as new:
             return bool(new)
 
     assert [made(b"a", b"b"), made(b"a", b"b"), made(b"ab"), made(b"ab")] == [True, False] * 2
@@ -119,7 +121,7 @@ def test_made_once_for_its_inputs(tmp_path: Path) -> None:
 def test_failed_making_is_not_noted(tmp_path: Path) -> None:
     stamp = tmp_path / "stamp"
     for _ in range(2):
-        with pytest.raises(KeyboardInterrupt), making.changed(stamp, [b"a"]) as new:
+        with pytest.raises(KeyboardInterrupt), making.changed(stamp, "a") as new:
             assert new
             raise KeyboardInterrupt
 
@@ -131,6 +133,36 @@ def test_failed_step_names_its_log_and_last_lines(tmp_path: Path) -> None:
     text = str(failure.value)
     assert str(log) in text and "status 3" in text and text.endswith("the reason")
     assert log.read_text() == "$ sh -c 'echo the reason >&2; exit 3'\nthe reason\n"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "curl: (6) Could not resolve host: example.org",
+        "W: Failed to fetch http://x/InRelease  Temporary failure resolving 'x'",
+        "pip: Failed to establish a new connection: [Errno -2] Name or service not known",
+        "fatal: unable to access: Network is unreachable",
+    ],
+)
+def test_no_network_is_one_line(said: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with pytest.raises(workshop.BuildError, match=r"^no network: sh ") as failure:
+        workshop.run(["sh", "-c", 'echo "$1"; echo more; exit 1', "sh", said], log=log)
+    assert "\n" not in str(failure.value) and str(log) in str(failure.value)
+    # What another tool said before is not this one's reason.
+    with pytest.raises(workshop.BuildError, match=r"^sh ended with status 2"):
+        workshop.run(["sh", "-c", "exit 2"], log=log)
+
+
+def test_full_disk_is_one_line_that_names_it(tmp_path: Path) -> None:
+    """As a tool reports it, and as the system reports it to us."""
+    with pytest.raises(workshop.BuildError) as failure:
+        workshop.run(["sh", "-c", "echo x | cat >/dev/full"], log=tmp_path / "log", cwd=tmp_path)
+    system = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    for text in (str(failure.value), workshop.explain(system, tmp_path / "not/there")):
+        assert re.search(r"^/.*: no space left on device \(\d+ MiB in all\): make room", text)
+        assert "\n" not in text
+    assert workshop.explain(PermissionError(1, "No", "/x"), tmp_path) == "/x: No"
 
 
 def test_missing_tool_is_named(tmp_path: Path) -> None:
