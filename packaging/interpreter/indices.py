@@ -61,14 +61,17 @@ def mirrors(client: Client) -> list[Mirror]:
 
     Debian's archive of security updates lies beside the main one on every mirror, whether apt uses it or not.
     """
-    asked = client.output(["apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI)"])
+    ask = ["apt-get", "indextargets", "--format"]
+    asked = client.output([*ask, "$(ORIGIN) $(REPO_URI)"])
+    if not asked.strip():  # before the first `apt-get update`, apt knows addresses only
+        asked = client.output([*ask, " $(REPO_URI)", "--no-release-info"])
     found: dict[str, Mirror] = {}
 
     def add(origin: str, uri: str) -> None:
         security = origin == "debian" and "security" in uri
         found.setdefault(uri, Mirror(origin, f"{origin} security" if security else origin, uri))
 
-    # Those whose origin is known come first: where apt has no lists yet, it knows none.
+    # Those whose origin is known come first.
     for line in sorted(asked.splitlines(), key=lambda line: line.startswith(" ")):
         known, _, uri = line.partition(" ")
         for address in _addresses(uri.strip()):
