@@ -69,23 +69,23 @@ class Shares:
             self._held.pop(key, None)
 
     def quiet(self, key: socket, after: float = 0.0) -> None:
-        """From now on, or in so many seconds, it counts as silent, until it is busy."""
-        self._set(key, self.clock() + after)
+        """From now on, or in so many seconds, it counts as silent, until it is busy; if it does not already."""
+        since = self.clock() + after
+        with self._lock:
+            if (place := self._held.get(key)) is not None:
+                place.since = min(place.since, since)
 
     def busy(self, key: socket) -> None:
         """Something is done for it: it keeps its place."""
-        self._set(key, _NEVER)
+        with self._lock:
+            if (place := self._held.get(key)) is not None:
+                place.since = _NEVER
 
     def progress(self, key: socket) -> None:
         """It got a step further: those that did not go first."""
         with self._lock:
             if (place := self._held.get(key)) is not None:
                 place.rank += 1
-
-    def _set(self, key: socket, since: float) -> None:
-        with self._lock:
-            if (place := self._held.get(key)) is not None:
-                place.since = since
 
     def _of_the_busiest(self, now: float) -> socket | None:
         """The longest silent one of the source with most silent ones."""

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     Handler = Callable[["Request"], "Response"]
 
 
+#: Lines of a request's head.
+MOST_HEADERS = 128
+
+
+class HeadTooLarge(ProtocolError):
+    """A head is longer than it may be, or has more lines."""
+
+
 class Request:
     """A request whose head has arrived.
 
@@ -26,10 +34,12 @@ class Request:
     peer       the address that it came from, in numbers
     read_body  reads the body, at most so many bytes (ProtocolError with .status 413 beyond)
     pieces     instead: the body as it comes, of any length
+    trusted    whether its handler knows who sends it: then it keeps its place on a server that is full
     """
 
     __slots__ = (
         *("headers", "method", "names", "peer", "pieces", "query", "read_body", "slash", "target"),
+        "trusted",
     )
 
     def __init__(
@@ -42,10 +52,13 @@ class Request:
         self.method = event.method.decode("ascii")
         self.target = event.target.decode("ascii")
         self.peer = peer
+        self.trusted = False
         self.read_body = read_body or (lambda most: b"")
         self.pieces = pieces or (lambda: iter(()))
         self.headers: dict[str, str] = {}
         hosts = 0
+        if len(event.headers) > MOST_HEADERS:
+            raise HeadTooLarge(f"more than {MOST_HEADERS} header lines")
         for raw_name, raw_value in event.headers:
             name, value = raw_name.decode("ascii"), raw_value.decode("latin-1")
             hosts += name == "host"

@@ -12,10 +12,13 @@ import socket
 import threading
 import time
 
-from applets.httpd.connection import Connection, Gone
+from applets.httpd.connection import Connection, Gone, Place
 from applets.httpd.message import Request, Response, plain
 from toolbox.errors import describe, say
 from toolbox.harmless import one_line
+from toolbox.limited_log import LimitedLog
+from toolbox.listening import peer_of
+from toolbox.shares import Shares
 from toolbox.signals import Signals
 
 TYPE_CHECKING = False
@@ -24,8 +27,8 @@ if TYPE_CHECKING:
 
     from applets.httpd.message import Handler
 
-#: Connections at a time, and of them from one address.
-CONNECTIONS, PER_ADDRESS = 96, 32
+#: Connections at a time, and of them from one source.
+CONNECTIONS, SHARE = 96, 32
 
 #: Bytes of a thread's stack: what parsing and sending need, with room.
 STACK = 512 * 1024
@@ -45,6 +48,7 @@ class Server:
     admit: whether an address may connect at all
     verbose: 0: errors, 1: requests, 2: connections too
     on_stop: called at the stop, for responses that would go on for ever
+    log: what strangers cause is told here
     """
 
     def __init__(
@@ -54,14 +58,17 @@ class Server:
         admit: Callable[[str], bool] = lambda address: True,
         verbose: int = 0,
         on_stop: Callable[[], None] = lambda: None,
+        log: LimitedLog | None = None,
     ) -> None:
         self.handler = handler
         self.sockets = sockets
         self.admit = admit
         self.verbose = verbose
         self.on_stop = on_stop
+        self.log = log or LimitedLog("httpd")
         self.stopping = threading.Event()
-        self._connections: dict[socket.socket, str] = {}
+        self.shares = Shares(CONNECTIONS, SHARE)
+        self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
 
     def run(self, ready: Callable[[], object] = lambda: None) -> None:
@@ -77,14 +84,16 @@ class Server:
                 wait.register(sock, selectors.EVENT_READ, sock)
             ready()
             while not self.stopping.is_set():
-                for key, _ in wait.select():
+                for key, _ in wait.select(self.log.due()):
                     if key.data is not None:
                         self._accept(key.data)
                     elif list(signals.take()):
                         self.stopping.set()
+                self.log.flush()
         for sock in self.sockets:
             sock.close()
         self._farewell()
+        self.log.flush(all=True)
 
     def _farewell(self) -> None:
         """Idle connections end at once; responses under way get a moment."""
@@ -101,7 +110,7 @@ class Server:
 
     def serve_one(self, sock: socket.socket) -> None:
         """Serve a single connection in this thread (a superserver's child)."""
-        peer = _plain(_peer_name(sock))
+        peer = peer_of(_peer_name(sock))
         if self.admit(peer):
             self._converse(sock, peer)
 
@@ -111,23 +120,27 @@ class Server:
         except BlockingIOError:
             return  # the peer gave up in the queue
         except OSError as error:
-            say(f"httpd: accept: {describe(error)}")
+            self.log("accept", describe(error))
             if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                 time.sleep(0.1)  # the connection stays in the queue until somebody has ended
             return
-        peer = _plain(address[0]) if address else ""
+        peer = peer_of(address)
         if not self.admit(peer):
             self._say(1, f"{peer}: refused: the address may not connect")
             sock.close()
             return
-        with self._lock:
-            peers = list(self._connections.values())
-            full = len(peers) >= CONNECTIONS or peers.count(peer) >= PER_ADDRESS
-            if not full:
-                self._connections[sock] = peer
-        if full:
+        dropped = self.shares.enter(sock, peer)
+        if dropped is None:
             self._turn_away(sock, peer)
             return
+        for victim in dropped:
+            self.log("silent connections gave way to others", peer_of(_peer_name(victim)))
+            try:
+                victim.shutdown(socket.SHUT_RDWR)  # its thread finds out, and closes it
+            except OSError:
+                pass  # it has just ended
+        with self._lock:
+            self._connections.add(sock)
         try:
             threading.Thread(target=self._thread, args=(sock, peer), daemon=True).start()
         except RuntimeError:  # the system has no thread left
@@ -135,7 +148,7 @@ class Server:
             self._turn_away(sock, peer)
 
     def _turn_away(self, sock: socket.socket, peer: str) -> None:
-        self._say(0, f"{peer}: turned away: too many connections")
+        self.log("turned away: too many connections", peer)
         try:
             sock.setblocking(False)
             sock.send(_TOO_MANY)
@@ -151,31 +164,35 @@ class Server:
             sock.close()
 
     def _forget(self, sock: socket.socket) -> None:
+        self.shares.leave(sock)
         with self._lock:
-            del self._connections[sock]
+            self._connections.discard(sock)
 
     def _converse(self, sock: socket.socket, peer: str) -> None:
         self._say(2, f"{peer}: connected")
         try:
-            Connection(sock, peer, self._handle, self.stopping.is_set, self._log).serve()
-            # Half-close first: data that the peer still sends must not destroy our last response.
-            sock.shutdown(socket.SHUT_WR)
-            sock.settimeout(0.5)
-            for _ in range(16):
-                if not sock.recv(65536):
-                    break
+            place = _Held(self.shares, sock)
+            connection = Connection(
+                *(sock, peer, self._handle, self.stopping.is_set, self._log, self._failed), place
+            )
+            connection.serve()
+            connection.linger()
         except (OSError, Gone) as error:
             self._say(2, f"{peer}: {describe(error)}")
         except Exception as error:
             # A fault of ours in one connection is reported and is that connection's end only.
-            say(f"httpd: {peer}: {type(error).__name__}: {one_line(str(error))}")
+            self.log("internal error", peer, _fault(error))
 
     def _handle(self, request: Request) -> Response:
         try:
             return self.handler(request)
         except OSError as error:
-            say(f"httpd: {one_line(request.path, 100)}: {describe(error)}")
+            where = f"{one_line(request.path, 100)}: {describe(error)}"
+            self.log("a file or device failed", request.peer, where)
             return plain(500)
+
+    def _failed(self, request: Request, error: Exception) -> None:
+        self.log("internal error", request.peer, f"{one_line(request.path, 100)}: {_fault(error)}")
 
     def _log(self, request: Request, status: int) -> None:
         self._say(1, f"{request.peer}: {request.method[:16]} {one_line(request.path)} {status}")
@@ -185,14 +202,27 @@ class Server:
             say(f"httpd: {text}")
 
 
-def _peer_name(sock: socket.socket) -> str:
+class _Held(Place):
+    """The place of one connection among those of its server."""
+
+    def __init__(self, shares: Shares, sock: socket.socket) -> None:
+        self.shares = shares
+        self.sock = sock
+
+    def quiet(self, after: float = 0.0) -> None:
+        self.shares.quiet(self.sock, after)
+
+    def busy(self) -> None:
+        self.shares.busy(self.sock)
+
+
+def _fault(error: Exception) -> str:
+    return f"{type(error).__name__}: {one_line(str(error))}"
+
+
+def _peer_name(sock: socket.socket) -> object:
+    """What getpeername(2) says; None when the peer is gone."""
     try:
-        address = sock.getpeername()
+        return sock.getpeername()
     except OSError:
-        return ""
-    return str(address[0]) if isinstance(address, tuple) else ""
-
-
-def _plain(address: str) -> str:
-    """An IPv4 address that came by an IPv6 socket in its own form."""
-    return address.removeprefix("::ffff:") if "." in address else address
+        return None
