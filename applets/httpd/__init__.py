@@ -1,5 +1,6 @@
 """httpd [-fiv] [-p [ADDRESS:]PORT] [-h DIR] [-c FILE] [-r REALM] [-u USER[:GROUP]]
-httpd [--box] [-fv] [-p PORT] [--password-file=FILE] [--token-file=FILE] [--name=NAME] [--anywhere]
+httpd [--box] [-fv] [-p PORT] [--password-file=FILE] [--token-file=FILE] [--name=NAME]
+      [--near=NETWORK] [--anywhere]
 httpd [-d STRING] [-e STRING] [-m PASSWORD]
 
 Serve files, or the box's own page, by HTTP.
@@ -25,6 +26,7 @@ addresses and asks for a password.
       --token-file=FILE     where the hashes of tokens are, with which programs may push a release;
                             default: /etc/snakeroot/update-tokens
       --name=NAME...        a further name that the box is known by
+      --near=NETWORK...     accept connections from this network too, as 100.64.0.0/10 of an overlay
       --anywhere            accept connections from all addresses
 """
 
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from applets.httpd.message import Handler
+    from toolbox.limited_log import LimitedLog
     from toolbox.options import Values
 
 options = Options(__doc__)
@@ -62,10 +65,13 @@ def main(argv: list[str]) -> int:
         return _convert(opt)
     address, port = parse_endpoint(opt.port or "80")
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    from toolbox.limited_log import LimitedLog
+
+    log = LimitedLog("httpd")
     if opt.box:
-        handler, admit, on_stop = _box(opt)
+        handler, admit, on_stop = _box(opt, log)
     else:
-        handler, admit, on_stop = _files(opt)
+        handler, admit, on_stop = _files(opt, log)
 
     from applets.httpd.server import Server
 
@@ -73,7 +79,7 @@ def main(argv: list[str]) -> int:
         import socket
 
         with socket.socket(fileno=os.dup(0)) as sock:
-            Server(handler, [], admit, opt.verbose, on_stop).serve_one(sock)
+            Server(handler, [], admit, opt.verbose, on_stop, log).serve_one(sock)
         return 0
     sockets = inherited()
     stays = opt.foreground or opt.box or bool(sockets) or "NOTIFY_SOCKET" in os.environ
@@ -82,14 +88,15 @@ def main(argv: list[str]) -> int:
         _become(opt.user)
     if not stays:
         _to_background()
-    Server(handler, sockets, admit, opt.verbose, on_stop).run(lambda: _ready(sockets))
+    Server(handler, sockets, admit, opt.verbose, on_stop, log).run(lambda: _ready(sockets))
     return 0
 
 
-def _box(opt: Values) -> tuple[Handler, Callable[[str], bool], Callable[[], None]]:
+def _box(opt: Values, log: LimitedLog) -> tuple[Handler, Callable[[str], bool], Callable[[], None]]:
     from applets.httpd.box import Box
-    from applets.httpd.guard import Guard, near_only
+    from applets.httpd.guard import Guard
     from applets.httpd.site import Site
+    from toolbox.net.address import is_private, parse_network
 
     for name in ("home", "config", "realm"):
         if getattr(opt, name) is not None:
@@ -98,20 +105,31 @@ def _box(opt: Values) -> tuple[Handler, Callable[[str], bool], Callable[[], None
         os.path.abspath(opt.password_file or PASSWORD_FILE),
         opt.name,
         token_file=os.path.abspath(opt.token_file or TOKEN_FILE),
+        log=log,
     )
+    try:
+        also = [parse_network(text) for text in opt.near]
+    except ValueError as error:
+        raise UsageError(f"--near: {error}") from None
     if problem := guard.problem():
         say(f"httpd: {problem}")
     site = Site(Box(), guard)
-    return site, (lambda address: True) if opt.anywhere else near_only, site.stop
+
+    def admit(address: str) -> bool:
+        return opt.anywhere or is_private(address, also)
+
+    return site, admit, site.stop
 
 
-def _files(opt: Values) -> tuple[Handler, Callable[[str], bool], Callable[[], None]]:
+def _files(
+    opt: Values, log: LimitedLog
+) -> tuple[Handler, Callable[[str], bool], Callable[[], None]]:
     from applets.httpd.conf import read_conf
     from applets.httpd.files import Files
 
     conf = read_conf(opt.config)
     home = opt.home or conf.home or "."
-    files = Files(home, conf, opt.realm or "Web Server Authentication")
+    files = Files(home, conf, opt.realm or "Web Server Authentication", log)
     return files, conf.admits, lambda: None
 
 

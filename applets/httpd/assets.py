@@ -90,6 +90,16 @@ summary { cursor: pointer; } details form { display: flex; gap: .5rem; margin-to
 JS = """
 'use strict';
 const live = document.getElementById('live');
+// A login's pages lie under a secret path, and its cookie goes there only.  It is kept where other ports of this host
+// cannot read it, so that the plain address leads there too.
+function remember() {
+  const own = location.pathname.match(/^\\/~[0-9a-f]+(?=\\/)/);
+  const kept = localStorage.getItem('pages');
+  if (own) localStorage.setItem('pages', own[0] + '/');
+  else if (location.search === '?ended') localStorage.removeItem('pages');
+  else if (kept && location.pathname === '/login' && !document.querySelector('.wrong')) location.replace(kept);
+}
+try { remember(); } catch (error) { /* a browser may forbid it: then the address has to be kept otherwise */ }
 function state(good) {
   live.hidden = false;
   live.textContent = good ? 'live' : 'connection lost';

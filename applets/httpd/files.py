@@ -6,13 +6,13 @@ import errno
 import hashlib
 import os
 import stat
-import threading
 import time
 from html import escape
 
 from applets.httpd.beneath import open_beneath
 from applets.httpd.conf import Conf, matches
 from applets.httpd.message import File, Request, Response, plain, redirect
+from toolbox.limited_log import LimitedLog
 from toolbox.net.http import (
     http_date,
     parse_basic,
@@ -22,6 +22,7 @@ from toolbox.net.http import (
     range_applies,
 )
 from toolbox.net.http_types import media_type
+from toolbox.trust.gate import Denied, Gate
 from toolbox.trust.sessions import Tries
 
 #: The most names that a directory's page shows.
@@ -40,14 +41,13 @@ _STATUS = {
 
 
 class Files:
-    """The files beneath `home`, by the rules of `conf`."""
+    """The files beneath `home`, by the rules of `conf`; wrong passwords are told to `log`."""
 
-    def __init__(self, home: str, conf: Conf, realm: str) -> None:
+    def __init__(self, home: str, conf: Conf, realm: str, log: LimitedLog | None = None) -> None:
         self.root = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.conf = conf
         self.realm = realm
-        self.tries = Tries(time.monotonic)
-        self._hashing = threading.Lock()
+        self.passwords = Gate("password", Tries(time.monotonic), log or LimitedLog("httpd"))
 
     def __call__(self, request: Request) -> Response:
         """Answer a request."""
@@ -69,19 +69,17 @@ class Files:
         users = self.conf.users(request.names)
         if not users:
             return None
-        wait = self.tries.wait(request.peer)
-        if wait:
-            return plain(429, "too many wrong passwords", [("Retry-After", str(int(wait) + 1))])
         given = parse_basic(request.headers.get("authorization", ""))
         if given is not None:
-            with self._hashing:
-                right = [
-                    user in ("~", given[0]) and matches(stored, given[1]) for user, stored in users
-                ]
-            if any(right):
-                self.tries.succeed(request.peer)
+            secret = "\0".join(given).encode("utf-8", "surrogatepass")
+            against = repr(users).encode("utf-8", "surrogatepass")
+            try:
+                self.passwords.check(request.peer, secret, against, lambda: _right(given, users))
                 return None
-            self.tries.fail(request.peer)
+            except Denied as denied:
+                if denied.unheard:
+                    after = [("Retry-After", str(int(denied.wait) + 1))]
+                    return plain(429, "too many wrong passwords", after)
         realm = self.realm.replace("\\", "").replace('"', "")
         return self._error(401, [("WWW-Authenticate", f'Basic realm="{realm}", charset="UTF-8"')])
 
@@ -156,6 +154,12 @@ class Files:
             return plain(status, headers=headers)
         kind = ("Content-Type", media_type(names[-1], self.conf.types))
         return Response(status, [kind, *(headers or [])], File(fd, [(b"", 0, info.st_size)]))
+
+
+def _right(given: tuple[str, str], users: list[tuple[str, str]]) -> bool:
+    """Whether one of the users' passwords is the one that is given; all are looked at."""
+    right = [user in ("~", given[0]) and matches(stored, given[1]) for user, stored in users]
+    return any(right)
 
 
 def _multipart(

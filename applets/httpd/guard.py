@@ -1,22 +1,27 @@
 """Who may see the box's page: near addresses, who believe to speak to this box, and know the password.
 
-The password's hash is read anew for each login.  A browser logs in by a form and holds a session cookie;
-other programs send the password with each request (HTTP Basic, any user name), or, to push a release and for
-nothing else, a token (RFC 6750).
+The password's hash is read anew for each login.  Programs send the password with each request (HTTP Basic, any user
+name), or, to push a release and for nothing else, a token (RFC 6750).
+
+A browser logs in by a form.  It then holds a cookie, and its pages lie under a path of the session's own, /~SECRET/.
+The cookie alone opens nothing, because a browser has one jar for all ports of a host (RFC 6265, 8.5): a cookie for `/`
+goes to every service that the owner looks at on this box.  This one goes to its path only, which other origins do not
+learn (no Referer leaves ours, and the script keeps it in localStorage).  Besides, a session is good for the network
+that it began from, and for an address of the box itself only if it began there.  It ends when the password changes.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+import errno
 import os
-import threading
+import socket
 import time
 
-from toolbox.errors import say
-from toolbox.net.address import is_private, parse_address
+from toolbox.limited_log import LimitedLog
+from toolbox.net.address import network_of, parse_address
 from toolbox.net.http import parse_basic, parse_bearer, parse_cookies
 from toolbox.trust import tokens
+from toolbox.trust.gate import Denied, Gate
 from toolbox.trust.password import read_password_file, verify_password
 from toolbox.trust.sessions import Session, Sessions, Tries, equal
 
@@ -30,19 +35,11 @@ if TYPE_CHECKING:
 _DOMAINS = ("", "local", "lan", "home", "home.arpa", "internal", "fritz.box", "localdomain")
 
 
-class Denied(Exception):
-    """No entry; `wait`: seconds after which another try makes sense, if that is the reason."""
-
-    def __init__(self, text: str, wait: float = 0.0) -> None:
-        super().__init__(text)
-        self.wait = wait
-
-
 class Guard:
     """The door of one server.
 
     password_file, token_file: where the hashes lie; names: further names of the box;
-    clock: monotonic seconds
+    clock: monotonic seconds; log: where logins and guesses are told
     """
 
     def __init__(
@@ -51,17 +48,18 @@ class Guard:
         names: list[str],
         clock: Callable[[], float] = time.monotonic,
         token_file: str = "",
+        log: LimitedLog | None = None,
     ) -> None:
         self.password_file = password_file
         self.token_file = token_file
         self.names = [name.lower().rstrip(".") for name in names]
+        self.clock = clock
         self.sessions = Sessions(clock)
-        self.tries = Tries(clock)
-        # Remembers which password was right, so that a program that sends it each time is not
-        # slowed down; under a key that nobody has, and only for the hash that it was checked against.
-        self._key = os.urandom(32)
-        self._right = (b"", "")
-        self._hashing = threading.Lock()
+        self.log = log or LimitedLog("httpd", clock)
+        # Each with a table of its own: wrong tokens keep nobody from the password.  A token cannot be guessed,
+        # so whoever has the right one is not made to wait for what others tried.
+        self.passwords = Gate("password", Tries(clock), self.log)
+        self.tokens = Gate("token", Tries(clock, open=True), self.log)
 
     # The host's name.
 
@@ -99,27 +97,23 @@ class Guard:
             return f"The password file is damaged: {error}"
         return None
 
-    def check(self, password: str, source: str) -> None:
-        """Return when the password is right; Denied when it is wrong, or guessed too often."""
-        source = _network(source)
+    def check(self, password: str, peer: str) -> str:
+        """The hash that the password was checked against; Denied when it is wrong, or guessed too often."""
+        stored = self._stored()
+        if not stored:
+            raise Denied(self.problem() or "the password file has just changed")
+        given = password.encode("utf-8", "surrogatepass")
+        self.passwords.check(
+            peer, given, stored.encode(), lambda: verify_password(password, stored)
+        )
+        return stored
+
+    def _stored(self) -> str:
+        """The password's hash; "" when there is none that can be used."""
         try:
-            stored = read_password_file(self.password_file)
+            return read_password_file(self.password_file)
         except (OSError, ValueError):
-            raise Denied(self.problem() or "the password file has just changed") from None
-        proof = hmac.digest(self._key, password.encode("utf-8", "surrogatepass"), hashlib.sha256)
-        right, against = self._right
-        if against == stored and hmac.compare_digest(right, proof):
-            return
-        # One at a time: guessing takes one processor at most, and 16 MB.
-        with self._hashing:
-            if wait := self.tries.wait(source):
-                raise Denied("Too many wrong passwords. Wait a little.", wait)
-            if not verify_password(password, stored):
-                self.tries.fail(source)
-                say(f"httpd: {source}: wrong password")
-                raise Denied("The password is wrong.", self.tries.wait(source))
-            self.tries.succeed(source)
-            self._right = (proof, stored)
+            return ""
 
     # Tokens.
 
@@ -128,35 +122,52 @@ class Guard:
         token = parse_bearer(request.headers.get("authorization", ""))
         if token is None:
             return False
-        source = _network(request.peer)
-        if wait := self.tries.wait(source):
-            raise Denied("Too many wrong tokens. Wait a little.", wait)
         try:
-            right = tokens.verify(token, tokens.read_file(self.token_file))
+            lines = tokens.read_file(self.token_file)
         except (OSError, ValueError) as error:
-            say(f"httpd: no token is taken: {error}")
+            self.log("no token is taken", request.peer, f"no token is taken: {error}")
             raise Denied("The box's file of tokens cannot be read: see its log.") from None
-        if not right:
-            self.tries.fail(source)
-            say(f"httpd: {source}: wrong token")
-            raise Denied("The token is wrong.", self.tries.wait(source))
+        given, stored = token.encode("latin-1", "replace"), "\n".join(lines).encode()
+        self.tokens.check(request.peer, given, stored, lambda: tokens.verify(token, lines))
         return True
 
-    # Requests.
+    # Sessions.
 
-    def session(self, request: Request) -> Session | None:
-        """The session of a request that may come in: of its cookie, or a passing one of its password.
+    def begin(self, password: str, peer: str) -> tuple[str, Session]:
+        """A new session and the token for its cookie; Denied as `check`."""
+        stored = self.check(password, peer)
+        self.log("logged in", peer)
+        return self.sessions.begin(peer, stored)
 
-        None without credentials.  Denied when there are wrong ones.
+    def session(self, request: Request, path: str) -> Session | None:
+        """The session of a request for what lies under /~PATH/, or under none (""); None when it has none.
+
+        Under a path the cookie counts, elsewhere the password that the request brings.  Denied when that is wrong.
         """
-        token = self.token(request)
-        if token and (session := self.sessions.find(token)):
-            return session
+        if path:
+            return self._by_cookie(request, path)
         basic = parse_basic(request.headers.get("authorization", ""))
         if basic is None:
             return None
-        self.check(basic[1], request.peer)
-        return Session(0.0)
+        return Session(self.clock(), request.peer, self.check(basic[1], request.peer))
+
+    def _by_cookie(self, request: Request, path: str) -> Session | None:
+        session = self.sessions.find(self.token(request))
+        if session is None or not equal(path, session.path):
+            return None
+        if not _may_be_the_same(session.peer, request.peer):
+            self.log("a session that began elsewhere", request.peer)
+            return None
+        if session.secret != self._stored():
+            self.sessions.end(self.token(request))
+            return None
+        return session
+
+    def lives(self, session: Session) -> bool:
+        """Whether what was begun with it may go on: it was not ended, and the password is the same."""
+        if session.path and not self.sessions.lives(session):
+            return False
+        return session.secret == self._stored()
 
     def may_act(self, request: Request, session: Session, csrf: str) -> bool:
         """Whether the request comes from our own page, or from no page at all.
@@ -166,9 +177,7 @@ class Guard:
         """
         if not self.is_own_origin(request):
             return False
-        if self.sessions.find(self.token(request)) is session:
-            return equal(csrf, session.csrf)
-        return True
+        return equal(csrf, session.csrf) if session.path else True
 
     def is_own_origin(self, request: Request) -> bool:
         """Whether the page that sends the request, where there is one, is ours."""
@@ -182,27 +191,37 @@ class Guard:
         return parse_cookies(request.headers.get("cookie", "")).get(self.cookie_name(request), "")
 
     def cookie_name(self, request: Request) -> str:
-        """The cookie's name: with the port, since boxes behind one address differ in nothing else."""
+        """The cookie's name: with the port, so that who looks at a browser's cookies can tell boxes apart."""
         port = request.headers.get("host", "").strip().rpartition("]")[2].rpartition(":")[2]
         return f"snakeroot_{port}" if port.isdecimal() else "snakeroot"
 
-    def cookie(self, request: Request, token: str) -> str:
+    def cookie(self, request: Request, session: Session, token: str) -> str:
         """The Set-Cookie header for a token; an empty one ends the session in the browser."""
         age = "; Max-Age=0" if not token else ""
-        return f"{self.cookie_name(request)}={token}; Path=/; HttpOnly; SameSite=Strict{age}"
+        name = self.cookie_name(request)
+        return f"{name}={token}; Path={session.root}; HttpOnly; SameSite=Strict{age}"
 
 
-def near_only(address: str) -> bool:
-    """Admit private, link-local and loopback addresses."""
-    return is_private(address)
+def _may_be_the_same(began: str, peer: str) -> bool:
+    """Whether a session that began at one address may go on at another.
+
+    A browser changes its IPv6 address every day, within its network.  That may be the box's own network, too: then
+    whatever runs on the box must not pass for the browser.
+    """
+    if began == peer:
+        return True
+    return network_of(began) == network_of(peer) and not is_own_address(peer)
 
 
-def _network(source: str) -> str:
-    """Who is slowed down after wrong passwords: an IPv4 address, or an IPv6 network of 64 bits."""
+def is_own_address(address: str) -> bool:
+    """Whether the numeric address is one of this machine: only such a one can be bound to."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    plain, _, link = address.partition("%")
     try:
-        address = parse_address(source)
-    except ValueError:
-        return source
-    if address.version == 4:
-        return str(address)
-    return address.exploded[:19] + "::/64"
+        with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+            scope = (0, socket.if_nametoindex(link)) if link else ()
+            sock.bind((plain, 0, *scope))
+    except OSError as error:
+        # Whatever else goes wrong, it is not known to be another's.
+        return error.errno != errno.EADDRNOTAVAIL
+    return True

@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from toolbox.trust.sessions import Session
+
 #: What a state means for somebody who sees it for the first time: colour and words.
 _STATES = {
     "running": ("good", "running"),
@@ -43,16 +45,16 @@ def document(title: str, body: str, script: bool = True) -> str:
     )
 
 
-def overview(box: dict[str, Any], csrf: str) -> str:
+def overview(box: dict[str, Any], session: Session) -> str:
     """The first page: the box and its services."""
-    parts = fragments(box, csrf)
+    parts = fragments(box, session)
     body = (
-        f"{_top(box, csrf)}"
-        f'<main data-live="/events">'
+        f"{_top(box, session)}"
+        f'<main data-live="{session.root}/events">'
         f'<div id="problem">{parts["problem"]}</div>'
-        f'<h2>Services</h2><div id="services" class="services">{_services(box, csrf)}</div>'
+        f'<h2>Services</h2><div id="services" class="services">{_services(box, session)}</div>'
         f'<h2>This box</h2><div id="tiles" class="tiles">{parts["tiles"]}</div>'
-        f"{_foot(box, csrf)}</main>"
+        f"{_foot(box, session)}</main>"
     )
     return document(box["hostname"], body)
 
@@ -72,34 +74,34 @@ def without_ages(html: str) -> str:
     )
 
 
-def fragments(box: dict[str, Any], csrf: str) -> dict[str, str]:
+def fragments(box: dict[str, Any], session: Session) -> dict[str, str]:
     """The parts of the first page that change, by their ids."""
     # The last lines of a talkative service must not replace the buttons that somebody is pressing.
     tails = {_tail_id(one): _tail(one) for one in box["services"]}
     return {
         "problem": _problem(box["problem"]),
-        "services": _services(box, csrf, tails=False),
+        "services": _services(box, session, tails=False),
         **tails,
         "tiles": _tiles(box),
     }
 
 
 def service(
-    box: dict[str, Any], name: str, lines: list[dict[str, Any]], csrf: str, after: int
+    box: dict[str, Any], name: str, lines: list[dict[str, Any]], session: Session, after: int
 ) -> str:
     """The page of one service: its state, what can be done, its log (after: the last line's number)."""
-    head = service_fragments(box, name, csrf)["service"]
+    head = service_fragments(box, name, session)["service"]
     body = (
-        f"{_top(box, csrf)}"
-        f'<main data-live="/services/{_path(name)}/events">'
-        f'<p class="back"><a href="/">← {escape(box["hostname"])}</a></p>'
+        f"{_top(box, session)}"
+        f'<main data-live="{session.root}/services/{_path(name)}/events">'
+        f'<p class="back"><a href="{session.root}/">← {escape(box["hostname"])}</a></p>'
         f'<div id="service">{head}</div>'
-        f"{_log(f'/services/{_path(name)}/log', lines, after)}</main>"
+        f"{_log(f'{session.root}/services/{_path(name)}/log', lines, after)}</main>"
     )
     return document(f"{name} · {box['hostname']}", body)
 
 
-def service_fragments(box: dict[str, Any], name: str, csrf: str) -> dict[str, str]:
+def service_fragments(box: dict[str, Any], name: str, session: Session) -> dict[str, str]:
     """The part of a service's page that changes."""
     found = [one for one in box["services"] if one.get("name") == name]
     if not found:
@@ -115,16 +117,16 @@ def service_fragments(box: dict[str, Any], name: str, csrf: str) -> dict[str, st
     rows = "".join(f"<dt>{label}</dt><dd>{value}</dd>" for label, value in facts)
     return {
         "service": f'<div class="heading"><h2>{escape(name)}</h2>{_state(one, box["time"])}'
-        f"{_buttons(one, csrf, f'/services/{_path(name)}')}</div>"
+        f"{_buttons(one, session, f'/services/{_path(name)}')}</div>"
         f"{_status(one)}<dl>{rows}</dl>"
     }
 
 
-def log(box: dict[str, Any], lines: list[dict[str, Any]], csrf: str, after: int) -> str:
+def log(box: dict[str, Any], lines: list[dict[str, Any]], session: Session, after: int) -> str:
     """The page of all logs: services, init and kernel in their order."""
     body = (
-        f'{_top(box, csrf)}<main><p class="back"><a href="/">← {escape(box["hostname"])}</a></p>'
-        f"<h2>Everything that was logged</h2>{_log('/log', lines, after, named=True)}</main>"
+        f'{_top(box, session)}<main><p class="back"><a href="{session.root}/">← {escape(box["hostname"])}</a></p>'
+        f"<h2>Everything that was logged</h2>{_log(f'{session.root}/log', lines, after, named=True)}</main>"
     )
     return document(f"log · {box['hostname']}", body)
 
@@ -141,11 +143,10 @@ def log_line(line: dict[str, Any], named: bool) -> str:
     )
 
 
-def login(hostname: str, message: str, possible: bool, back: str) -> str:
+def login(hostname: str, message: str, possible: bool) -> str:
     """The form that asks for the password; `message` says what was wrong with the last try."""
     form = (
         '<form method="post" action="/login">'
-        f'<input type="hidden" name="back" value="{escape(back)}">'
         '<input type="text" name="user" value="owner" autocomplete="username" hidden>'
         '<label for="password">Password</label>'
         '<input id="password" type="password" name="password" autocomplete="current-password"'
@@ -157,16 +158,15 @@ def login(hostname: str, message: str, possible: bool, back: str) -> str:
         f'<main class="login"><img src="/box.svg" alt="" width="48" height="48">'
         f"<h1>{escape(hostname)}</h1>{shown}{form if possible else ''}"
         '<p class="quiet">This is the box\'s own page. It runs Snakeroot.</p></main>',
-        script=False,
     )
 
 
-def message(title: str, text: str) -> str:
+def message(title: str, text: str, session: Session) -> str:
     """A page that says one thing."""
     return document(
         title,
         f'<main class="login"><h1>{escape(title)}</h1><p>{escape(text)}</p>'
-        '<p><a href="/">Back to the box</a></p></main>',
+        f'<p><a href="{session.root}/">Back to the box</a></p></main>',
         script=False,
     )
 
@@ -174,7 +174,7 @@ def message(title: str, text: str) -> str:
 # Parts.
 
 
-def _top(box: dict[str, Any], csrf: str) -> str:
+def _top(box: dict[str, Any], session: Session) -> str:
     release = box["release"]
     version = " ".join(
         part for part in (release["name"], release["image"] or release["version"]) if part
@@ -186,18 +186,18 @@ def _top(box: dict[str, Any], csrf: str) -> str:
     )
     return (
         '<header><div class="bar"><img src="/box.svg" alt="" width="36" height="36">'
-        f'<div class="who"><h1><a href="/">{escape(box["hostname"])}</a></h1><p>{about}</p></div>'
+        f'<div class="who"><h1><a href="{session.root}/">{escape(box["hostname"])}</a></h1><p>{about}</p></div>'
         '<span id="live" class="live" hidden></span>'
-        f'<form method="post" action="/logout">{_token(csrf)}<button>Log out</button></form>'
+        f'<form method="post" action="{session.root}/logout">{_token(session)}<button>Log out</button></form>'
         "</div></header>"
     )
 
 
-def _foot(box: dict[str, Any], csrf: str) -> str:
+def _foot(box: dict[str, Any], session: Session) -> str:
     return (
-        '<footer><a href="/log">All logs</a>'
+        f'<footer><a href="{session.root}/log">All logs</a>'
         "<details><summary>Restart or power off</summary>"
-        f'<form method="post" action="/power">{_token(csrf)}'
+        f'<form method="post" action="{session.root}/power">{_token(session)}'
         '<button name="action" value="reboot">Restart the box</button>'
         '<button name="action" value="poweroff" class="danger">Power off</button></form></details>'
         "</footer>"
@@ -208,12 +208,12 @@ def _problem(text: str | None) -> str:
     return f'<p class="problem" role="alert">{escape(text)}</p>' if text else ""
 
 
-def _services(box: dict[str, Any], csrf: str, tails: bool = True) -> str:
-    rows = [_service_row(one, box["time"], csrf, tails) for one in box["services"]]
+def _services(box: dict[str, Any], session: Session, tails: bool = True) -> str:
+    rows = [_service_row(one, box["time"], session, tails) for one in box["services"]]
     return "".join(rows) or '<p class="quiet">No services.</p>'
 
 
-def _service_row(one: dict[str, Any], now: float, csrf: str, tails: bool) -> str:
+def _service_row(one: dict[str, Any], now: float, session: Session, tails: bool) -> str:
     name = str(one.get("name", "?"))
     restarts = one.get("restarts") or 0
     count = (
@@ -222,8 +222,8 @@ def _service_row(one: dict[str, Any], now: float, csrf: str, tails: bool) -> str
         else ""
     )
     return (
-        f'<article><div class="heading"><h3><a href="/services/{_path(name)}">{escape(name)}</a></h3>'
-        f"{_state(one, now)}{count}{_buttons(one, csrf, '/')}</div>{_status(one)}"
+        f'<article><div class="heading"><h3><a href="{session.root}/services/{_path(name)}">{escape(name)}</a></h3>'
+        f"{_state(one, now)}{count}{_buttons(one, session, '/')}</div>{_status(one)}"
         f'<div class="tail" id="{_tail_id(one)}">{_tail(one) if tails else ""}</div></article>'
     )
 
@@ -258,15 +258,15 @@ def _status(one: dict[str, Any]) -> str:
     return f'<p class="status">{escape(text)}</p>' if text else ""
 
 
-def _buttons(one: dict[str, Any], csrf: str, back: str) -> str:
+def _buttons(one: dict[str, Any], session: Session, back: str) -> str:
     idle = one.get("state") in ("stopped", "failed")
     buttons = "".join(
-        f'<button formaction="/services/{_path(str(one.get("name")))}/{action}">{_ACTIONS[action]}</button>'
+        f'<button formaction="{session.root}/services/{_path(str(one.get("name")))}/{action}">{_ACTIONS[action]}</button>'
         for action in (("start",) if idle else ("restart", "stop"))
     )
     return (
-        f'<form method="post" class="actions">{_token(csrf)}'
-        f'<input type="hidden" name="back" value="{escape(back)}">{buttons}</form>'
+        f'<form method="post" class="actions">{_token(session)}'
+        f'<input type="hidden" name="back" value="{session.root}{escape(back)}">{buttons}</form>'
     )
 
 
@@ -333,8 +333,8 @@ def _log(url: str, lines: list[dict[str, Any]], after: int, named: bool = False)
     return f'<ol class="log" id="log" data-log="{url}" data-after="{after}">{shown}</ol>'
 
 
-def _token(csrf: str) -> str:
-    return f'<input type="hidden" name="csrf" value="{escape(csrf)}">'
+def _token(session: Session) -> str:
+    return f'<input type="hidden" name="csrf" value="{escape(session.csrf)}">'
 
 
 def _path(name: str) -> str:

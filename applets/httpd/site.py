@@ -9,6 +9,7 @@ POST /update                  url=PLACE: a release is fetched from there
 PUT  /update/wanted           a release's head and index are its body: which bytes of it the box lacks
 
 A token gives the right to GET and PUT /update, and PUT /update/wanted, and to nothing else.
+With the password all of it is there as it stands; a browser's session has it under its own path, /~SECRET/ (guard.py).
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ import time
 
 from applets.httpd import page, push
 from applets.httpd.assets import CSS, JS, SVG
-from applets.httpd.guard import Denied
 from applets.httpd.message import Response, plain, redirect
 from toolbox.errors import Fatal, say
 from toolbox.harmless import harmless
 from toolbox.net.http import parse_bearer, parse_form, preferred
+from toolbox.trust.gate import Denied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,22 +101,28 @@ class Site:
                 f"{request.host!r} is not a name of this box. Use its address or its host name,"
                 " or start httpd with --name.",
             )
+        path = ""
         match request.names:
             case [name] if name in _ASSETS:
                 return self._asset(request, name)
             case [b"login"]:
                 return self._login(request)
+            case [name, *rest] if name.startswith(b"~"):
+                # Taken off here, so that neither a log nor a message holds it.
+                path, request.names = name[1:].decode("ascii", "replace") or "~", rest
         try:
-            if self.guard.has_token(request):
+            if not path and self.guard.has_token(request):
+                request.trusted = True
                 return self._push(request)
-            session = self.guard.session(request)
+            session = self.guard.session(request, path)
         except Denied as denied:
             bearer = parse_bearer(request.headers.get("authorization", "")) is not None
             return _unauthorized(str(denied), denied.wait, _BEARER if bearer else _BASIC)
         if session is None:
             if _is_browser(request):
-                return redirect("/login")
+                return redirect("/login?ended" if path else "/login")
             return _unauthorized(self.guard.problem() or "The password is needed.")
+        request.trusted = True
         if request.method == "POST":
             return self._act(request, session)
         if request.method == "PUT" and request.names in _PUTS:
@@ -150,18 +157,20 @@ class Site:
             case []:
                 if wants_json:
                     return _json(self._described())
-                return _html(page.overview(self._described(), session.csrf))
+                return _html(page.overview(self._described(), session))
             case ["events"]:
-                return self._stream(request, session, lambda box: page.fragments(box, session.csrf))
+                return self._stream(request, session, lambda box: page.fragments(box, session))
             case ["update"]:
                 return push.show()
             case ["services"]:
-                return _json(self._described()["services"]) if wants_json else redirect("/", 301)
+                if wants_json:
+                    return _json(self._described()["services"])
+                return redirect(f"{session.root}/", 301)
             case ["services", name]:
                 return self._service(session, name, wants_json)
             case ["services", name, "events"]:
                 return self._stream(
-                    request, session, lambda box: page.service_fragments(box, name, session.csrf)
+                    request, session, lambda box: page.service_fragments(box, name, session)
                 )
             case ["services", name, "log"]:
                 return self._log(request, session, [name])
@@ -177,7 +186,7 @@ class Site:
         if wants_json:
             return _json(found[0]) if found else plain(503, str(box["problem"]))
         lines = self.box.last_lines([name], LINES)
-        return _html(page.service(box, name, lines, session.csrf, _last(lines)))
+        return _html(page.service(box, name, lines, session, _last(lines)))
 
     def _log(self, request: Request, session: Session, names: list[str]) -> Response:
         accept = preferred(
@@ -188,12 +197,12 @@ class Site:
             after = request.headers.get("last-event-id") or parse_form(request.query).get(
                 "after", ""
             )
-            return self._follow(session, names, int(after) if after.isdecimal() else None)
+            return self._follow(session, names, _number(after))
         lines = self.box.last_lines(names, LINES)
         if accept == "application/json":
             return _json(lines)
         if accept == "text/html" and not names:
-            return _html(page.log(self._described(), lines, session.csrf, _last(lines)))
+            return _html(page.log(self._described(), lines, session, _last(lines)))
         text = "".join(_plain_line(line, not names) for line in lines)
         return plain(200, text.removesuffix("\n") or "nothing was logged yet")
 
@@ -212,17 +221,16 @@ class Site:
             return plain(403, "the form was sent by another page")
         form = parse_form(request.read_body(FORM).decode("latin-1"))
         try:
-            self.guard.check(form.get("password", ""), request.peer)
+            token, session = self.guard.begin(form.get("password", ""), request.peer)
         except Denied as denied:
             return self._login_form(429 if denied.wait else 403, str(denied), denied.wait)
-        token, _ = self.guard.sessions.begin()
-        response = redirect("/")
-        response.headers.append(("Set-Cookie", self.guard.cookie(request, token)))
+        response = redirect(f"{session.root}/")
+        response.headers.append(("Set-Cookie", self.guard.cookie(request, session, token)))
         return response
 
     def _login_form(self, status: int, message: str, wait: float = 0.0) -> Response:
         problem = self.guard.problem()
-        html = page.login(self.box.hostname(), problem or message, problem is None, "/")
+        html = page.login(self.box.hostname(), problem or message, problem is None)
         headers = [("Content-Type", "text/html; charset=utf-8")]
         if wait:
             headers.append(("Retry-After", str(int(wait) + 1)))
@@ -237,18 +245,20 @@ class Site:
         match [name.decode("utf-8", "replace") for name in request.names]:
             case ["logout"]:
                 self.guard.sessions.end(self.guard.token(request))
-                response = redirect("/login")
-                response.headers.append(("Set-Cookie", self.guard.cookie(request, "")))
+                response = redirect("/login?ended")
+                response.headers.append(("Set-Cookie", self.guard.cookie(request, session, "")))
                 return response
             case ["services", name, "start" | "stop" | "restart" as action]:
-                return self._order(request, form, action, names=[name])
+                return self._order(request, session, form, action, names=[name])
             case ["update"] if form.get("url"):
                 return push.fetch(request, form["url"])
             case ["power"] if form.get("action") in ("reboot", "poweroff", "halt"):
-                return self._order(request, form, "power", action=form["action"])
+                return self._order(request, session, form, "power", action=form["action"])
         return plain(404)
 
-    def _order(self, request: Request, form: dict[str, str], verb: str, **what: Any) -> Response:
+    def _order(
+        self, request: Request, session: Session, form: dict[str, str], verb: str, **what: Any
+    ) -> Response:
         from toolbox.control import request as ask
 
         words = what.get("names") or [what.get("action")]
@@ -257,7 +267,9 @@ class Site:
             answer = ask(verb, timeout=30.0, **what)
         except Fatal as error:
             if _is_browser(request):
-                return Response(502, _HTML, page.message("That did not work", str(error)).encode())
+                return Response(
+                    502, _HTML, page.message("That did not work", str(error), session).encode()
+                )
             return plain(502, str(error))
         self._latest = None
         if not _is_browser(request):
@@ -265,11 +277,14 @@ class Site:
         if verb == "power":
             return _html(
                 page.message(
-                    "See you", "The box does as it was told. This page is gone until it runs again."
+                    "See you",
+                    "The box does as it was told. This page is gone until it runs again.",
+                    session,
                 )
             )
         back = form.get("back", "/")
-        return redirect(back if back.startswith("/") and not back.startswith("//") else "/")
+        own = back.startswith(f"{session.root}/") and not back.startswith("//")
+        return redirect(back if own else f"{session.root}/")
 
     # Streams (server-sent events; HTML Living Standard, 9.2).
 
@@ -282,12 +297,14 @@ class Site:
         def changes() -> Generator[bytes]:
             shown: dict[str, str] = {}
             spoken = self.clock()
-            while not self.stopping.is_set():
+            while self._goes_on(session):
                 box = self._described()
                 parts = {name: page.without_ages(html) for name, html in render(box).items()}
                 changed = page.changes(shown, parts)
                 if changed:
                     shown, spoken = parts, self.clock()
+                    if not self._goes_on(session):
+                        return
                     yield _event({"time": box["time"], "html": changed})
                 elif self.clock() - spoken > PING:
                     spoken = self.clock()
@@ -302,15 +319,15 @@ class Site:
         def lines() -> Generator[bytes]:
             place = after
             yield b": log\n\n"
-            while not self.stopping.is_set():
+            while self._goes_on(session):
                 begun = self.clock()
                 asked: dict[str, object] = {"lines": LINES} if place is None else {"since": place}
                 try:
                     for line in stream("logs", services=names, follow=True, timeout=PING, **asked):
+                        if not self._goes_on(session):
+                            return
                         place = int(line.get("seq", 0))
                         yield _event({"lines": [page.log_line(line, not names)]}, place)
-                        if self.stopping.is_set():
-                            return
                 except Fatal:
                     pass  # init was silent for a while, or is not there: ask again
                 yield b": ping\n\n"
@@ -318,6 +335,10 @@ class Site:
                     self.stopping.wait(PACE)
 
         return self._sse(lines())
+
+    def _goes_on(self, session: Session) -> bool:
+        """Whether a stream may send more: the server does not stop, and the login still holds."""
+        return not self.stopping.is_set() and self.guard.lives(session)
 
     def _sse(self, pieces: Generator[bytes]) -> Response:
         if not self._streams.acquire(blocking=False):
@@ -400,6 +421,11 @@ def _unauthorized(text: str, wait: float = 0.0, how: str = _BASIC) -> Response:
 
 def _is_browser(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
+
+
+def _number(text: str) -> int | None:
+    """A line's number as a client may send it; None when it is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None
 
 
 def _last(lines: list[dict[str, Any]]) -> int:

@@ -26,13 +26,26 @@ def equal(one: str, other: str) -> bool:
 
 
 class Session:
-    """One login: `csrf` is the token that its forms must carry; times are in seconds of the clock."""
+    """One login; times are in seconds of the clock.
 
-    __slots__ = ("began", "csrf", "used")
+    peer: the address that it began from    secret: what its password was checked against
+    csrf: the token that its forms must carry
+    path: a secret too, under which its pages lie; "" for a login that is good for one request
+    """
 
-    def __init__(self, now: float) -> None:
+    __slots__ = ("began", "csrf", "path", "peer", "secret", "used")
+
+    def __init__(self, now: float, peer: str = "", secret: str = "", path: str = "") -> None:
         self.csrf = new_token()
         self.began = self.used = now
+        self.peer = peer
+        self.secret = secret
+        self.path = path
+
+    @property
+    def root(self) -> str:
+        """What the address of each of its pages begins with."""
+        return f"/~{self.path}" if self.path else ""
 
 
 class Sessions:
@@ -57,14 +70,14 @@ class Sessions:
         self._sessions: dict[bytes, Session] = {}
         self._lock = threading.Lock()
 
-    def begin(self) -> tuple[str, Session]:
+    def begin(self, peer: str = "", secret: str = "") -> tuple[str, Session]:
         """A new session and its token, which only the client keeps."""
         token, now = new_token(), self.clock()
         with self._lock:
             self._expire(now)
             while len(self._sessions) >= self.number:
                 del self._sessions[min(self._sessions, key=lambda t: self._sessions[t].used)]
-            session = self._sessions[_hash(token)] = Session(now)
+            session = self._sessions[_hash(token)] = Session(now, peer, secret, new_token()[:32])
         return token, session
 
     def find(self, token: str) -> Session | None:
@@ -76,6 +89,12 @@ class Sessions:
             if session is not None:
                 session.used = now
             return session
+
+    def lives(self, session: Session) -> bool:
+        """Whether it has not ended; being asked does not keep it from becoming idle."""
+        with self._lock:
+            self._expire(self.clock())
+            return any(one is session for one in self._sessions.values())
 
     def end(self, token: str) -> None:
         """End a session; one that is not there has ended already."""
@@ -91,8 +110,9 @@ class Sessions:
 class Tries:
     """How many wrong tries each source may make: `burst` at once, then one in `pause` seconds.
 
-    Sources are any strings (addresses); at most `number` are remembered.  When the table is full of
-    sources that all failed just now, new ones wait too.  Safe to use from several threads.
+    Sources are any strings (networks); at most `number` are remembered.  When the table is full of sources that all
+    failed just now, new ones wait too; unless `open`, with which none ever waits for what others did, as is right for
+    secrets that nobody can guess.  Safe to use from several threads.
     """
 
     def __init__(
@@ -101,8 +121,10 @@ class Tries:
         burst: int = 5,
         pause: float = 10.0,
         number: int = 1024,
+        open: bool = False,
     ) -> None:
         self.clock = clock
+        self.open = open
         self.burst = burst
         self.pause = pause
         self.number = number
@@ -114,10 +136,8 @@ class Tries:
         """Seconds until the source may try again; 0 when it may now."""
         now = self.clock()
         with self._lock:
-            if source not in self._clean and len(self._clean) >= self.number:
-                self._forget(now)
-                if len(self._clean) >= self.number:
-                    return self.pause
+            if not self.open and not self._has_room(source, now):
+                return self.pause
             debt = self._clean.get(source, now) - now
             return max(0.0, debt - (self.burst - 1) * self.pause)
 
@@ -125,6 +145,9 @@ class Tries:
         """The source was wrong once more."""
         now = self.clock()
         with self._lock:
+            if not self._has_room(source, now):
+                # The one that is clean soonest is the one with least to lose by being forgotten.
+                del self._clean[min(self._clean, key=lambda source: self._clean[source])]
             self._clean[source] = max(now, self._clean.get(source, now)) + self.pause
 
     def succeed(self, source: str) -> None:
@@ -132,10 +155,12 @@ class Tries:
         with self._lock:
             self._clean.pop(source, None)
 
-    def _forget(self, now: float) -> None:
-        for source, clean in list(self._clean.items()):
-            if clean <= now:
-                del self._clean[source]
+    def _has_room(self, source: str, now: float) -> bool:
+        if source not in self._clean and len(self._clean) >= self.number:
+            for one, clean in list(self._clean.items()):
+                if clean <= now:
+                    del self._clean[one]
+        return source in self._clean or len(self._clean) < self.number
 
 
 def _hash(token: str) -> bytes:

@@ -67,15 +67,15 @@ class FakeInit:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rwb") as file:
-            try:
+        try:
+            with connection, connection.makefile("rwb") as file:
                 request = json.loads(file.readline())
                 self.asked.append(request)
                 for answer in self._answers(request):
                     file.write(json.dumps(answer).encode() + b"\n")
                     file.flush()
-            except (OSError, ValueError):
-                pass
+        except (OSError, ValueError):
+            pass  # it does not listen any more
 
     def _answers(self, request: dict[str, Any]) -> Any:
         verb = request["verb"]

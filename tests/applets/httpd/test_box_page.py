@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -46,6 +47,7 @@ class Box:
         self.daemon = daemon
         self.init = init
         self.password_file = password_file
+        self.root = ""  # of the pages of the last login
 
     def ask(
         self,
@@ -67,11 +69,14 @@ class Box:
     def log_in(self) -> tuple[dict[str, str], str]:
         """A browser's headers after the login, and the form token of its session."""
         answer = self.ask("POST", "/login", BROWSER, "password=correct+horse")
-        assert (answer.status, answer.headers["location"]) == (303, "/")
+        assert answer.status == 303
+        self.root = answer.headers["location"].removesuffix("/")
+        assert re.fullmatch("/~[0-9a-f]{32}", self.root)
         cookie = answer.headers["set-cookie"]
         assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+        assert f"; Path={self.root};" in cookie, "no other port of this host gets it"
         headers = {**BROWSER, "Cookie": cookie.partition(";")[0]}
-        page = self.ask("GET", "/", headers).text
+        page = self.ask("GET", f"{self.root}/", headers).text
         return headers, page.partition('name="csrf" value="')[2].partition('"')[0]
 
     def events(self, path: str, headers: dict[str, str]) -> Iterator[dict[str, Any]]:
@@ -185,10 +190,12 @@ def test_the_page_is_html_that_escapes_everything(box: Box) -> None:
 def test_login_session_and_logout(box: Box) -> None:
     headers, token = box.log_in()
     assert len(token) == 64
-    assert "hello" in box.ask("GET", "/", headers).text
-    answer = box.ask("POST", "/logout", headers, f"csrf={token}")
+    assert "hello" in box.ask("GET", f"{box.root}/", headers).text
+    answer = box.ask("POST", f"{box.root}/logout", headers, f"csrf={token}")
     assert answer.status == 303 and "Max-Age=0" in answer.headers["set-cookie"]
-    assert box.ask("GET", "/", headers).status == 303
+    assert answer.headers["location"] == "/login?ended"
+    answer = box.ask("GET", f"{box.root}/", headers)
+    assert (answer.status, answer.headers["location"]) == (303, "/login?ended")
     answer = box.ask("POST", "/login", BROWSER, "password=wrong")
     assert answer.status == 403 and "wrong" in answer.text and "set-cookie" not in answer.headers
 
@@ -199,24 +206,29 @@ def test_wrong_passwords_are_slowed_down_but_sessions_go_on(box: Box) -> None:
     assert [one.status for one in answers[:4]] == [403] * 4 and answers[-1].status == 429
     assert int(answers[-1].headers["retry-after"]) > 0
     assert box.ask("GET", "/", {"Authorization": "Basic eDp5"}).status == 429
-    assert box.ask("GET", "/", headers).status == 200
+    assert box.ask("GET", f"{box.root}/", headers).status == 200
     box.daemon.wait_log("127.0.0.1: wrong password")
 
 
 def test_actions(box: Box) -> None:
     headers, token = box.log_in()
+    back = f"{box.root}/services/hello"
     answer = box.ask(
-        "POST", "/services/hello/stop", headers, f"csrf={token}&back=%2Fservices%2Fhello"
+        "POST",
+        f"{box.root}/services/hello/stop",
+        headers,
+        f"csrf={token}&back={back.replace('/', '%2F')}",
     )
-    assert (answer.status, answer.headers["location"]) == (303, "/services/hello")
+    assert (answer.status, answer.headers["location"]) == (303, back)
     assert box.init.asked[-1] == {"verb": "stop", "names": ["hello"]}
-    assert "stopped" in box.ask("GET", "/services/hello", headers).text
-    answer = box.ask("POST", "/services/hello/start", headers, f"csrf={token}&back=//evil.example/")
-    assert answer.headers["location"] == "/"
+    assert "stopped" in box.ask("GET", back, headers).text
+    for place in ("//evil.example/", "/", "http://evil.example/", "/~0/"):
+        answer = box.ask("POST", f"{back}/start", headers, f"csrf={token}&back={place}")
+        assert answer.headers["location"] == f"{box.root}/"
     assert box.ask("POST", "/services/hello/restart", BASIC, "").json == {"ok": True}
     assert box.ask("POST", "/power", {**BASIC}, "action=reboot").status == 200
     assert box.init.asked[-1] == {"verb": "power", "action": "reboot"}
-    answer = box.ask("POST", "/services/none/start", headers, f"csrf={token}")
+    answer = box.ask("POST", f"{box.root}/services/none/start", headers, f"csrf={token}")
     assert answer.status == 502 and "no such service: none" in answer.text
     for path, form in (("/power", "action=explode"), ("/services/hello/kill", ""), ("/", "")):
         assert box.ask("POST", path, BASIC, form).status == 404
@@ -228,7 +240,6 @@ def test_foreign_pages_cannot_act(box: Box) -> None:
     headers, token = box.log_in()
     before = len(box.init.asked)
     foreign = {"Origin": "http://evil.example"}
-    path = "/services/hello/stop"
     for sent, form in (
         (headers, ""),
         (headers, "csrf=" + "0" * 64),
@@ -238,6 +249,7 @@ def test_foreign_pages_cannot_act(box: Box) -> None:
         ({**BASIC, "Sec-Fetch-Site": "cross-site"}, ""),
         ({**headers, "Sec-Fetch-Site": "same-site"}, f"csrf={token}"),
     ):
+        path = f"{box.root if 'Cookie' in sent else ''}/services/hello/stop"
         assert box.ask("POST", path, sent, form).status == 403, (sent, form)
     assert box.ask("POST", "/login", foreign, "password=correct+horse").status == 403
     assert len(box.init.asked) == before
@@ -246,6 +258,7 @@ def test_foreign_pages_cannot_act(box: Box) -> None:
         "Origin": f"http://127.0.0.1:{box.daemon.port}",
         "Sec-Fetch-Site": "same-origin",
     }
+    path = f"{box.root}/services/hello/stop"
     assert box.ask("POST", path, own, f"csrf={token}").status == 303
 
 
@@ -273,7 +286,7 @@ def test_the_name_that_is_asked_for(start: Callable[..., Box], host: str, status
 
 def test_live_changes(box: Box) -> None:
     headers, _ = box.log_in()
-    events = box.events("/events", headers)
+    events = box.events(f"{box.root}/events", headers)
     first = next(events)
     assert set(first["html"]) >= {"services", "tiles", "problem", "tail-hello"}
     assert EVIL not in json.dumps(first)
@@ -285,7 +298,7 @@ def test_live_changes(box: Box) -> None:
     while "just now" not in next(events)["html"].get("tail-hello", ""):
         assert time.monotonic() < until
     events.close()
-    events = box.events("/services/hello/events", headers)
+    events = box.events(f"{box.root}/services/hello/events", headers)
     assert "signal 9" in next(events)["html"]["service"]
     events.close()
 
