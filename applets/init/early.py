@@ -217,12 +217,35 @@ def host_name(log: Log, name: str | None) -> None:
         attempt(log, f"host name {name}", door.sethostname, name)
 
 
-def sysctl(log: Log, settings: dict[str, str]) -> None:
-    """Write kernel parameters (proc_sys(5))."""
+def sysctl(log: Log, settings: dict[str, str], root: str = "/proc/sys") -> None:
+    """Write kernel parameters (proc_sys(5)).
+
+    A part `*` of a name is every one there (of the interfaces: those that are, and `default` for those that come);
+    with `-` before the name it is no error that the kernel does not have it.
+    """
     for name, value in settings.items():
+        bare = name.removeprefix("-")
         # Names with dots inside a part (an interface eth0.1) are written with slashes, as sysctl(8) does.
-        path = "/proc/sys/" + (name if "/" in name else name.replace(".", "/"))
-        attempt(log, f"sysctl {name}", _write, path, value)
+        parts = bare.split("/" if "/" in bare else ".")
+        paths = _matching(root, parts)
+        if not paths and name == bare:
+            log(f"sysctl {name}: the kernel has none")
+        for path in paths:
+            if name == bare or os.path.exists(path):
+                attempt(log, f"sysctl {name}", _write, path, value)
+
+
+def _matching(folder: str, parts: list[str]) -> list[str]:
+    """The paths that a parameter's name stands for, whether they are there or not."""
+    if "*" not in parts:
+        return [os.path.join(folder, *parts)]
+    at = parts.index("*")
+    above = os.path.join(folder, *parts[:at])
+    try:
+        names = sorted(os.listdir(above))
+    except OSError:
+        return []
+    return [p for name in names for p in _matching(os.path.join(above, name), parts[at + 1 :])]
 
 
 def loopback() -> None:

@@ -1,4 +1,8 @@
-"""The socket of the services' messages to init: sd_notify(3), with the kernel's word on who speaks."""
+"""The sockets of the services' messages to init: sd_notify(3), with the kernel's word on who speaks.
+
+Each service has a socket of its own, which is its user's alone to write to, and is listened to so many times a
+second: one that never stops talking keeps no other from being heard, and costs next to nothing.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +22,23 @@ MAX_MESSAGE = 4096
 #: Messages taken in one turn of the loop.
 BURST = 32
 
+#: Messages taken of one socket in so many seconds; those beyond wait in it, and their senders with them.
+MOST, PERIOD = 64, 1.0
+
 
 class Notifications:
     """Calls `tell(pid, {NAME: VALUE})` for each message."""
 
-    def __init__(self, loop: Loop, path: str, tell: Callable[[int, dict[str, str]], None]) -> None:
-        """Listen at `path`.  OSError as bind(2)."""
+    def __init__(
+        self,
+        loop: Loop,
+        path: str,
+        tell: Callable[[int, dict[str, str]], None],
+        uid: int | None = None,
+    ) -> None:
+        """Listen at `path`, for the user `uid` alone or for all.  OSError as bind(2)."""
+        self.begun = loop.clock()
+        self.taken = 0
         self.loop = loop
         self.path = path
         self.tell = tell
@@ -35,7 +50,9 @@ class Notifications:
                 os.unlink(path)
             self.socket.bind(path)
             # Services run as users of their own; the kernel says which process speaks.
-            os.chmod(path, 0o666)
+            os.chmod(path, 0o666 if uid is None else 0o600)
+            if uid:
+                os.chown(path, uid, -1)
         except OSError as error:
             self.socket.close()
             raise OSError(error.errno or 0, str(error.strerror or error), path) from error
@@ -52,10 +69,13 @@ class Notifications:
 
     def _ready(self, events: int) -> None:
         for _ in range(BURST):
+            if not self._may_take():
+                return
             try:
                 data, ancillary, _, _ = self.socket.recvmsg(MAX_MESSAGE, socket.CMSG_SPACE(1024))
             except BlockingIOError:
                 return
+            self.taken += 1
             pid = 0
             for level, kind, payload in ancillary:
                 if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
@@ -65,6 +85,21 @@ class Notifications:
                     for (fd,) in struct.iter_unpack("i", payload[: len(payload) // 4 * 4]):
                         os.close(fd)
             self.tell(pid, assignments(data))
+
+    def _may_take(self) -> bool:
+        """Whether there were not enough in this period; if so, the rest is taken in the next one."""
+        now = self.loop.clock()
+        if now - self.begun >= PERIOD:
+            self.begun, self.taken = now, 0
+        if self.taken >= MOST:
+            self.loop.unwatch(self.socket.fileno())
+            self.loop.at(self.begun + PERIOD, self._listen_again)
+            return False
+        return True
+
+    def _listen_again(self) -> None:
+        if self.socket.fileno() >= 0:
+            self.loop.watch(self.socket.fileno(), self.loop.READ, self._ready)
 
 
 def assignments(data: bytes) -> dict[str, str]:

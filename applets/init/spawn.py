@@ -257,6 +257,20 @@ def _account(config: ServiceConfig) -> _Account:
     return found
 
 
+def user_id(config: ServiceConfig) -> int | None:
+    """The number of the user that a service runs as all its life; None for root, who may become another."""
+    if config.user is None or os.geteuid() != 0:
+        return None
+    if isinstance(config.user, int):
+        return config.user or None
+    import pwd
+
+    try:
+        return pwd.getpwnam(config.user).pw_uid or None
+    except KeyError:
+        return None  # the start will say so
+
+
 def _group(group: str | int) -> int:
     if isinstance(group, int):
         return group

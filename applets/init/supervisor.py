@@ -20,7 +20,7 @@ from applets.init.notifications import Notifications
 from applets.init.restart import Restart
 from applets.init.service import KILL, LISTENING, SPAWN, STARTING, STOPPING, TERM, WAITING, Service
 from applets.init.sockets import open_listener
-from applets.init.spawn import Surroundings, outcome, spawn
+from applets.init.spawn import Surroundings, outcome, spawn, user_id
 from applets.init.state import Former
 from toolbox.harmless import one_line
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from applets.init.config import Config
+    from applets.init.config import Config, ServiceConfig
     from applets.init.logs import Line
     from applets.init.loop import Timer
 
@@ -120,7 +120,7 @@ class Supervisor:
         self.on_reap: Callable[[int], None] = lambda pid: None
         self.former: Former | None = None  # while a release is on trial
         self._kernel_timer: Timer | None = None
-        self.notifications: Notifications | None = None
+        self.notifications: dict[str, Notifications] = {}  # by service; "": of all
         self.loop.each_turn = self.turn_done
 
     # -- beginnings -----------------------------------------------------------------------------
@@ -145,8 +145,22 @@ class Supervisor:
             self._listen(name)
 
     def receive_notifications(self, path: str) -> None:
-        """Listen for the services' READY=1 at `path`.  OSError as bind(2)."""
-        self.notifications = Notifications(self.loop, path, self._notified)
+        """Listen for the services' READY=1 at `path`, and for each at one that begins so.  OSError as bind(2)."""
+        self.notifications[""] = Notifications(self.loop, path, self._notified)
+
+    def _notify_path(self, name: str, config: ServiceConfig) -> str | None:
+        """Where a service may say READY=1; None where that cannot be had at all."""
+        if "" not in self.notifications:
+            return None
+        if name not in self.notifications:
+            common = self.notifications[""].path
+            try:
+                made = Notifications(self.loop, f"{common}.{name}", self._notified, user_id(config))
+            except OSError as error:
+                self.log(f"{name}: {error.filename}: {error.strerror}")
+                return common
+            self.notifications[name] = made
+        return self.notifications[name].path
 
     def read_kernel_log(self) -> None:
         """Merge the kernel's messages into the logs, soon, or as soon as somebody asks."""
@@ -170,8 +184,8 @@ class Supervisor:
     def close(self) -> None:
         """Give back what others could see: the sockets' names."""
         self.server.close()
-        if self.notifications is not None:
-            self.notifications.close()
+        for one in self.notifications.values():
+            one.close()
 
     # -- what others ask ------------------------------------------------------------------------
 
@@ -343,7 +357,7 @@ class Supervisor:
                 unit.log.writer(),
                 [unit.sockets[a].fileno() for a in service.config.listen if a in unit.sockets],
                 self.environment,
-                None if self.notifications is None else self.notifications.path,
+                self._notify_path(name, service.config),
                 self.groups.prepare(name, service.config.cgroup),
             )
             pid, unit.error_fd = spawn(service.config, given)

@@ -40,7 +40,11 @@ class Service:
         "start", help="notify: it says READY=1 by sd_notify"
     )
     stop_timeout: float = setting(10.0, help="seconds from TERM to KILL")
-    ports: list[int] = setting([], help="ports it listens on, which `snakeroot run` forwards")
+    ports: list[int] = setting(
+        [],
+        help="ports it listens on, which `snakeroot run` forwards; those below 1024 it may only"
+        " listen on when they are named here",
+    )
     limits: dict[str, int | str | list[int | str]] = setting(
         {}, help='resource limits (setrlimit): nofile = 1024, "unlimited" or [SOFT, HARD]'
     )
@@ -163,6 +167,11 @@ class Settings:
         [], help="time servers; by default those that DHCP names, else a public pool"
     )
     sysctl: dict[str, str] = setting({}, help='kernel settings: "net.ipv4.ip_forward" = "1"')
+    console: Literal["shell", "none"] = setting(
+        "shell",
+        help="a root shell on the serial console, for whoever holds its cable, without a password; none:"
+        " only messages are there",
+    )
     root: Literal["disk", "ram"] = setting(
         "disk",
         help="where the root file system is read from while the box runs; ram: it is copied to memory"

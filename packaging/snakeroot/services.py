@@ -24,6 +24,29 @@ SHARES = {
     "pids.max": "15%",
 }
 
+#: What distributions set for a machine on which programs of several users run (systemd's sysctl.d, Debian's kernel).
+SYSCTL = {
+    # Files of others in /tmp are not opened, linked to or followed by mistake.
+    "fs.protected_fifos": "1",
+    "fs.protected_regular": "1",
+    "fs.protected_hardlinks": "1",
+    "fs.protected_symlinks": "1",
+    # Nobody in the network tells the box other ways, or speaks for addresses that lie elsewhere.
+    "net.ipv4.conf.*.accept_redirects": "0",
+    "net.ipv4.conf.*.secure_redirects": "0",
+    "net.ipv4.conf.*.accept_source_route": "0",
+    "net.ipv4.conf.*.rp_filter": "2",
+    "-net.ipv6.conf.*.accept_redirects": "0",
+    # Where the kernel lies in memory, and what it says, is not for services.
+    "kernel.kptr_restrict": "1",
+    "-kernel.dmesg_restrict": "1",
+    # A user that is root in a name space of its own reaches parts of the kernel that are root's else.
+    "user.max_user_namespaces": "0",
+}
+
+#: Ports below this one are for services that name them in `ports` (ip_unprivileged_port_start's default).
+FIRST_FREE_PORT = 1024
+
 #: Seconds for which what is not on the way to the page lets the others start first.
 IDLE = 2.0
 
@@ -52,14 +75,15 @@ def contents(instance: Instance) -> dict[str, Any]:
         },
         "httpd": {"command": ["/bin/httpd", "--box"], "ready": "notify", "nice": NETWORK_NICE},
         "breakglass": {"command": ["/bin/breakglass"], "listen": ["[::]:22"]},
-        "console": {
+    }
+    if settings.console == "shell":
+        box["console"] = {
             "command": ["/bin/sh", "-l"],
             "tty": f"/dev/{CONSOLE}",
             "idle": IDLE,
             "environment": {"HOME": "/root", "TERM": "linux"},
             "directory": "/root",
-        },
-    }
+        }
     if release_keys.public(instance.path):
         box["update"] = {"command": _update(settings), "ready": "notify", "provides": ["committed"]}
         box["update"]["idle"] = IDLE
@@ -71,13 +95,15 @@ def contents(instance: Instance) -> dict[str, Any]:
         "hostname": settings.hostname,
         # The updater itself says no in time; init does when that says nothing.
         "trial": settings.update.healthy_within + 30,
-        "sysctl": {
-            # Services run as users of their own, and yet may serve on port 80.
-            "net.ipv4.ip_unprivileged_port_start": "0",
-            **settings.sysctl,
-        },
+        "sysctl": {**SYSCTL, **settings.sysctl},
         "services": {**box, **own},
     }
+
+
+def _capabilities(service: Service) -> list[str]:
+    """What a service that is not root's needs besides being a user."""
+    low = any(port < FIRST_FREE_PORT for port in service.ports)
+    return ["net_bind_service"] if low else []
 
 
 def _shares(service: Service) -> dict[str, str | int]:
@@ -114,6 +140,7 @@ def _service(name: str, service: Service) -> dict[str, Any]:
         "environment": {"HOME": f"/perm/home/{name}", **environment},
         "user": user,
         "no_new_privs": user != "root",
+        "capabilities": None if user == "root" else _capabilities(service),
         "state_directory": f"/perm/home/{name}",
         "wait_for": service.wait_for,
         "provides": service.provides,

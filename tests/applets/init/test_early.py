@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from applets.init.early import MOUNTS, bounded, is_mount_point
+from applets.init.early import MOUNTS, bounded, is_mount_point, sysctl
 from applets.init.shutdown import unmount_order
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -220,3 +220,23 @@ def test_a_tmpfs_has_its_share(tmp_path: Path) -> None:
         tmp_path,
     )
     assert lines == [f"{20 << 20} {(20 << 20) // 4096} []"]
+
+
+def test_a_parameter_of_every_interface_and_one_that_need_not_be(tmp_path: Path) -> None:
+    for name in ("all", "default", "eth0.1"):
+        (tmp_path / "net" / "conf" / name).mkdir(parents=True)
+        (tmp_path / "net" / "conf" / name / "rp_filter").write_text("0")
+    said: list[str] = []
+    wanted = {
+        "net.conf.*.rp_filter": "2",
+        "net.none.*.x": "1",
+        "-net.none.*.x": "1",
+        "-net.none": "1",
+        "net/conf/eth0.1/rp_filter": "1",
+    }
+    sysctl(said.append, wanted, str(tmp_path))
+    found = {p.parent.name: p.read_text() for p in tmp_path.rglob("rp_filter")}
+    assert found == {"all": "2", "default": "2", "eth0.1": "1"}
+    assert said == ["sysctl net.none.*.x: the kernel has none"]
+    sysctl(said.append, {"net.none": "1"}, str(tmp_path))
+    assert said[1:] == ["sysctl net.none: No such file or directory"]

@@ -122,3 +122,37 @@ def test_every_service_has_its_share_and_the_ways_in_are_killed_last(
     for name in ("httpd", "breakglass", "dhcp", "update", "randomd", "ntp"):
         assert made[name]["oom_score_adj"] == -900, name
     assert "oom_score_adj" not in made["console"]
+
+
+def test_a_low_port_is_for_services_that_name_it(instance: config.Instance) -> None:
+    path = instance.path / "snakeroot.toml"
+    path.write_text(path.read_text().replace("[services.tool]", "[services.tool]\nports = [443]"))
+    made = services.contents(config.load(instance.path))
+    assert "net.ipv4.ip_unprivileged_port_start" not in made["sysctl"]
+    assert made["services"]["hello"]["capabilities"] == []
+    assert made["services"]["tool"]["capabilities"] is None, "root's own"
+    path.write_text(path.read_text().replace('user = "root"\n', ""))
+    made = services.contents(config.load(instance.path))
+    assert made["services"]["tool"]["capabilities"] == ["net_bind_service"]
+
+
+def test_the_kernel_is_told_what_distributions_tell_it(instance: config.Instance) -> None:
+    path = instance.path / "snakeroot.toml"
+    own = '\n[sysctl]\n"user.max_user_namespaces" = "100"\n"vm.swappiness" = "10"\n'
+    path.write_text(path.read_text() + own)
+    found = services.contents(config.load(instance.path))["sysctl"]
+    assert found["fs.protected_regular"] == found["fs.protected_fifos"] == "1"
+    assert found["net.ipv4.conf.*.rp_filter"] == "2"
+    assert found["user.max_user_namespaces"] == "100", "the owner's word counts"
+    assert found["vm.swappiness"] == "10"
+    for name in services.SYSCTL:
+        parts = name.removeprefix("-").split(".")
+        there = Path("/proc/sys", *("all" if part == "*" else part for part in parts))
+        assert there.exists() or name.startswith("-"), name
+
+
+def test_a_box_without_a_shell_on_its_console(instance: config.Instance) -> None:
+    path = instance.path / "snakeroot.toml"
+    assert "console" in services.contents(instance)["services"]
+    path.write_text('console = "none"\n' + path.read_text())
+    assert "console" not in services.contents(config.load(instance.path))["services"]
