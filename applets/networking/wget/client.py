@@ -8,10 +8,10 @@ import time
 from applets.networking.wget.connection import AUTHENTICATION, NETWORK, PROTOCOL, basic, fetch
 from applets.networking.wget.output import FILE_TROUBLE, Output, Progress, unused_name
 from applets.networking.wget.request import body, headers_given, settings
-from applets.networking.wget.url import URL, safe_name
 from toolbox import waits
 from toolbox.errors import Fatal
 from toolbox.net.http import http_date, parse_date
+from toolbox.net.url import URL, safe_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

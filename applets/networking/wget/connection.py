@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import socket
 
-from applets.networking.wget.url import URL, proxy_for
 from toolbox.errors import Fatal
 from toolbox.names import Unresolved, resolve
+from toolbox.net.url import URL, proxy_for
 from toolbox.waits import bounded
 
 TYPE_CHECKING = False

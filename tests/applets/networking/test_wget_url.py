@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from applets.networking.wget.url import URL, proxy_for, safe_name
 from toolbox.errors import Fatal
+from toolbox.net.url import URL, proxy_for, safe_name
 
 
 @pytest.mark.parametrize(
