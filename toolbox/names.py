@@ -12,15 +12,15 @@ from __future__ import annotations
 import socket
 from typing import NamedTuple
 
+from toolbox.net import ProtocolError
+from toolbox.net.host import ascii_name
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
     T = TypeVar("T")
-
-#: RFC 1035 2.3.4: bytes of a label, and of a name without the dot at its end.
-LONGEST_LABEL, LONGEST_NAME = 63, 253
 
 
 class Unresolved(OSError):
@@ -41,29 +41,12 @@ class Place(NamedTuple):
         return f"{self.text}%{zone}" if zone else self.text
 
 
-def ascii_name(name: str) -> str:
-    """The name in the form that DNS has it (RFC 5890: A-labels).  Unresolved when it can be nobody's name."""
-    if not name.isprintable() or any(map(str.isspace, name)):
-        raise _no_name(name, "a character that no host name has")
-    labels = name.removesuffix(".").split(".")
-    if name.isascii():
-        found = labels
-    else:
-        try:
-            found = [label.encode("idna").decode() for label in labels]
-        except UnicodeError:
-            raise _no_name(name, "a label that international names do not allow") from None
-    if not all(found):
-        raise _no_name(name, "an empty label")
-    if any(len(label) > LONGEST_LABEL for label in found):
-        raise _no_name(name, f"a label of more than {LONGEST_LABEL} bytes")
-    if len(".".join(found)) > LONGEST_NAME:
-        raise _no_name(name, f"more than {LONGEST_NAME} bytes")
-    return ".".join(found) + ("." if name.endswith(".") else "")
-
-
-def _no_name(name: str, why: str) -> Unresolved:
-    return Unresolved(socket.EAI_NONAME, f"not a host name: it has {why}", name)
+def _ascii(name: str, host: str) -> bytes:
+    """The name in the form that DNS has it.  Unresolved when it can be nobody's name."""
+    try:
+        return ascii_name(name).encode()
+    except ProtocolError as error:
+        raise Unresolved(socket.EAI_NONAME, f"not a host name: {error}", host) from None
 
 
 def numeric(text: str) -> str | None:
@@ -98,9 +81,9 @@ def _look_up(host: str, port: int, family: int, kind: int, flags: int) -> list[P
         raise Unresolved(socket.EAI_SERVICE, f"there is no port {port}", host)
     text, mark, zone = host.partition("%")
     index = _zone(host, zone) if mark and ":" in text else 0
-    name = ascii_name(text if index else host)
+    name = _ascii(text if index else host, host)
     try:
-        answers = socket.getaddrinfo(name.encode(), port, family, kind, 0, flags)
+        answers = socket.getaddrinfo(name, port, family, kind, 0, flags)
     except OSError as error:
         raise Unresolved(error.errno, error.strerror, host) from None
     found: dict[tuple[int, tuple[Any, ...]], None] = {}
@@ -151,7 +134,7 @@ def _within(seconds: float, host: str, call: Callable[[], T]) -> T:
 def canonical(host: str) -> str:
     """The full name (AI_CANONNAME); `host` itself when the resolver knows none."""
     try:
-        name = ascii_name(host).encode()
+        name = _ascii(host, host)
         found = socket.getaddrinfo(name, None, 0, socket.SOCK_DGRAM, 0, socket.AI_CANONNAME)
     except OSError:
         return host
@@ -160,7 +143,7 @@ def canonical(host: str) -> str:
 
 def aliases(host: str) -> list[str]:
     """The other names of a host.  Unresolved when the resolver does not know it."""
-    name = ascii_name(host)
+    name = _ascii(host, host).decode()
     try:
         return socket.gethostbyname_ex(name)[1]
     except OSError as error:

@@ -9,18 +9,21 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import IO, Any, Protocol
-from urllib.parse import urlsplit
 
 from snakeroot import remote
 from snakeroot.config import Instance
 from snakeroot.host import BuildError
 from toolbox.harmless import harmless, one_line
+from toolbox.net import ProtocolError
+from toolbox.net.url import URL
+from toolbox.web import ConnectTimeout
+from toolbox.web.client import Client
+from toolbox.web.connect import Settings
 
-#: Seconds for the box to install; for a look at it: how long, and how short.
-INSTALL, LOOK, GLANCE = 900.0, 15.0, 1.0
+#: Seconds for the box to install; for a look at it: how long, and how short; to be reached.
+INSTALL, LOOK, GLANCE, CONNECT = 900.0, 15.0, 1.0, 15.0
 
 #: The longest answer that is read, in bytes.
 LONGEST = 1 << 20
@@ -87,14 +90,13 @@ class HTTP:
     def __init__(self, url: str, token: Path) -> None:
         """BuildError when the address is none, or the file cannot be read."""
         try:
-            parts = urlsplit(url)
-            self.port = parts.port
-        except ValueError:
-            parts, self.port = urlsplit(""), None
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
-            raise BuildError(f"{url}: is no box's address", "it looks so: http://192.168.1.20")
-        self.connection = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        self.host = parts.hostname
+            self.url = URL(url)
+            if "://" not in url or self.url.target.strip("/"):
+                raise ProtocolError
+        except ProtocolError:
+            raise BuildError(
+                f"{url}: is not a box's address", "it looks so: http://192.168.1.20"
+            ) from None
         self.token = token
         try:
             self.secret = token.read_text().strip()
@@ -113,10 +115,13 @@ class HTTP:
         path = "/update" if verb == "apply" else f"/update/{verb}"
         try:
             status, said = self._request("PUT", path, INSTALL, file)
+        except ConnectTimeout:
+            raise BuildError(f"{self.url.host}: cannot be reached within {CONNECT:g} s") from None
         except TimeoutError:
             raise _late() from None
-        except (OSError, HTTPException) as error:
-            raise BuildError(f"{self.host}: {error}") from None
+        except (OSError, ProtocolError) as error:
+            why = (isinstance(error, OSError) and error.strerror) or str(error)
+            raise BuildError(f"{self.url.host}: {one_line(why)}") from None
         if status in (401, 403, 429):
             raise Refused(said, hint=f"its image needs the hash of {self.token} in update_tokens")
         if status != 200:
@@ -126,29 +131,33 @@ class HTTP:
     def show(self, seconds: float = LOOK) -> dict[str, Any]:
         try:
             status, said = self._request("GET", "/update", seconds)
-        except (OSError, HTTPException):
+        except (OSError, ProtocolError):
             return {}
         return _fields(said) if status == 200 else {}
 
     def _request(
         self, method: str, path: str, seconds: float, file: IO[bytes] | None = None
     ) -> tuple[int, str]:
-        """The status, and what was said, without the last line's end."""
-        headers = {"Authorization": f"Bearer {self.secret}"}
+        """The status, and what was said, without the last line's end.
+
+        No proxy sees the token, and no redirection carries it away.
+        """
+        size = 0
         if file is not None:
             at = file.tell()
-            headers["Content-Length"] = str(file.seek(0, 2) - at)
+            size = file.seek(0, 2) - at
             file.seek(at)
-        connection = self.connection(self.host, self.port, timeout=seconds)
+        client = Client(
+            Settings(connect_timeout=min(CONNECT, seconds), read_timeout=seconds, use_proxy=False)
+        )
+        url = self.url.join(path)
+        headers = [("Authorization", f"Bearer {self.secret}")]
         try:
-            try:
-                connection.request(method, path, file, headers)
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # it has seen enough, and says why
-            response = connection.getresponse()
-            return response.status, response.read(LONGEST).decode("utf-8", "replace").strip()
+            with client.request(url, method, headers, file, size) as response:
+                said = response.read_all(LONGEST).decode("utf-8", "replace")
+                return response.status, said.strip()
         finally:
-            connection.close()
+            client.close()
 
 
 def _late() -> BuildError:

@@ -7,6 +7,7 @@ record = answer(reply, identity, "example.org", "MX")      # ProtocolError when 
 from __future__ import annotations
 
 from toolbox.net import ProtocolError
+from toolbox.net.host import ascii_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,16 +96,15 @@ def question(
 
     from dnslib import CLASS, QTYPE, DNSHeader, DNSLabel, DNSQuestion, DNSRecord
 
-    try:
-        labels = name.removesuffix(".").encode("ascii" if name.isascii() else "idna").split(b".")
-    except UnicodeError:
-        labels = []
-    good = all(1 <= len(label) <= 63 for label in labels) and len(b".".join(labels)) <= 253
-    if name != "." and not (labels and good):
-        raise ValueError(f"{name!r} is not a legal name")
+    labels = []
+    if name != ".":
+        try:
+            labels = ascii_name(name).removesuffix(".").encode().split(b".")
+        except ProtocolError as error:
+            raise ValueError(f"{name!r} is not a legal name: {error}") from None
     identity = secrets.randbits(16)
     record = DNSRecord(DNSHeader(id=identity, rd=int(recurse)))
-    label = DNSLabel([] if name == "." else labels)
+    label = DNSLabel(labels)
     record.add_question(
         DNSQuestion(
             label, getattr(QTYPE, kind, None) or _number(kind), getattr(CLASS, record_class)

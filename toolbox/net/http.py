@@ -190,6 +190,32 @@ def parse_ranges(text: str, size: int) -> list[tuple[int, int]] | None:
     return ranges
 
 
+def parse_content_range(text: str) -> tuple[int, int, int | None] | None:
+    """(first, end, size of the whole or None) of a Content-Range of bytes, [first, end); None for any other."""
+    unit, _, rest = text.strip().partition(" ")
+    span, slash, whole = rest.strip().partition("/")
+    first, _, last = span.partition("-")
+    if unit.lower() != "bytes" or not slash:
+        return None
+    if not (_is_number(first) and _is_number(last) and (whole == "*" or _is_number(whole))):
+        return None
+    begin, end, size = int(first), int(last) + 1, None if whole == "*" else int(whole)
+    return None if begin >= end or (size is not None and end > size) else (begin, end, size)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19
+
+
+#: Statuses that send a client elsewhere.
+REDIRECTIONS = (301, 302, 303, 307, 308)
+
+
+def redirected_method(status: int, method: str) -> str:
+    """The method of the request that follows a redirection (RFC 9110, 15.4); a GET has no body."""
+    return "GET" if status in (301, 302, 303) and method not in ("GET", "HEAD") else method
+
+
 # Targets, forms, cookies.
 
 

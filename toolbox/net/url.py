@@ -1,116 +1,155 @@
-"""URLs as wget takes them, proxies for them, and the file names they become."""
+"""URLs of http and https, as people type them and as servers send them (RFC 3986, RFC 6874)."""
 
 from __future__ import annotations
 
 import os
 
-from toolbox.errors import Fatal
+from toolbox.net import ProtocolError
+from toolbox.net.host import ascii_name
 from toolbox.net.http import percent_encode
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
-#: What may stand in a path or query as it is (RFC 3986), and `%`, because it may be encoded already.
+#: What may stand in a path or query as it is, and `%`, because it may be encoded already.
 _PLAIN = b"/-._~!$&'()*+,;=:@%?"
 
 
 class URL:
-    """scheme, host (without brackets), port, target (path and query, encoded), user and password."""
+    """scheme; host (without brackets, an IPv6 address with its zone: `fe80::1%eth0`); port; target (path and
+    query, encoded); user and password ("" for none)."""
 
     __slots__ = ("host", "password", "port", "scheme", "target", "user")
 
     def __init__(self, text: str) -> None:
-        """A URL, or a bare `host/path`.  Fatal when wget cannot fetch such a thing."""
+        """A URL, or a bare `host/path`.  ProtocolError when it is none of http or https."""
         scheme, mark, rest = text.partition("://")
         if not mark:
             scheme, rest = "http", text
         self.scheme = scheme.lower()
         if self.scheme not in DEFAULT_PORTS:
-            raise Fatal(f"{text}: Unsupported scheme '{scheme}'.", 1)
+            raise ProtocolError(f"{text}: Unsupported scheme '{scheme}'.")
         rest = rest.partition("#")[0]
         cut = min((at for at in map(rest.find, "/?") if at >= 0), default=len(rest))
         authority, target = rest[:cut], rest[cut:]
         login, at, place = authority.rpartition("@")
         user, colon, password = login.partition(":")
-        self.user = os.fsdecode(_decode(user)) if at else ""
-        self.password = os.fsdecode(_decode(password)) if colon else ""
+        self.user = os.fsdecode(decode(user)) if at else ""
+        self.password = os.fsdecode(decode(password)) if colon else ""
         self.host, self.port = self._place(place, text)
         if not target.startswith("/"):
             target = "/" + target
-        self.target = percent_encode(os.fsencode(target), _PLAIN)
+        self.target = percent_encode(target.encode("utf-8", "surrogateescape"), _PLAIN)
 
     def _place(self, place: str, text: str) -> tuple[str, int]:
         if place.startswith("["):
             host, bracket, after = place[1:].partition("]")
             port = after.removeprefix(":")
-            if not bracket or (after and not after.startswith(":")):
-                raise Fatal(f"{text}: Invalid IPv6 numeric address.", 1)
+            if not bracket or ":" not in host or (after and not after.startswith(":")):
+                raise ProtocolError(f"{text}: Invalid IPv6 numeric address.")
+            # RFC 6874 has `%25` before the zone, people type `%`.
+            address, mark, zone = host.partition("%")
+            host = address + mark + (zone.removeprefix("25") or zone)
         else:
             host, _, port = place.partition(":")
-        if not host:
-            raise Fatal(f"{text}: Invalid host name.", 1)
-        if any(c.isspace() or not c.isprintable() for c in host):
-            raise Fatal(f"{text}: Invalid host name.", 1)
-        if port and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
-            raise Fatal(f"{text}: Bad port number.", 1)
+            try:
+                ascii_name(host)
+            except ProtocolError as error:
+                raise ProtocolError(f"{text}: Invalid host name: {error}.") from None
+        if not host.isprintable() or any(map(str.isspace, host)):
+            raise ProtocolError(f"{text}: Invalid host name.")
+        if port and not (
+            port.isascii() and port.isdecimal() and len(port) < 6 and 0 < int(port) < 65536
+        ):
+            raise ProtocolError(f"{text}: Bad port number.")
         return host, int(port) if port else DEFAULT_PORTS[self.scheme]
 
     @property
     def authority(self) -> str:
-        """What the Host header says."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+        """What the Host header says: ASCII, without a zone, which means nothing elsewhere (RFC 6874 4)."""
+        return self.bare if self.port == DEFAULT_PORTS[self.scheme] else self.full
+
+    @property
+    def full(self) -> str:
+        """Host and port, as CONNECT has them (RFC 9110 9.3.6)."""
+        return f"{self.bare}:{self.port}"
+
+    @property
+    def bare(self) -> str:
+        """The host in ASCII, an IPv6 address in brackets and without its zone."""
+        if ":" in self.host:
+            return f"[{self.host.partition('%')[0]}]"
+        return ascii_name(self.host)
+
+    @property
+    def tls_name(self) -> str:
+        """The name that a certificate has to be for (RFC 6066 3: without a dot at the end)."""
+        return self.bare.strip("[]").removesuffix(".")
 
     @property
     def origin(self) -> tuple[str, str, int]:
         """To whom secrets may go."""
-        return self.scheme, self.host.lower(), self.port
+        return self.scheme, self.host.lower().removesuffix("."), self.port
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.authority}{self.target}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        shown = host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+        return f"{self.scheme}://{shown}{self.target}"
 
     def join(self, location: str) -> URL:
-        """Where a redirection leads."""
+        """Where a redirection leads.  ProtocolError when that is no URL of http or https."""
         from urllib.parse import urljoin
 
         try:
             return URL(urljoin(str(self), location.strip()))
+        except ProtocolError:
+            raise
         except ValueError as error:
-            raise Fatal(f"{location!r}: {error}", 1) from None
-
-    def file_name(self) -> str:
-        """The last part of the path with the query, as the name of a file in this directory only."""
-        path, question, query = self.target.partition("?")
-        raw = _decode(path.rpartition("/")[2] or "index.html")
-        return safe_name(raw + (question + query).encode())
+            raise ProtocolError(f"{location!r}: {error}") from None
 
 
-def safe_name(raw: bytes) -> str:
-    """A name without slashes and control characters, and not `.` or `..`."""
-    name = b"".join(b"%%%02X" % c if c < 32 or c in (47, 127) else bytes([c]) for c in raw)
-    if name in (b"", b".", b".."):
-        name = name.replace(b".", b"%2E") or b"index.html"
-    return os.fsdecode(name[:240])
-
-
-def proxy_for(url: URL) -> URL | None:
-    """The proxy that the environment names for a URL: $http_proxy, $https_proxy, $no_proxy."""
-    found = os.environ.get(f"{url.scheme}_proxy") or os.environ.get(f"{url.scheme}_proxy".upper())
-    # HTTP_PROXY is not asked for: a web server's request header could set it (httpoxy).
-    if url.scheme == "http":
-        found = os.environ.get("http_proxy")
-    if not found:
-        return None
-    host = url.host.lower()
-    exceptions = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    for word in exceptions.lower().split(","):
-        domain = word.strip().removeprefix(".")
-        if domain == "*" or (domain and (host == domain or host.endswith("." + domain))):
-            return None
-    return URL(found)
-
-
-def _decode(text: str) -> bytes:
+def decode(text: str) -> bytes:
     """Percent-encoded text as bytes; a stray `%` stays, as people type it."""
     from urllib.parse import unquote_to_bytes
 
     return unquote_to_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def is_exempt(url: URL, exceptions: str) -> bool:
+    """Whether a list like $no_proxy's takes this URL out.
+
+    Separated by commas or blanks: `*`; a domain (with or without a dot before it) with all below it; an
+    address; a network (`10.0.0.0/8`); each with a port or without.
+    """
+    host = url.host.lower().partition("%")[0].removesuffix(".")
+    for word in exceptions.lower().replace(",", " ").split():
+        if word == "*":
+            return True
+        name, port = _split_port(word)
+        if port and port != str(url.port):
+            continue
+        domain = name.removeprefix("*").removeprefix(".").removesuffix(".")
+        if domain and (host == domain or host.endswith("." + domain) or _is_in(host, domain)):
+            return True
+    return False
+
+
+def _split_port(word: str) -> tuple[str, str]:
+    """`name:80` -> name, 80; a bare IPv6 address has no port, one in brackets may have."""
+    if word.startswith("["):
+        name, _, rest = word[1:].partition("]")
+        return name, rest.removeprefix(":")
+    if word.count(":") == 1:
+        name, _, port = word.partition(":")
+        return name, port
+    return word, ""
+
+
+def _is_in(host: str, network: str) -> bool:
+    if "/" not in network and ":" not in network:
+        return False
+    from ipaddress import ip_address, ip_network
+
+    try:
+        return ip_address(host) in ip_network(network, strict=False)
+    except ValueError:
+        return False

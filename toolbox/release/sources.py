@@ -10,14 +10,20 @@ import os
 import time
 
 from toolbox.harmless import one_line
+from toolbox.net import ProtocolError
+from toolbox.net.http import REDIRECTIONS, parse_content_range
+from toolbox.net.url import URL
 from toolbox.release import ReleaseError
+from toolbox.web import Untrusted
+from toolbox.web.client import Client
+from toolbox.web.connect import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
-    from http.client import HTTPConnection, HTTPResponse
     from typing import BinaryIO
+
+    from toolbox.web.client import Response
 
 #: Read at once, in bytes.
 PIECE = 1 << 16
@@ -27,9 +33,6 @@ MOST_REDIRECTIONS = 5
 
 #: Seconds without a byte, and the least bytes a second over SLOW_AFTER seconds, before a server has stalled.
 SILENCE, SLOWEST, SLOW_AFTER = 30.0, 512, 60.0
-
-#: Where distributions keep the certificate authorities, when OpenSSL's own place is empty.
-AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem", "/etc/pki/tls/cert.pem")
 
 
 class Interrupted(ReleaseError):
@@ -177,22 +180,34 @@ class HTTPSource(Source):
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
         """clock: seconds.  ReleaseError when the URL is none for HTTP."""
         super().__init__(url)
-        _split(url)
-        self.silence = SILENCE
+        self._url = _parse(url)
         self._clock = clock
+        self._settings = Settings(
+            connect_timeout=SILENCE,
+            read_timeout=SILENCE,
+            head_timeout=SLOW_AFTER,
+            dns_timeout=SILENCE,
+        )
+        self._client = Client(self._settings)
         #: Where the last redirection led: a server asks for it once, not for every range.
-        self._moved = ""
-        self._connection: HTTPConnection | None = None
-        self._origin: tuple[str, str, int] | None = None
-        self._response: HTTPResponse | None = None
+        self._moved: URL | None = None
+        self._response: Response | None = None
         self._position = 0
         self._left: int | None = None
         self._began, self._start = 0.0, 0
 
+    @property
+    def silence(self) -> float:
+        """After so many seconds without a byte the server has stalled."""
+        return self._settings.read_timeout or SILENCE
+
+    @silence.setter
+    def silence(self, seconds: float) -> None:
+        self._settings.connect_timeout = self._settings.read_timeout = seconds
+
     def _seek(self, start: int, stop: int | None) -> None:
         if self._response is None or not self._is_under_way(start, stop):
-            if self._left != 0:
-                self.close()  # what is left of the last range is not wanted
+            self._end_response()  # what is left of the last range is not wanted
             self._open(start, stop)
         while self._position < start:
             if not self._read(min(PIECE, start - self._position)):
@@ -206,18 +221,15 @@ class HTTPSource(Source):
         return start == self._position and end is not None and stop is not None and stop <= end
 
     def _read(self, size: int) -> bytes:
-        from http.client import HTTPException
-
         if self._response is None or self._left == 0:
             return b""
         if self._left is not None:
             size = min(size, self._left)
         try:
-            # Not `read`: that waits for all of it, however slowly it comes.
-            data = self._response.read1(size)
+            data = self._response.read(size)
         except TimeoutError:
             raise self._fail(f"has sent nothing for {self.silence:g} seconds") from None
-        except (OSError, HTTPException, ValueError) as error:
+        except (OSError, ProtocolError) as error:
             raise self._fail(f"broke off: {_reason(error)}") from None
         if not data and self._left:
             raise self._fail("broke the connection off")
@@ -235,13 +247,15 @@ class HTTPSource(Source):
                 raise self._fail(f"sends less than {SLOWEST} bytes a second")
             self._began, self._start = self._clock(), 0
 
-    def close(self) -> None:
+    def _end_response(self) -> None:
+        """Done with the response; the connection stays for the next one if it can."""
         if self._response is not None:
             self._response.close()
             self._response = None
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = self._origin = None
+
+    def close(self) -> None:
+        self._end_response()
+        self._client.close()
 
     def _short(self) -> ReleaseError:
         # Without a length, the end and a broken connection look the same.
@@ -256,108 +270,68 @@ class HTTPSource(Source):
         headers = {"User-Agent": "snakeroot", "Accept-Encoding": "identity"}
         if not self.whole:
             headers["Range"] = f"bytes={start}-{'' if stop is None else stop - 1}"
-        response = self._follow(self._moved or self.name, headers)
+        self._settings.head_timeout = SLOW_AFTER
+        response = self._follow(self._moved or self._url, headers)
         if self._moved and 400 <= response.status < 500:
             # Such places may be good for a while only.
-            self.close()
-            self._moved = ""
-            response = self._follow(self.name, headers)
+            response.close()
+            self._moved = None
+            response = self._follow(self._url, headers)
         self._response = response
         self._began, self._start = self._clock(), 0
         if response.status == 206:
             self._position, self._left = start, self._length(response, start, stop)
         elif response.status == 200:
             self.whole = True
-            self._position, self._left = 0, response.length
+            self._position, self._left = 0, response.left
         else:
             self.close()
-            words = f"{self.name}: the server says {response.status} {_words(response.reason)}"
+            words = f"{self.name}: the server says {response.status} {one_line(response.reason)}"
             if response.status >= 500 or response.status in (408, 429):
                 raise Interrupted(words)
             raise ReleaseError(words)
 
-    def _follow(self, url: str, headers: dict[str, str]) -> HTTPResponse:
+    def _follow(self, url: URL, headers: dict[str, str]) -> Response:
         for _ in range(MOST_REDIRECTIONS + 1):
             response = self._request(url, headers)
-            if response.status not in (301, 302, 303, 307, 308):
+            if response.status not in REDIRECTIONS:
                 return response
-            location = response.headers.get("Location", "")
-            self.close()
-            url = self._moved = _join(url, location)
-        self._moved = ""
-        raise ReleaseError(f"{self.name}: redirected more than {MOST_REDIRECTIONS} times")
-
-    def _request(self, url: str, headers: dict[str, str]) -> HTTPResponse:
-        from http.client import HTTPConnection, HTTPException, HTTPSConnection
-
-        scheme, host, port, target = _split(url)
-        kept = self._connection is not None and self._origin == (scheme, host, port)
-        if not kept:
-            self.close()
-            if scheme == "https":
-                self._connection = HTTPSConnection(
-                    host, port, timeout=self.silence, context=_context()
-                )
-            else:
-                self._connection = HTTPConnection(host, port, timeout=self.silence)
-            self._origin = scheme, host, port
-        connection = self._connection
-        if connection is None:
-            raise self._fail("is not connected")
-        try:
-            connection.request("GET", target, headers=headers)
-            return self._answer(connection)
-        except TimeoutError:
-            raise self._fail(f"has sent nothing for {self.silence:g} seconds") from None
-        except (OSError, HTTPException, ValueError) as error:
-            if words := getattr(error, "verify_message", ""):
+            location = response.get("Location")
+            response.close()
+            try:
+                url = self._moved = url.join(location)
+            except ProtocolError:
                 self.close()
                 raise ReleaseError(
-                    f"{self.name}: the certificate does not count: {words}"
+                    f"{self.name}: redirected to {one_line(location)}, which is no URL of http or https"
                 ) from None
-            failure = self._fail(f"cannot be asked: {_reason(error)}")
-        if kept:
-            return self._request(url, headers)  # it had closed the connection meanwhile
-        raise failure
+        self._moved = None
+        raise ReleaseError(f"{self.name}: redirected more than {MOST_REDIRECTIONS} times")
 
-    def _answer(self, connection: HTTPConnection) -> HTTPResponse:
-        """The response's head.  One that comes byte by byte is given up after SLOW_AFTER seconds."""
-        import socket
-        import threading
-
-        late = []
-
-        def give_up() -> None:
-            late.append(True)
-            try:
-                if connection.sock is not None:
-                    connection.sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # it has ended by itself
-
-        timer = threading.Timer(SLOW_AFTER, give_up)
-        timer.daemon = True
-        timer.start()
+    def _request(self, url: URL, headers: dict[str, str]) -> Response:
         try:
-            return connection.getresponse()
-        finally:
-            timer.cancel()
-            if late:
-                # What was cut off may look like an answer.
-                raise TimeoutError
-
-    def _length(self, response: HTTPResponse, start: int, stop: int | None) -> int:
-        """The bytes of a 206, checked against what was asked for (RFC 9110, 14.4)."""
-        unit, _, rest = response.headers.get("Content-Range", "").partition(" ")
-        span, _, total = rest.partition("/")
-        first, _, last = span.partition("-")
-        begin, end = _number(first), _number(last) + 1
-        # A file that ends earlier than was asked for is no error here.
-        wanted = end == stop or (end == _number(total) and (stop is None or end < stop))
-        if unit != "bytes" or begin != start or end <= start or not wanted:
+            return self._client.request(url, "GET", headers.items())
+        except TimeoutError:
+            raise self._fail(f"has sent nothing for {self.silence:g} seconds") from None
+        except Untrusted as error:
             self.close()
-            raise ReleaseError(f"{self.name}: the server sent another range than was asked for")
-        return end - start
+            why = one_line(str(error.strerror))
+            raise ReleaseError(f"{self.name}: the certificate does not count: {why}") from None
+        except (OSError, ProtocolError) as error:
+            raise self._fail(f"cannot be asked: {_reason(error)}") from None
+
+    def _length(self, response: Response, start: int, stop: int | None) -> int:
+        """The bytes of a 206, checked against what was asked for (RFC 9110, 14.4)."""
+        span = parse_content_range(response.get("Content-Range"))
+        if span is not None:
+            begin, end, total = span
+            # A file that ends earlier than was asked for is no error here.
+            wanted = end == stop or (end == total and (stop is None or end < stop))
+            # An answer that says two lengths says none.
+            if begin == start and wanted and response.left in (None, end - begin):
+                return end - begin
+        self.close()
+        raise ReleaseError(f"{self.name}: the server sent another range than was asked for")
 
 
 def open_source(place: str) -> Source:
@@ -375,51 +349,14 @@ def child(place: str, name: str) -> str:
     return f"{place.rstrip('/')}/{name}" if is_url(place) else os.path.join(place, name)
 
 
-def _split(url: str) -> tuple[str, str, int, str]:
-    from urllib.parse import quote, urlsplit
-
+def _parse(url: str) -> URL:
     try:
-        parts = urlsplit(url)
-        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    except (ValueError, KeyError):
-        raise ReleaseError(f"{url}: no URL of http or https") from None
-    if not parts.hostname or not url.isprintable():
-        raise ReleaseError(f"{url!r}: no URL of http or https")
-    target = quote(parts.path or "/", safe="/%-._~!$&'()*+,;=:@")
-    if parts.query:
-        target += "?" + quote(parts.query, safe="/%-._~!$&'()*+,;=:@?")
-    return parts.scheme, parts.hostname, port, target
+        if not is_url(url) or not url.isprintable():
+            raise ProtocolError
+        return URL(url)
+    except ProtocolError:
+        raise ReleaseError(f"{url!r}: no URL of http or https") from None
 
 
-def _join(url: str, location: str) -> str:
-    from urllib.parse import urljoin
-
-    try:
-        return urljoin(url, location)
-    except ValueError:
-        raise ReleaseError(f"{url}: redirected to what is no URL") from None
-
-
-def _reason(error: BaseException) -> str:
-    return _words(getattr(error, "strerror", None) or str(error) or type(error).__name__)
-
-
-def _words(text: str) -> str:
-    """What came from elsewhere, as part of one line."""
-    return one_line(text)
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else -1
-
-
-def _context() -> ssl.SSLContext:
-    import ssl
-
-    context = ssl.create_default_context()
-    if not context.get_ca_certs():
-        for path in AUTHORITIES:
-            if os.path.exists(path):
-                context.load_verify_locations(path)
-                break
-    return context
+def _reason(error: OSError | ProtocolError) -> str:
+    return one_line((isinstance(error, OSError) and error.strerror) or str(error))

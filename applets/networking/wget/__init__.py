@@ -21,7 +21,7 @@ Fetch URLs by HTTP and HTTPS into files.
   -T, --timeout=SECONDS  give up when nothing comes for so long (900)
       --connect-timeout=SECONDS  when a connection takes longer
       --read-timeout=SECONDS  when the server is silent longer
-      --dns-timeout=SECONDS  nothing
+      --dns-timeout=SECONDS  when a name takes longer to look up
   -t, --tries=N        so often (20; 0: for ever)
   -w, --wait=SECONDS   between two URLs
       --waitretry=SECONDS  at most so long between two tries (10)

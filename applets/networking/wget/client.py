@@ -5,25 +5,40 @@ from __future__ import annotations
 import os
 import time
 
-from applets.networking.wget.connection import AUTHENTICATION, NETWORK, PROTOCOL, basic, fetch
+from applets.networking.wget.names import file_name, safe_name
 from applets.networking.wget.output import FILE_TROUBLE, Output, Progress, unused_name
-from applets.networking.wget.request import body, headers_given, settings
+from applets.networking.wget.request import (
+    AUTHENTICATION,
+    NETWORK,
+    PROTOCOL,
+    ask,
+    body,
+    headers_given,
+    settings,
+)
 from toolbox import waits
 from toolbox.errors import Fatal
-from toolbox.net.http import http_date, parse_date
-from toolbox.net.url import URL, safe_name
+from toolbox.net import ProtocolError
+from toolbox.net.http import (
+    REDIRECTIONS,
+    http_date,
+    parse_content_range,
+    parse_date,
+    redirected_method,
+)
+from toolbox.net.url import URL
+from toolbox.web import NoConnection
+from toolbox.web.client import BLOCK
+from toolbox.web.client import Client as Web
+from toolbox.web.connect import basic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from http.client import HTTPResponse
-
     from applets.networking.wget.log import Log
     from toolbox.options import Values
+    from toolbox.web.client import Response
 
 SERVER_ERROR = 8
-
-_BLOCK = 1 << 16
-_REDIRECTIONS = (301, 302, 303, 307, 308)
 
 
 class _Cut(Exception):
@@ -36,7 +51,7 @@ class Client:
     def __init__(self, opt: Values, log: Log) -> None:
         self.opt = opt
         self.log = log
-        self.settings = settings(opt)
+        self.web = Web(settings(opt), log.say)
         self.body = body(opt)
         self.method = (
             opt.method.upper() if opt.method else "POST" if self.body is not None else "GET"
@@ -56,6 +71,7 @@ class Client:
                 self.document.open(append=False)
 
     def close(self) -> None:
+        self.web.close()
         if self.document is not None:
             self.document.close()
 
@@ -63,7 +79,10 @@ class Client:
 
     def get(self, text: str) -> int:
         """Fetch a URL with as many tries as it takes; the status."""
-        url = URL(text)
+        try:
+            url = URL(text)
+        except ProtocolError as error:
+            raise Fatal(str(error), 1) from None
         download = _Download(self, url)
         tried = 0
         try:
@@ -103,7 +122,6 @@ class Client:
             "User-Agent": agent if self.opt.user_agent is None else self.opt.user_agent,
             "Accept": "*/*",
             "Accept-Encoding": "identity",
-            "Connection": "close",
         }
         if self.opt.referer:
             found["Referer"] = self.opt.referer
@@ -156,6 +174,8 @@ class _Download:
         self.output: Output | None = client.document
         self.done = 0  # bytes of this URL that are there already
         self.modified: int | None = None
+        self.whole: int | None = None  # its bytes, when the server has said
+        self.tag = ""  # what vouches that it is still the same
 
     def close(self) -> None:
         if self.output is not None and self.output is not self.client.document:
@@ -164,8 +184,6 @@ class _Download:
 
     def attempt(self) -> int:
         """One try from the first URL on; the status.  _Cut and OSError: try again."""
-        from http.client import HTTPException
-
         url, method, body = self.first, self.client.method, self.client.body
         if self.opt.spider and body is None and method == "GET":
             method = "HEAD"
@@ -178,25 +196,19 @@ class _Download:
                 return 0
             headers = self._headers(url, begin, login, body)
             self.log.say(f"--{time.strftime('%Y-%m-%d %H:%M:%S')}--  {url}\n")
-            try:
-                response = fetch(url, method, headers, body, self.client.settings, self.log.say)
-            except ConnectionError:
-                raise
-            except HTTPException as error:
-                raise Fatal(f"{url}: no HTTP: {error or type(error).__name__}", PROTOCOL) from None
-            with response:
+            with ask(self.client.web, url, method, headers, body) as response:
                 self.log.say(f"{response.status} {response.reason}\n")
                 if self.opt.server_response:
                     self._show(response)
                 if response.status == 401 and not login and self._may_log_in(response, url):
                     login = True
                     continue
-                location = response.headers.get("Location")
-                if response.status in _REDIRECTIONS and location:
+                location = response.get("Location")
+                if response.status in REDIRECTIONS and location:
                     self.log.say(f"Location: {location} [following]\n")
-                    url = url.join(location)
-                    if response.status in (301, 302, 303) and method not in ("GET", "HEAD"):
-                        method, body = "GET", None
+                    url = _joined(url, location)
+                    changed = redirected_method(response.status, method)
+                    method, body = changed, body if changed == method else None
                     continue
                 if method == "HEAD" and response.status in (405, 501) and self.opt.spider:
                     method = "GET"
@@ -222,13 +234,15 @@ class _Download:
         return 0
 
     def _path(self, url: URL, said: str = "") -> str:
-        name = said or url.file_name()
+        name = said or file_name(url)
         return os.path.join(self.opt.directory_prefix, name) if self.opt.directory_prefix else name
 
     def _headers(self, url: URL, begin: int, login: bool, body: bytes | None) -> dict[str, str]:
         headers = self.client.headers(url, self.first)
         if begin:
             headers["Range"] = f"bytes={begin}-"
+            if self.tag:
+                headers["If-Range"] = self.tag
         if self.opt.timestamping and self.output is None:
             path = self._path(self.first)
             if os.path.exists(path):
@@ -236,27 +250,22 @@ class _Download:
         credentials = self.client.credentials(url, self.first) if login else None
         if credentials is not None:
             headers["Authorization"] = basic(*credentials)
-        if body is not None:
-            if not any(name.lower() == "content-type" for name in headers):
-                headers["Content-Type"] = "application/x-www-form-urlencoded"
-            headers["Content-Length"] = str(len(body))
+        if body is not None and not any(name.lower() == "content-type" for name in headers):
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
         return headers
 
-    def _may_log_in(self, response: HTTPResponse, url: URL) -> bool:
-        ways = response.headers.get_all("WWW-Authenticate") or []
+    def _may_log_in(self, response: Response, url: URL) -> bool:
+        ways = response.head.all("WWW-Authenticate")
         return self.client.credentials(url, self.first) is not None and any(
             way.lower().startswith("basic") for way in ways
         )
 
-    def _show(self, response: HTTPResponse) -> None:
-        version = "1.0" if response.version == 10 else "1.1"
-        lines = [f"HTTP/{version} {response.status} {response.reason}"]
-        lines += [f"{name}: {value}" for name, value in response.getheaders()]
-        self.log.write("".join(f"  {line}\n" for line in lines))
+    def _show(self, response: Response) -> None:
+        self.log.write("".join(f"  {line}\n" for line in _head_lines(response)))
 
     # -- the answer -------------------------------------------------------------------------------
 
-    def _take(self, response: HTTPResponse, url: URL, begin: int, method: str) -> int:
+    def _take(self, response: Response, url: URL, begin: int, method: str) -> int:
         status = response.status
         if status == 416 and begin:
             self.log.say("\n    The file is already fully retrieved; nothing to do.\n\n")
@@ -282,42 +291,48 @@ class _Download:
             return 0
         return AUTHENTICATION if status in (401, 407) else SERVER_ERROR
 
-    def _refuse(self, response: HTTPResponse, url: URL) -> None:
+    def _refuse(self, response: Response, url: URL) -> None:
         if self.opt.spider and response.status in (404, 410):
             self.log.say("Remote file does not exist -- broken link!!!\n\n")
         text = f"{_now()} ERROR {response.status}: {response.reason}."
         if self.log.level:
             self.log.write(f"{url}:\n{text}\n" if self.log.level == 1 else f"{text}\n\n")
 
-    def _confirm(self, response: HTTPResponse, begin: int) -> int:
+    def _confirm(self, response: Response, begin: int) -> int:
         """From where on the server really sends."""
         if response.status != 206:
             if begin and self.done and self.output is not None and self.output.path == "-":
                 raise Fatal("the server cannot go on in the middle", NETWORK)
             return 0
-        said = response.headers.get("Content-Range", "")
-        start = said.removeprefix("bytes ").partition("-")[0]
-        if not (start.isascii() and start.isdecimal()) or int(start) != begin:
+        said = response.get("Content-Range")
+        span = parse_content_range(said)
+        sent = response.left
+        if span is None or span[0] != begin or (sent is not None and sent != span[1] - begin):
             raise Fatal(f"the server sends another part than was asked for: {said!r}", PROTOCOL)
+        if self.whole is not None and span[2] not in (None, self.whole):
+            raise Fatal("the file has become another one meanwhile", PROTOCOL)
+        self.whole = span[2]
         return begin
 
-    def _save(self, response: HTTPResponse, url: URL, begin: int) -> None:
+    def _save(self, response: Response, url: URL, begin: int) -> None:
         output = self._output(response, url, begin)
-        length = _length(response)
-        total = None if length is None else begin + length
-        kind = response.headers.get("Content-Type", "").partition(";")[0]
+        length = response.left
+        total = self.whole if begin and self.whole else None if length is None else begin + length
+        if not begin:
+            self.whole = total
+            tag = response.get("ETag")
+            # A weak one does not vouch for bytes (RFC 9110 13.1.5).
+            self.tag = tag if tag.startswith('"') else ""
+        kind = response.get("Content-Type").partition(";")[0]
         shown = "unspecified" if total is None else _amount(total)
         if begin and length is not None:
             shown += f", {_amount(length)} remaining"
         self.log.say(f"Length: {shown}" + (f" [{kind}]" if kind else "") + "\n")
         self.log.say(f"Saving to: '{output.shown}'\n\n")
         if self.opt.save_headers and not begin:
-            lines = [f"HTTP/1.1 {response.status} {response.reason}"]
-            lines += [f"{name}: {value}" for name, value in response.getheaders()]
-            output.write(
-                "".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1", "replace")
-            )
-        self.modified = parse_date(response.headers.get("Last-Modified", ""))
+            lines = [*_head_lines(response), ""]
+            output.write("".join(f"{line}\r\n" for line in lines).encode("latin-1", "replace"))
+        self.modified = parse_date(response.get("Last-Modified"))
         started = time.monotonic()
         self.done = begin
         self._copy(response, output, total, begin, started)
@@ -332,7 +347,7 @@ class _Download:
             self.log.say(f"{_now()} ({rate}) - '{output.shown}' saved [{of}]\n\n")
         self.log.brief(f'{_now()} URL:{url} [{of}] -> "{output.path}" [1]')
 
-    def _output(self, response: HTTPResponse, url: URL, begin: int) -> Output:
+    def _output(self, response: Response, url: URL, begin: int) -> Output:
         if self.output is not None and self.output is not self.client.document:
             self.output.open(append=begin > 0)
             return self.output
@@ -356,19 +371,17 @@ class _Download:
         return self.output
 
     def _copy(
-        self, response: HTTPResponse, output: Output, total: int | None, begin: int, started: float
+        self, response: Response, output: Output, total: int | None, begin: int, started: float
     ) -> None:
-        from http.client import HTTPException
-
         bar = Progress(output.shown, total, begin, self.log.write) if self.log.bar else None
         limit = self.opt.limit_rate
         while True:
             try:
-                block = response.read1(_BLOCK)
-            except HTTPException:
-                raise _Cut(f"{_now()} Connection closed at byte {self.done}.") from None
+                block = response.read(BLOCK)
             except TimeoutError:
                 raise _Cut(f"{_now()} Read timed out at byte {self.done}.") from None
+            except (NoConnection, ProtocolError):
+                raise _Cut(f"{_now()} Connection closed at byte {self.done}.") from None
             if not block:
                 break
             output.write(block)
@@ -383,16 +396,26 @@ class _Download:
             bar.show(self.done, last=True)
 
 
-def _length(response: HTTPResponse) -> int | None:
-    """How many bytes the answer says it has."""
-    if response.chunked:
-        return None
-    return response.length
+def _joined(url: URL, location: str) -> URL:
+    try:
+        return url.join(location)
+    except ProtocolError as error:
+        raise Fatal(str(error), 1) from None
 
 
-def _disposition(response: HTTPResponse) -> str:
+def _head_lines(response: Response) -> list[str]:
+    head = response.head
+    first = f"HTTP/{head.version} {head.status} {head.reason}"
+    return [first, *(f"{name}: {value}" for name, value in head.fields)]
+
+
+def _disposition(response: Response) -> str:
     """The file name that the server says (RFC 6266), without a path; "" for none."""
-    name = response.headers.get_filename("") or ""
+    from email.message import Message
+
+    message = Message()
+    message["Content-Disposition"] = response.get("Content-Disposition")
+    name = message.get_filename("") or ""
     base = name.replace("\\", "/").rpartition("/")[2]
     return safe_name(os.fsencode(base)) if base.strip(".") else ""
 

@@ -1,37 +1,97 @@
-"""What the command line says of connections, bodies and headers."""
+"""Requests: what the command line says of connections, bodies and headers, and what failures mean."""
 
 from __future__ import annotations
 
 import os
 
-from applets.networking.wget.connection import Settings
 from applets.networking.wget.output import FILE_TROUBLE
 from toolbox.errors import Fatal, UsageError
+from toolbox.names import Unresolved
+from toolbox.net import ProtocolError
+from toolbox.web import NoTLS, ProxyRefused, Untrusted
+from toolbox.web.connect import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ssl
+
+    from toolbox.net.url import URL
     from toolbox.options import Values
+    from toolbox.web.client import Client, Response
+
+#: Statuses.
+NETWORK, TLS, AUTHENTICATION, PROTOCOL = 4, 5, 6, 7
+
+
+#: Seconds of silence after which a server is given up, when the command line does not say.
+_SILENCE = 900.0
 
 
 def settings(opt: Values) -> Settings:
+    """How connections are made; a time of 0 is no limit."""
     import socket
 
-    found = Settings()
-    if opt.timeout is not None:
-        found.connect_timeout = found.read_timeout = opt.timeout or None
-    if opt.connect_timeout is not None:
-        found.connect_timeout = opt.connect_timeout or None
-    if opt.read_timeout is not None:
-        found.read_timeout = opt.read_timeout or None
+    family = 0
     if opt.last("inet4_only", "inet6_only"):
         v6 = opt.last("inet4_only", "inet6_only") == "inet6_only"
-        found.family = int(socket.AF_INET6 if v6 else socket.AF_INET)
-    found.check_certificate = not opt.no_check_certificate
-    found.authorities, found.authority_folder = opt.ca_certificate, opt.ca_directory
-    found.certificate, found.private_key = opt.certificate, opt.private_key
-    found.use_proxy = not opt.no_proxy and opt.proxy != "off"
-    found.bind_address = opt.bind_address
-    return found
+        family = int(socket.AF_INET6 if v6 else socket.AF_INET)
+
+    def limit(own: float | None, usual: float | None) -> float | None:
+        given = own if own is not None else opt.timeout
+        return usual if given is None else given or None
+
+    return Settings(
+        dns_timeout=limit(opt.dns_timeout, None),
+        connect_timeout=limit(opt.connect_timeout, None),
+        read_timeout=limit(opt.read_timeout, _SILENCE),
+        family=family,
+        use_proxy=not opt.no_proxy and opt.proxy != "off",
+        bind_address=opt.bind_address or "",
+        context=lambda: _context(opt),
+    )
+
+
+def _context(opt: Values) -> ssl.SSLContext:
+    from toolbox.web import tls
+
+    try:
+        return tls.context(
+            check=not opt.no_check_certificate,
+            authorities=opt.ca_certificate,
+            folder=opt.ca_directory,
+            certificate=opt.certificate,
+            key=opt.private_key,
+        )
+    except (OSError, ValueError) as error:
+        raise Fatal(f"cannot load certificates: {error}", TLS) from None
+
+
+def ask(
+    web: Client, url: URL, method: str, headers: dict[str, str], data: bytes | None
+) -> Response:
+    """Send a request; its response.  OSError when another try may help, Fatal when none will."""
+    try:
+        web.settings.proxy_for(url)
+    except ProtocolError as error:
+        raise Fatal(f"proxy: {error}", 1) from None
+    try:
+        return web.request(url, method, headers.items(), data)
+    except Unresolved as error:
+        raise Fatal(
+            f"unable to resolve host address '{error.filename}': {error.strerror}", NETWORK
+        ) from None
+    except Untrusted as error:
+        raise Fatal(
+            f"cannot verify {url.host}'s certificate: {error.strerror}\n"
+            f"To connect to {url.host} insecurely, use '--no-check-certificate'.",
+            TLS,
+        ) from None
+    except NoTLS as error:
+        raise Fatal(f"Unable to establish SSL connection: {error.strerror}", TLS) from None
+    except ProxyRefused as error:
+        raise Fatal(f"Proxy tunneling failed: {error.strerror}", NETWORK) from None
+    except ProtocolError as error:
+        raise Fatal(f"{url}: no HTTP: {error}", PROTOCOL) from None
 
 
 def body(opt: Values) -> bytes | None:

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.applets.networking.web_server import Answer, Request, WebServer, response
+from tests.toolbox.release.factory import serve as serve_files
 
 DATA = b"".join(b"line %d\n" % i for i in range(20000))
 
@@ -138,6 +139,64 @@ def test_a_cut_transfer_goes_on(wget) -> None:
     assert len(tries) == 2
 
 
+def test_a_cut_transfer_of_what_has_changed_is_not_joined(wget, tmp_path) -> None:
+    """If-Range: what comes is the rest of the same file, or all of the new one."""
+    tags: list[str] = []
+
+    def cut(request: Request) -> bytes:
+        tags.append(request.headers.get("if-range", ""))
+        if len(tags) == 1:
+            return response(DATA[:5000], "200 OK", 'ETag: "one"', length=len(DATA))
+        return response(b"the new one", "200 OK", 'ETag: "two"')
+
+    assert wget(cut, "-q", "--waitretry=0", "URL/data").status == 0
+    assert (tmp_path / "data").read_bytes() == b"the new one"
+    assert tags == ["", '"one"']
+    tags.clear()
+
+    def other(request: Request) -> bytes:
+        tags.append("")
+        if len(tags) == 1:
+            return response(DATA[:5000], length=len(DATA))
+        size = len(DATA) + 10
+        said = f"Content-Range: bytes 5000-{size - 1}/{size}"
+        return response(bytes(size - 5000), "206 Partial Content", said)
+
+    assert wget(other, "-q", "--waitretry=0", "-O", "x", "URL/data").status == 7
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("bytes 0-9/*", "bytes 1001-1999/2000", "bytes 1000-999/2000", "bytes 1000-2000/2000"),
+        *("bytes 1000-1998/2000", "lines 1000-1999/2000", "", "bytes */2000", "bytes 1000-x/2000"),
+    ],
+)
+def test_another_range_than_was_asked_for(wget, tmp_path, said: str) -> None:
+    (tmp_path / "data").write_bytes(bytes(1000))
+    lines = [f"Content-Range: {said}"] if said else []
+    r = wget(lambda q: response(bytes(1000), "206 Partial Content", *lines), "-qc", "URL/data")
+    assert r.status == 7
+    assert (tmp_path / "data").read_bytes() == bytes(1000), "nothing was lost or joined"
+
+
+@pytest.mark.parametrize("option", ["-T", "--connect-timeout", "--read-timeout", "--dns-timeout"])
+@pytest.mark.parametrize("seconds", ["99999999999", "1e300", "inf", "0", "3650d"])
+def test_times_of_any_length(wget, option: str, seconds: str) -> None:
+    joint = "" if option == "-T" else "="
+    assert wget(plain, "-qO-", f"{option}{joint}{seconds}", "URL/data") == (0, DATA, b"")
+
+
+def test_a_connection_serves_several_urls(run, tmp_path) -> None:
+    with serve_files() as server:
+        server.files = {"/a": b"1", "/b": b"2", "/c": b"3"}
+        peers = set()
+        server.answer = lambda handler: bool(peers.add(handler.client_address))
+        r = run("wget", "-O-", *(f"{server.url}/{name}" for name in "abc"))
+        assert (r.status, r.out, len(peers)) == (0, b"123", 1)
+        assert r.err.count(b"Reusing existing connection to 127.0.0.1:") == 2
+
+
 def test_tries_have_an_end(wget) -> None:
     r = wget(lambda r: None, "-t", "3", "--waitretry=0", "-O-", "URL/data")
     assert (r.status, r.out) == (4, b"")
@@ -214,7 +273,9 @@ def test_login_only_when_asked_and_only_there(wget, serve) -> None:
         (b"SSH-2.0-OpenSSH\r\n", 7),
         (b"HTTP/1.1 abc\r\n\r\n", 7),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100000 + b"\r\n\r\n", 7),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n", 7),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20000 + b"\r\n", 7),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n", 0),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 50 + response(b"x"), 0),
         (b"\xff" * 3000, 7),
         (response(b"x", "206 Partial Content", "Content-Range: bytes 7-7/8"), 7),
     ],

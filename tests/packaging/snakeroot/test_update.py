@@ -222,9 +222,9 @@ def test_what_the_page_says_is_passed_on(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--to", "box"], "box: is no box's address"),
-        (["--to", "http://box/update"], "http://box/update: is no box's address"),
-        (["--to", "http://[box"], "is no box's address"),
+        (["--to", "box"], "box: is not a box's address"),
+        (["--to", "http://box/update"], "http://box/update: is not a box's address"),
+        (["--to", "http://[box"], "is not a box's address"),
         (["--to", "http://127.0.0.1", "--token", "/none"], "/none: No such file"),
         (["--token", "/none"], "--token is for a box by HTTP"),
     ],

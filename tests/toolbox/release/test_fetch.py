@@ -152,6 +152,33 @@ def test_redirections_are_followed_once(server: Server) -> None:
     assert [path for path, _ in server.log].count(PATH) == 1
 
 
+def test_early_hints_and_a_long_head(server: Server) -> None:
+    """RFC 9110 15.2: any number of informational answers comes before the one; heads have no end of lines."""
+
+    def answer(handler: Any) -> bool:
+        handler.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 30)
+        send = handler.end_headers
+
+        def end_headers() -> None:
+            for number in range(300):
+                handler.send_header(f"X-{number}", "y")
+            send()
+
+        handler.end_headers = end_headers
+        return False
+
+    server.answer = answer
+    assert collect(start(HTTPSource(server.url + PATH), [have(OLD)])) == NEW
+
+
+def test_one_connection_brings_several_ranges(server: Server) -> None:
+    peers = set()
+    server.answer = lambda handler: bool(peers.add(handler.client_address))
+    source = HTTPSource(server.url + PATH)
+    assert collect(start(source, [have(OLD)])) == NEW
+    assert len(server.log) > 1 and len(peers) == 1
+
+
 def test_over_tls_from_a_server_that_is_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
