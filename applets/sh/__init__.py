@@ -186,9 +186,9 @@ class Start:
 
     def _run_file(self, path: str) -> int:
         from applets.sh.builtins.control import read_file
-        from applets.sh.commands import search
         from applets.sh.errors import ShellError
         from applets.sh.evaluator import run_lines
+        from applets.sh.programs import search
         from applets.sh.source import Text
 
         shell = self.shell

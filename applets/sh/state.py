@@ -211,7 +211,7 @@ class State:
         """Whether a command of that name is one of our own applets (see commands.py)."""
         known = self._ours.get(name)
         if known is None:
-            from applets.sh.commands import is_ours, lookup
+            from applets.sh.programs import is_ours, lookup
 
             path = lookup(self, name)
             known = self._ours[name] = path is not None and is_ours(path)

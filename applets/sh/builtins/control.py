@@ -118,7 +118,7 @@ def read_file(path: str) -> str:
 
 def exec_(shell: State, argv: list[str]) -> int:
     """exec [COMMAND [ARG]...]: become the command; without one, redirections stay."""
-    from applets.sh.commands import replace
+    from applets.sh.programs import replace
 
     operands = _operands(argv)
     if not operands:

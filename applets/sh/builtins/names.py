@@ -46,7 +46,7 @@ def unalias(shell: State, argv: list[str]) -> int:
 
 def hash_(shell: State, argv: list[str]) -> int:
     """hash [-r] [NAME]..."""
-    from applets.sh.commands import search
+    from applets.sh.programs import search
 
     found, operands = letters(argv, "r")
     if "r" in found:
@@ -67,7 +67,8 @@ def hash_(shell: State, argv: list[str]) -> int:
 def command(shell: State, argv: list[str]) -> int:
     """command [-p] [-v|-V] NAME [ARG]...: the command, but not the function of that name."""
     from applets.sh import builtins
-    from applets.sh.commands import DEFAULT_PATH, forgive, run_program
+    from applets.sh.commands import forgive
+    from applets.sh.programs import DEFAULT_PATH, run_program
 
     found, operands = "", argv[1:]
     while operands and operands[0][:1] == "-" and len(operands[0]) > 1:
@@ -129,7 +130,7 @@ def describe(shell: State, name: str, verbose: bool, path: str | None) -> int:
 def _program(shell: State, name: str, path: str | None) -> str | None:
     import os
 
-    from applets.sh.commands import lookup
+    from applets.sh.programs import lookup
 
     if "/" in name:
         return name if os.access(name, os.X_OK) and os.path.isfile(name) else None
