@@ -101,7 +101,9 @@ class State:
         self.jobs = jobs
         self.traps = traps
         self.patterns = Patterns()
-        self._ours: dict[str, bool] = {}
+        self.own_file: tuple[int, int] | None = (
+            None  # device and inode of the program (programs.py)
+        )
         self._expressions: dict[str, Compiled] = {}
 
     # Variables
@@ -135,7 +137,6 @@ class State:
     def _watch(self, name: str) -> None:
         if name == "PATH":
             self.hashed.clear()
-            self._ours.clear()
         elif name == "OPTIND":
             self.option_at = 0
         else:
@@ -206,16 +207,6 @@ class State:
         self.loops = self.tested = self.sourced = 0
         self.command = ""
         self.interruptible = False
-
-    def runs_applet(self, name: str) -> bool:
-        """Whether a command of that name is one of our own applets (see commands.py)."""
-        known = self._ours.get(name)
-        if known is None:
-            from applets.sh.programs import is_ours, lookup
-
-            path = lookup(self, name)
-            known = self._ours[name] = path is not None and is_ours(path)
-        return known
 
     def may_block(self) -> None:
         """From here on SIGINT leaves a system call (of an interactive shell); it may have come before."""

@@ -97,7 +97,7 @@ def _in_process(shell: State, body: Simple) -> bytes | None:
 
 
 def _is_applet(shell: State, name: str) -> bool:
-    from applets.sh import builtins
+    from applets.sh import builtins, programs
     from toolbox import multicall
 
     if name in shell.functions:
@@ -105,7 +105,10 @@ def _is_applet(shell: State, name: str) -> bool:
     builtin = builtins.find(name)
     if builtin is not None:
         return builtin.function is builtins.applet
-    return name in _CAUGHT and shell.runs_applet(name) and not multicall.alters_process(name)
+    if name not in _CAUGHT or multicall.alters_process(name):
+        return False
+    program = programs.resolve(shell, name)
+    return program is not None and program.ours
 
 
 # Applets that end by themselves and read nothing but their operands.

@@ -130,8 +130,9 @@ def describe(shell: State, name: str, verbose: bool, path: str | None) -> int:
 def _program(shell: State, name: str, path: str | None) -> str | None:
     import os
 
-    from applets.sh.programs import lookup
+    from applets.sh.programs import resolve
 
     if "/" in name:
         return name if os.access(name, os.X_OK) and os.path.isfile(name) else None
-    return lookup(shell, name, path)
+    found = resolve(shell, name, path)
+    return None if found is None else found.path
