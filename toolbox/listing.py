@@ -61,11 +61,12 @@ def overview() -> str:
 
 
 def suggestion(wrong: str) -> str:
-    """`; did you mean NAME?` for the nearest right name, or nothing when none is near."""
+    """`; did you mean NAME?` for the nearest right names, or where to find them when none is near."""
     import difflib
 
-    near = difflib.get_close_matches(wrong, names(), n=1)
-    return f"; did you mean {near[0]!r}?" if near else "; 'toolbox --list' shows them all"
+    near = difflib.get_close_matches(wrong, names(), n=2, cutoff=0.65)
+    shown = " or ".join(repr(name) for name in near)
+    return f"; did you mean {shown}?" if near else "; 'toolbox --list' shows them all"
 
 
 def install(folder: str) -> int:

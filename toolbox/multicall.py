@@ -25,16 +25,23 @@ def main(argv: list[str]) -> int:
 
     `argv[0]` may be an applet's name, a path that ends in one, a login name (`-sh`), or the
     program itself, whose first argument then is the applet's name or an option of the program.
+    A file of any name is the program (toolbox-plain, a download); a link under a name that is no
+    applet's is a mistake (`bash -> toolbox`).
     """
     if not getattr(sys, "frozen", False):
         _default_signals()
     _drop_nameless()
     name = applet_name(argv[0] if argv else PROGRAM)
-    if find(name) is None and (len(argv) > 1 or name.startswith(PROGRAM)):
-        # A copy of the program under any other name (toolbox-plain, a download) is the program.
-        name = PROGRAM
-    if name != PROGRAM:
+    if find(name) is not None:
         return call(argv)
+    if not name.startswith(PROGRAM) and _is_link(argv[0]):
+        if _is_python(name):
+            return call(["python", *argv[1:]])
+        from toolbox.errors import say
+        from toolbox.listing import suggestion
+
+        say(f"{name}: a link to {PROGRAM}, which has no applet of this name{suggestion(name)}")
+        return 127
     if _is_script(argv):
         return call(["python", *argv[1:]])
     if len(argv) > 1 and not argv[1].startswith("-"):
@@ -43,6 +50,39 @@ def main(argv: list[str]) -> int:
         # The frozen program is sys.executable: programs start it again with -c CODE, -m MODULE.
         return call(["python", *argv[1:]])
     return _run("toolbox.listing", PROGRAM, [PROGRAM, *argv[1:]])
+
+
+def _is_link(argv0: str) -> bool:
+    """Whether the process was started by a symbolic link whose name is not that of its file.
+
+    A name without a slash was found in PATH, unless the caller made it up (`exec -a NAME`); then
+    there is no such link to this program.
+    """
+    import os
+
+    if argv0.startswith(("/proc/", "/dev/fd/")):  # /proc/self/exe: the program itself
+        return False
+    name = applet_name(argv0)
+    if "/" in argv0:
+        paths = [argv0]
+    elif getattr(sys, "frozen", False):
+        folders = os.environ.get("PATH", os.defpath).split(":")
+        paths = [os.path.join(folder, name) for folder in folders]
+    else:
+        return False
+    for path in paths:
+        try:
+            if os.path.exists(path):
+                ours = "/" in argv0 or os.path.samefile(path, "/proc/self/exe")
+                return ours and os.path.basename(os.path.realpath(path)) != name
+        except OSError:
+            break  # there is no /proc: nothing is known
+    return False
+
+
+def _is_python(name: str) -> bool:
+    """Whether a link's name is this Python's with its version, as virtual environments have it."""
+    return name == f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def _is_script(argv: list[str]) -> bool:

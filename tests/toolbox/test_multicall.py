@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,136 @@ def test_help_and_version_everywhere(run: Callable[..., Any], name: str) -> None
 def test_an_unknown_applet_is_127_with_the_nearest_name(run: Callable[..., Any]) -> None:
     r = run("haed")
     assert (r.status, r.err) == (127, b"toolbox: haed: no such applet; did you mean 'head'?\n")
+
+
+#: The multicall program under a name of the caller's choice, from a checkout.
+AS = "import sys; from toolbox.multicall import main; sys.exit(main(sys.argv[1:]))"
+
+
+def named(toolbox_argv: list[str], link: Path | str) -> list[str]:
+    """The words that start the program as the kernel does when `link` is run."""
+    return [*toolbox_argv[:1], "-c", AS, str(link)] if toolbox_argv[1:] else [str(link)]
+
+
+@pytest.mark.parametrize(("name", "near"), [("bash", "'ash' or 'sh'"), ("gerp", "'grep'")])
+@pytest.mark.parametrize("words", [[], ["-c", "print(1)"], ["x.py"], ["echo", "x"]])
+def test_a_link_under_a_foreign_name_is_no_applet(
+    toolbox_argv: list[str],
+    toolbox_env: dict[str, str],
+    tmp_path: Path,
+    name: str,
+    near: str,
+    words: list[str],
+) -> None:
+    program = tmp_path / "toolbox"
+    program.symlink_to(toolbox_argv[0])
+    (tmp_path / name).symlink_to("toolbox")
+    (tmp_path / "other").symlink_to(name)
+    for link in (name, "other"):
+        done = subprocess.run(
+            [*named(toolbox_argv, tmp_path / link), *words],
+            env=toolbox_env,
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (127, b"")
+        assert done.stderr.startswith(
+            f"{link}: a link to toolbox, which has no applet of this name; ".encode()
+        )
+    done = subprocess.run(
+        named(toolbox_argv, tmp_path / name), env=toolbox_env, capture_output=True, check=False
+    )
+    assert near.encode() in done.stderr
+
+
+def test_a_link_that_the_search_path_leads_to_is_no_other(
+    toolbox_argv: list[str], toolbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "zsh").symlink_to(toolbox_argv[0])
+    done = subprocess.run(
+        ["/usr/bin/env", "zsh", "-c", "echo x"],
+        env={**toolbox_env, "PATH": str(tmp_path)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.stdout == b""
+    if not toolbox_argv[1:]:
+        assert (done.returncode, b"zsh: a link to toolbox" in done.stderr) == (127, True)
+
+
+def test_the_program_s_own_file_has_any_name(
+    toolbox_argv: list[str], toolbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """A download, a link that is called toolbox-something, /proc/self/exe, python with its version."""
+    copy = tmp_path / "download"
+    copy.write_bytes(Path(toolbox_argv[0]).read_bytes())
+    copy.chmod(0o755)
+    (tmp_path / "toolbox-1.0").symlink_to("download")
+    for path in (copy, tmp_path / "toolbox-1.0", "/proc/self/exe", "made-up"):
+        words = named(toolbox_argv, path)
+        done = subprocess.run(
+            [*words, "echo", "x"],
+            executable=None if toolbox_argv[1:] else copy,
+            env=toolbox_env,
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"x\n", b"")
+    shown = subprocess.run(
+        named(toolbox_argv, copy), env=toolbox_env, capture_output=True, check=False
+    )
+    assert shown.stdout.startswith(b"Usage: toolbox")
+
+
+@pytest.mark.parametrize("name", ["python", "python3", "python3.13"])
+def test_links_of_a_virtual_environment_are_python(
+    toolbox_argv: list[str], toolbox_env: dict[str, str], tmp_path: Path, name: str
+) -> None:
+    if toolbox_argv[1:]:  # the checkout's Python has a version of its own
+        name = name.replace("3.13", f"3.{sys.version_info.minor}")
+        (tmp_path / "toolbox").touch()
+    else:
+        (tmp_path / "toolbox").symlink_to(toolbox_argv[0])
+    (tmp_path / name).symlink_to("toolbox")
+    done = subprocess.run(
+        [*named(toolbox_argv, tmp_path / name), "-c", "print(6 * 7)"],
+        env=toolbox_env,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, b"42\n"), done.stderr
+
+
+def test_an_entry_of_the_environment_without_a_name_is_dropped(
+    toolbox_argv: list[str], toolbox_env: dict[str, str], tmp_path: Path
+) -> None:
+    """Some parents leave `=x`; no system call takes it, and it was a traceback wherever a program starts."""
+    start = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None)
+words = (ctypes.c_char_p * len(sys.argv))(*map(os.fsencode, sys.argv[1:]), None)
+entries = [b"=x", *(k + b"=" + v for k, v in os.environb.items()), b"=", b"no equals sign"]
+libc.execve(words[0], words, (ctypes.c_char_p * (len(entries) + 1))(*entries, None))
+"""
+    for command in (
+        ["sh", "-c", "env; /usr/bin/env; (exec env); echo $(/usr/bin/env | wc -l)"],
+        ["env", "/usr/bin/env"],
+        ["xargs", "/usr/bin/env"],
+        ["find", "/dev/null", "-exec", "/usr/bin/env", ";"],
+        ["find", "/dev/null", "-execdir", "/usr/bin/env", ";"],
+        ["time", "/usr/bin/env"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", start, *toolbox_argv, *command],
+            env=toolbox_env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert b"HOME=/nonexistent" in done.stdout
+        assert b"\n=" not in b"\n" + done.stdout
+        assert b"Traceback" not in done.stderr
 
 
 def test_a_wrong_option_points_to_help(run: Callable[..., Any]) -> None:
