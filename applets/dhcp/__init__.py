@@ -83,7 +83,7 @@ def _option(text: str) -> int:
     from toolbox.net.dhcp import OPTION_NAMES
 
     code = OPTION_NAMES.get(text)
-    if code is None and text.isascii() and text.isdecimal():
+    if code is None and text.isascii() and text.isdecimal() and len(text) < 4:
         code = int(text)
     if code is None or not 0 < code < 255:
         raise UsageError(f"unknown DHCP option: {text!r}")

@@ -134,8 +134,10 @@ class _Lookup:
             setattr(self, attribute, flag)
         elif name in _TYPES and value:
             kind = value.upper()
-            if kind not in dns.record_types() and not kind.removeprefix("TYPE").isdecimal():
-                raise UsageError(f"unknown query type: {value}")
+            try:
+                dns.type_number(kind)
+            except ValueError as error:
+                raise UsageError(str(error)) from None
             self.types = [kind]
         elif name in ("class", "cl") and value.upper() in ("IN", "CH", "HS", "ANY"):
             self.record_class = value.upper()

@@ -57,7 +57,11 @@ def parse_configuration(text: str) -> Configuration:
         elif words[0] == "options":
             for word in words[1:]:
                 name, _, value = word.partition(":")
-                if name in ("ndots", "timeout", "attempts") and value.isdecimal():
+                if (
+                    name in ("ndots", "timeout", "attempts")
+                    and value.isdecimal()
+                    and len(value) < 10
+                ):
                     least, most = (0, 15) if name == "ndots" else (1, 30)
                     setattr(found, name, max(least, min(most, int(value))))
     return found
@@ -94,7 +98,7 @@ def question(
     """(identity, packet) of a question.  ValueError when the name is none."""
     import secrets
 
-    from dnslib import CLASS, QTYPE, DNSHeader, DNSLabel, DNSQuestion, DNSRecord
+    from dnslib import CLASS, DNSHeader, DNSLabel, DNSQuestion, DNSRecord
 
     labels = []
     if name != ".":
@@ -105,18 +109,17 @@ def question(
     identity = secrets.randbits(16)
     record = DNSRecord(DNSHeader(id=identity, rd=int(recurse)))
     label = DNSLabel(labels)
-    record.add_question(
-        DNSQuestion(
-            label, getattr(QTYPE, kind, None) or _number(kind), getattr(CLASS, record_class)
-        )
-    )
+    record.add_question(DNSQuestion(label, type_number(kind), getattr(CLASS, record_class)))
     return identity, bytes(record.pack())
 
 
-def _number(kind: str) -> int:
-    """TYPE65 and the like (RFC 3597)."""
+def type_number(kind: str) -> int:
+    """The number of a type of records: MX, TYPE65 (RFC 3597), 65.  ValueError when it is none."""
+    known = record_types().get(kind)
+    if known is not None:
+        return known
     digits = kind.removeprefix("TYPE")
-    if digits != kind and digits.isdecimal() and int(digits) < 65536:
+    if digits.isascii() and digits.isdecimal() and len(digits) < 6 and int(digits) < 65536:
         return int(digits)
     raise ValueError(f"unknown query type: {kind}")
 

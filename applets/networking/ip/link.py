@@ -395,7 +395,7 @@ class _Change:
 
 def _namespace(word: str) -> bytes:
     """The attribute that moves a link into the namespace of a name or a process."""
-    if word.isdecimal():
+    if word.isdecimal() and len(word) < 10:
         return attribute(19, struct.pack("=I", int(word)))
     try:
         # Left open until the process ends: the kernel needs it while it handles the request.

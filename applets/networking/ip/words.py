@@ -124,11 +124,11 @@ def prefix(word: str, family: int) -> tuple[str, int, int]:
     most = 32 if kind == socket.AF_INET else 128
     try:
         shown = socket.inet_ntop(kind, socket.inet_pton(kind, text))
-    except OSError:
+    except (OSError, UnicodeError):
         raise wrong from None
     if not slash:
         return shown, whole, int(kind)
-    if length.isascii() and length.isdecimal() and int(length) <= most:
+    if length.isascii() and length.isdecimal() and len(length) < 4 and int(length) <= most:
         return shown, int(length), int(kind)
     bits = _mask_length(length) if kind == socket.AF_INET else None
     if bits is None:
@@ -142,7 +142,7 @@ def _mask_length(text: str) -> int | None:
 
     try:
         value = int.from_bytes(socket.inet_pton(socket.AF_INET, text), "big")
-    except OSError:
+    except (OSError, UnicodeError):
         return None
     bits = value.bit_count()
     return bits if value == (0xFFFFFFFF << (32 - bits)) & 0xFFFFFFFF else None

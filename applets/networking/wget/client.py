@@ -61,7 +61,9 @@ class Client:
         self.most = 20 if opt.max_redirect is None else opt.max_redirect
         self.no_clobber = opt.no_clobber or "c" in (opt.n or "")
         self.again = {
-            int(word) for word in (opt.retry_on_http_error or "").split(",") if word.isdecimal()
+            int(word)
+            for word in (opt.retry_on_http_error or "").split(",")
+            if word.isdecimal() and len(word) == 3
         }
         #: -O's file takes all URLs.
         self.document: Output | None = None
