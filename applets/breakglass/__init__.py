@@ -1,4 +1,5 @@
 """breakglass [-a ADDRESS] [-p PORT] [--keys=FILE] [--host-key=FILE] [--shell=FILE] [--idle=SECONDS]
+           [--near=NETWORK]
 
 Let the owner in by SSH: shell, commands, sftp, scp and port forwarding.
 Only public keys are accepted. Whatever user name is given, the session is root's (that of the user
@@ -12,6 +13,7 @@ Started by the supervisor with a listening socket (LISTEN_FDS) it ends when nobo
       --host-key=FILE     the private host key, made when there is none;
                           default: /perm/snakeroot/ssh/host_key
       --shell=FILE        the shell; default: /bin/sh
+      --near=NETWORK...   let forwarding reach this network too, as 100.64.0.0/10 of an overlay
       --idle=SECONDS      end after this time without a connection, with LISTEN_FDS;
                           default: 300
 """
@@ -23,6 +25,7 @@ import signal
 
 from toolbox.errors import Fatal, UsageError, say
 from toolbox.listening import inherited, listen, parse_endpoint
+from toolbox.net.address import parse_network
 from toolbox.options import Options
 
 options = Options(__doc__)
@@ -43,6 +46,10 @@ def main(argv: list[str]) -> int:
     shell = opt.shell or "/bin/sh"
     if not shell.startswith("/"):
         raise UsageError(f"the shell must be an absolute path: {shell!r}")
+    try:
+        near = [parse_network(text) for text in opt.near]
+    except ValueError as error:
+        raise UsageError(f"--near: {error}") from None
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     sockets = inherited()
     idle = (300.0 if opt.idle is None else opt.idle) if sockets else None
@@ -61,7 +68,7 @@ def main(argv: list[str]) -> int:
     from applets.breakglass.server import Server, quieten
 
     quieten()
-    server = Server(keys, key, shell, idle)
+    server = Server(keys, key, shell, idle, near)
     os.chdir(server.home)
     try:
         server.run(sockets)

@@ -17,17 +17,26 @@ from applets.breakglass.library import SSHForwarder, asyncssh
 from applets.breakglass.session import Session
 from toolbox.errors import describe, say
 from toolbox.harmless import one_line
+from toolbox.limited_log import LimitedLog
+from toolbox.listening import peer_of
 from toolbox.names import resolve
-from toolbox.net.address import is_private
+from toolbox.net.address import is_metadata, is_private
+from toolbox.shares import Shares
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
+    from applets.breakglass.keys import Line
     from applets.breakglass.program import Program
+    from toolbox.net.address import Network
 
-#: Connections that have not logged in yet, and all connections: beyond these a new one is closed.
-STRANGERS, CONNECTIONS = 16, 64
+#: Connections that have not logged in yet: in all, and of one source.  Beyond these the longest silent one gives way.
+STRANGERS, SHARE = 32, 16
+
+#: Connections that have logged in: beyond these a new one is closed.
+CONNECTIONS = 64
 
 #: Open sessions of one connection (OpenSSH's MaxSessions).
 SESSIONS = 10
@@ -55,20 +64,29 @@ class Server:
     """The settings and the state of one server.
 
     idle: seconds without a connection after which it ends; None: never
+    near: networks besides the private ones that forwarding may reach
     """
 
     def __init__(
-        self, keys: list[str], host_key: bytes, shell: str, idle: float | None = None
+        self,
+        keys: list[str],
+        host_key: bytes,
+        shell: str,
+        idle: float | None = None,
+        near: Sequence[Network] = (),
     ) -> None:
         self.keys = keys
         self.host_key = host_key
         self.shell = shell
         self.idle = idle
+        self.near = near
         self.user, self.home = account()
         self.clients: set[Client] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.programs: set[Program] = set()
-        self.strangers = 0
+        self.shares = Shares(STRANGERS, SHARE)
+        #: Whoever has not logged in writes here: how many lines, and what of others they displace, is not his choice.
+        self.log = LimitedLog("breakglass")
 
     def run(self, sockets: list[socket.socket]) -> None:
         """Serve until a signal, or until idle."""
@@ -90,11 +108,20 @@ class Server:
             host, port = sock.getsockname()[:2]
             say(f"breakglass: listening on {f'[{host}]' if ':' in host else host}:{port}")
         notify("READY=1")
+        counting = asyncio.create_task(self._count())
         await self._until_done()
+        counting.cancel()
         notify("STOPPING=1")
         for task in accepting:
             task.cancel()
         await self._farewell()
+        self.log.flush(all=True)
+
+    async def _count(self) -> None:
+        """Say from time to time what was not said one by one."""
+        while True:
+            await asyncio.sleep(30.0)
+            self.log.flush()
 
     async def _until_done(self) -> None:
         while not self._stop.is_set():
@@ -132,15 +159,19 @@ class Server:
                 connection, address = await self.loop.sock_accept(sock)
             except OSError as error:
                 # Out of descriptors, or the peer gave up in the queue: neither ends the server.
-                say(f"breakglass: accept: {describe(error)}")
+                self.log("accept", describe(error))
                 await asyncio.sleep(0.2)
                 continue
-            peer = _plain(address[0])
-            if self.strangers >= STRANGERS or len(self.tasks) >= CONNECTIONS:
-                say(f"breakglass: {peer}: refused: too many connections")
+            peer = peer_of(address)
+            known = sum(client.known for client in self.clients)
+            dropped = None if known >= CONNECTIONS else self.shares.enter(connection, peer)
+            if dropped is None:
+                self.log("refused: too many connections", peer)
                 connection.close()
                 continue
-            self.strangers += 1
+            for victim in dropped:
+                self.log("silent connections gave way to others", _peer_of(victim))
+                _end(victim)
             task = asyncio.create_task(self._serve(connection, peer))
             self.tasks.add(task)
             self._changed.set()
@@ -157,7 +188,7 @@ class Server:
 
         def made() -> Client:
             nonlocal client
-            client = Client(self, peer)
+            client = Client(self, peer, sock)
             return client
 
         try:
@@ -182,9 +213,9 @@ class Server:
                     **ALGORITHMS,
                 )
             finally:
-                self.strangers -= 1
+                self.shares.leave(sock)
         except (OSError, asyncssh.Error, ValueError) as error:
-            say(f"breakglass: {peer}: {_one_line(error)}")
+            self.log("no login", peer, _one_line(error))
             sock.close()
             return
         await connection.wait_closed()
@@ -193,9 +224,10 @@ class Server:
 class Client(asyncssh.SSHServer):
     """One connection."""
 
-    def __init__(self, server: Server, peer: str) -> None:
+    def __init__(self, server: Server, peer: str, sock: socket.socket) -> None:
         self.server = server
         self.address = peer
+        self.sock = sock
         self.port = 0
         self.local: tuple[str, int] = ("", 0)
         self.sessions: set[Session] = set()
@@ -205,8 +237,11 @@ class Client(asyncssh.SSHServer):
         self.connection: Any = None
 
     def report(self, text: str) -> None:
-        """One line in the log about this client."""
-        say(f"breakglass: {self.address}: {text}")
+        """One line in the log about this client; of strangers not any number."""
+        if self.known:
+            say(f"breakglass: {self.address}: {text}")
+        else:
+            self.server.log("strangers", self.address, text)
 
     def connection_made(self, conn: Any) -> None:
         """The TCP connection is there; nothing has been said yet."""
@@ -214,7 +249,7 @@ class Client(asyncssh.SSHServer):
         self.server.clients.add(self)
         self.port = (conn.get_extra_info("peername") or ("", 0))[1]
         here = conn.get_extra_info("sockname") or ("", 0)
-        self.local = (_plain(here[0]), here[1])
+        self.local = (peer_of(here), here[1])
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end; of strangers the caller reports why."""
@@ -229,8 +264,15 @@ class Client(asyncssh.SSHServer):
     def begin_auth(self, username: str) -> bool:
         """Any user name is root's (or ours, when we are not root): what counts is the key."""
         self.name = username
-        self.connection.set_authorized_keys(Offered(self, read_keys(self.server.keys, self.report)))
+        self.server.shares.progress(self.sock)
+        self.connection.set_authorized_keys(
+            Offered(self, read_keys(self.server.keys, self.unusable))
+        )
         return True
+
+    def unusable(self, problem: str) -> None:
+        """What is wrong in a file of keys; read for each login, it is not said at each."""
+        self.server.log("authorized keys", self.address, problem)
 
     def public_key_auth_supported(self) -> bool:
         """Public keys are the only way in."""
@@ -240,6 +282,12 @@ class Client(asyncssh.SSHServer):
         """Logged in."""
         self.known = True
         self.report(f"{self.name[:40]!r} logged in with {self.key}")
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether the key's line lets it run one command only, and does not say what it may connect to."""
+        option = self.connection.get_key_option
+        return option("command") is not None and not option("permitopen")
 
     @property
     def key_environment(self) -> dict[str, str]:
@@ -270,12 +318,16 @@ class Client(asyncssh.SSHServer):
             raise asyncssh.ChannelOpenError(
                 asyncssh.OPEN_CONNECT_FAILED, "name not found"
             ) from error
-        allowed = [place.name for place in found if is_private(place.text)]
+        allowed = [place.name for place in found if is_private(place.text, self.server.near)]
+        why = "not a private address"
+        if self.is_restricted:
+            # Who may run one command only shall not get by the network what the machine alone may know.
+            kept = [name for name in allowed if not is_metadata(name)]
+            why = "not for a key with a command of its own" if allowed and not kept else why
+            allowed = kept
         if not allowed:
-            self.report(f"forwarding to {host[:80]!r} port {port} refused: not a private address")
-            raise asyncssh.ChannelOpenError(
-                asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "not a private address"
-            )
+            self.report(f"forwarding to {host[:80]!r} port {port} refused: {why}")
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, why)
         why = ""
         for address in allowed:
             try:
@@ -316,24 +368,29 @@ class Forward(SSHForwarder):
 class Offered(asyncssh.SSHAuthorizedKeys):
     """The authorized keys, which counts what a client offers and says which key was taken."""
 
-    def __init__(self, client: Client, lines: list[str]) -> None:
+    def __init__(self, client: Client, lines: list[Line]) -> None:
         super().__init__()
         self.client = client
-        if lines:
+        for line in lines:
             try:
-                self.load("\n".join(lines))
-            except ValueError as error:
-                client.report(f"authorized_keys: {error}")
-        else:
-            client.report(f"no usable key in {', '.join(client.server.keys)}: nobody can log in")
+                found = asyncssh.import_authorized_keys(line.text)
+            except (ValueError, TypeError, KeyError, ArithmeticError) as error:
+                client.unusable(f"{line.where}: {_one_line(error)}; the key is refused")
+                continue
+            self._user_entries += found._user_entries
+        if not self._user_entries:
+            client.unusable(f"no usable key in {', '.join(client.server.keys)}: nobody can log in")
 
     def __bool__(self) -> bool:
         return True
 
     def validate(self, key: Any, *args: Any, **kwargs: Any) -> Any:
-        """The options of the key's line; None when the key is not authorized."""
+        """The options of the key's line; None when the key is not authorized.
+
+        The library's own idea of the client's address, in whatever form its socket has it, is not asked.
+        """
         client = self.client
-        options = super().validate(key, *args, **kwargs)
+        options = super().validate(key, client.address, client.address.partition("%")[0])
         if options is not None:
             client.key = key.get_fingerprint()
             return options
@@ -380,6 +437,16 @@ def _one_line(error: BaseException) -> str:
     return one_line(text)
 
 
-def _plain(address: str) -> str:
-    """An IPv4 address that came by an IPv6 socket in its own form."""
-    return address.removeprefix("::ffff:") if "." in address else address
+def _peer_of(sock: socket.socket) -> str:
+    try:
+        return peer_of(sock.getpeername())
+    except OSError:
+        return ""  # it is gone already
+
+
+def _end(sock: socket.socket) -> None:
+    """End a connection; whoever serves it finds out."""
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it has just ended

@@ -64,6 +64,9 @@ class Session(SSHServerStreamSession[bytes]):
 
     def exec_requested(self, command: str) -> bool:
         """One command, for the shell."""
+        if "\0" in command or "\0" in (self.channel.original_command or ""):
+            self.client.report("a command with a NUL is refused")
+            return False
         self.command = command
         self.transfer = bool(_SCP.match(command))
         return True
@@ -125,6 +128,10 @@ class Session(SSHServerStreamSession[bytes]):
                 given[name] = value
             elif name not in client.key_environment:
                 client.report(f"environment variable {name[:40]!r} is not accepted")
+        # What the client asked for, where its key's own command runs instead (sshd(8)).
+        forced = client.connection.get_key_option("command") is not None
+        asked = self.channel.original_command if forced else None
+        original = {} if asked is None else {"SSH_ORIGINAL_COMMAND": asked}
         source, port = client.address, client.port
         here, here_port = client.local
         return {
@@ -136,6 +143,7 @@ class Session(SSHServerStreamSession[bytes]):
             "USER": client.server.user,
             "LOGNAME": client.server.user,
             "SHELL": client.server.shell,
+            **original,
             "SSH_CLIENT": f"{source} {port} {here_port}",
             "SSH_CONNECTION": f"{source} {port} {here} {here_port}",
         }

@@ -58,6 +58,8 @@ NEEDS = {
         "ip": "iproute2",
         "minisign": "minisign",
         "sftp": "openssh-client",
+        "dbclient": "dropbear-bin",
+        "plink": "putty-tools",
         "qemu-x86_64": "qemu-user",
         "unshare": "util-linux",
         "sgdisk": "gdisk",

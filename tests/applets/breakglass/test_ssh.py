@@ -6,6 +6,7 @@ an authorized key gets in, or when a peer can end the server.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -429,7 +430,8 @@ JUNK = [
 
 
 @pytest.mark.parametrize("data", JUNK, ids=range(len(JUNK)))
-def test_junk_is_one_line_and_one_connection(server: Server, data: bytes) -> None:
+def test_junk_is_one_line_and_one_connection(start: Start, data: bytes) -> None:
+    server = start()
     begun = len(server.daemon.lines)
     with server.connect() as sock:
         sock.sendall(data)
@@ -474,17 +476,135 @@ def test_random_bytes_at_every_stage(server: Server) -> None:
     server.lives()
 
 
-def test_silent_strangers_do_not_lock_the_owner_out_for_good(start: Start) -> None:
+def test_silent_strangers_lock_nobody_out(start: Start) -> None:
+    """Neither those of the owner's address, nor as many as there may be, of many; the log stays readable."""
     server = start()
-    held = [server.connect() for _ in range(16)]
-    for sock in held:
-        assert sock.recv(100).startswith(b"SSH-2.0")
-    with server.connect() as sock:
-        assert sock.recv(100) == b""
-    server.daemon.wait_log("refused: too many connections")
+    assert server.ssh("box", "true").returncode == 0
+    held: list[socket.socket] = []
+    for number in range(100):
+        address = (f"127.0.1.{number}", 0) if number >= 50 else ("127.0.0.1", 0)
+        held.append(
+            socket.create_connection(("127.0.0.1", server.daemon.port), 30, source_address=address)
+        )
+        assert held[-1].recv(100).startswith(b"SSH-2.0")
+    assert held[0].recv(100) == b"", "the one that was silent longest gave way"
+    for _ in range(3):
+        assert server.ssh("box", "echo in").stdout == b"in\n"
     for sock in held:
         sock.close()
-    wait_until(lambda: server.ssh("box", "true").returncode == 0, 30)
+    server.daemon.wait_log("silent connections gave way to others")
+    for _ in range(60):
+        with server.connect() as sock:
+            sock.sendall(b"nonsense\r\n")
+            sock.recv(1000)
+    assert server.daemon.stop() == 0
+    lines = server.daemon.lines
+    assert sum("logged in" in line for line in lines) == 4
+    assert (
+        sum("no login" in line or "gave way" in line or "nonsense" in line for line in lines) < 50
+    )
+    assert any(re.search(r"more like this \(\d+ from 127\.0\.0\.1", line) for line in lines)
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["IPv4", "both families"])
+def test_options_by_sshds_rules(start: Start, keys: Path, both: bool) -> None:
+    """In any case of letters, against the address as it is known elsewhere, each line by itself."""
+    key = (keys / "id.pub").read_text()
+    with contextlib.ExitStack() as stack:
+        sock = None
+        if both:  # as a box listens: IPv4 clients come as ::ffff:127.0.0.1
+            sock = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+            stack.enter_context(sock)
+        server = start(authorized="rules", sock=sock)
+    forced = b"forced\n"
+    for options, said in (
+        ('FROM="10.9.9.9",COMMAND="echo forced",No-Port-Forwarding', None),
+        ('From="127.0.0.0/8",COMMAND="echo forced"', forced),
+        ('from="127.0.0.1"', b"free\n"),
+        ('from="::ffff:127.0.0.1"', b"free\n"),
+        ('from="!127.0.0.1,*"', None),
+        ('from="!127.0.0.0/8,*"', None),
+        ('from="!::ffff:127.0.0.1,*"', None),
+        ('from="127.0.0.?"', b"free\n"),
+        ('No-PTY,Command="echo forced"', forced),
+    ):
+        (keys / "rules").write_text(f"{options} {key}")
+        done = server.ssh("box", "echo free")
+        assert (done.stdout if done.returncode == 0 else None) == said, options
+    other = (keys / "other.pub").read_text()
+    for bad in (
+        'permitopen="nas"',
+        'environment="X"',
+        "from",
+        "command",
+        "what",
+        'from="1.2.3.4/0"',
+    ):
+        (keys / "rules").write_text(f"{bad} {other}\n{key}")
+        assert server.ssh("box", "echo free").stdout == b"free\n", bad
+    server.daemon.wait_log(rf"{keys}/rules: line 1: .*permitopen.*; the key is refused")
+
+
+def test_the_command_that_was_asked_for(start: Start, keys: Path) -> None:
+    key = (keys / "id.pub").read_text()
+    (keys / "original").write_text(f'command="echo got $SSH_ORIGINAL_COMMAND." {key}')
+    server = start(authorized="original")
+    assert server.ssh("box", "ls -l 'a b'").stdout == b"got ls -l 'a b'.\n"
+    assert server.ssh("-T", "box").stdout == b"got .\n"
+    assert server.ssh("-s", "box", "sftp").stdout == b"got internal-sftp.\n"
+    (keys / "original").write_text(key)
+    assert server.ssh("box", "echo ${SSH_ORIGINAL_COMMAND-none}").stdout == b"none\n"
+
+
+def test_a_key_with_a_command_does_not_reach_a_clouds_secrets(start: Start, keys: Path) -> None:
+    key = (keys / "id.pub").read_text()
+    (keys / "cloud").write_text(f'command="true" {key}')
+    server = start(authorized="cloud")
+    for place in ("169.254.169.254:80", "[::ffff:169.254.169.254]:80"):
+        assert server.ssh("-W", place, "box").returncode == 255
+        server.daemon.wait_log("port 80 refused: not for a key with a command of its own")
+    assert server.ssh("-W", "100.64.1.1:80", "box").returncode == 255
+    server.daemon.wait_log("forwarding to '100.64.1.1' port 80 refused")
+
+
+@pytest.mark.parametrize("first", ["rsa", "ed25519"])
+def test_dropbears_client(start: Start, keys: Path, first: str) -> None:
+    """It sends its first packet of the key exchange on a guess, which is wrong (RFC 4253, 7)."""
+    pair = keys / f"dropbear_{first}"
+    made = subprocess.run(
+        ["dropbearkey", "-t", first, "-f", str(pair)], capture_output=True, check=True, text=True
+    )
+    public = next(line for line in made.stdout.splitlines() if line.startswith("ssh-"))
+    (keys / "dropbear").write_text(f"{public}\n")
+    server = start(authorized="dropbear")
+    argv = ["dbclient", "-y", "-y", "-i", str(pair), "-p", str(server.daemon.port)]
+    for _ in range(2):
+        done = subprocess.run(
+            [*argv, "root@127.0.0.1", "cat; echo end; exit 7"],
+            input=b"x" * 500_000,
+            capture_output=True,
+            timeout=60,
+        )
+        assert (done.returncode, done.stdout) == (7, b"x" * 500_000 + b"end\n"), done.stderr
+
+
+def test_puttys_client(start: Start, keys: Path, tmp_path: Path) -> None:
+    converted = tmp_path / "id.ppk"
+    subprocess.run(["puttygen", str(keys / "id"), "-o", str(converted)], check=True, timeout=60)
+    server = start()
+    known = subprocess.run(
+        ["ssh-keygen", "-lf", str(keys / "host_key")], capture_output=True, check=True, text=True
+    ).stdout.split()[1]
+    argv = ["plink", "-batch", "-ssh", "-i", str(converted), "-hostkey", known]
+    argv += ["-P", str(server.daemon.port), "root@127.0.0.1", "cat; exit 7"]
+    done = subprocess.run(
+        argv,
+        input=b"y" * 500_000,
+        capture_output=True,
+        timeout=60,
+        env={**os.environ, "HOME": str(tmp_path)},
+    )
+    assert (done.returncode, done.stdout) == (7, b"y" * 500_000), done.stderr
 
 
 def test_started_by_the_first_connection_and_gone_when_idle(start: Start) -> None:
