@@ -16,6 +16,7 @@ import os
 import socket
 import struct
 
+from toolbox.linux import rtnetlink as rt
 from toolbox.linux.netlink_objects import (
     Address,
     Link,
@@ -154,8 +155,8 @@ class Netlink:
         lengths = (len(target) * 8, len(sender) * 8)
         head = struct.pack("=BBBBBBBBI", family, *lengths, 0, 0, 0, 0, 0, flags)
         if sender:
-            extra += attribute(2, sender)
-        answers = self.ask(RTM_GETROUTE, 0, head + attribute(1, target) + extra)
+            extra += attribute(rt.RTA_SRC, sender)
+        answers = self.ask(RTM_GETROUTE, 0, head + attribute(rt.RTA_DST, target) + extra)
         if not answers:
             raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
         return Route(answers[0])
@@ -192,11 +193,11 @@ class Netlink:
             flags, mask = flags | (IFF_UP if up else 0), mask | IFF_UP
         body = struct.pack("=BxHiII", 0, 0, _index(name), flags, mask) + extra
         if mtu is not None:
-            body += attribute(4, struct.pack("=I", mtu))
+            body += attribute(rt.IFLA_MTU, struct.pack("=I", mtu))
         if rename is not None:
-            body += attribute(3, os.fsencode(rename) + b"\0")
+            body += attribute(rt.IFLA_IFNAME, os.fsencode(rename) + b"\0")
         if hardware is not None:
-            body += attribute(1, hardware)
+            body += attribute(rt.IFLA_ADDRESS, hardware)
         self.request(RTM_NEWLINK, 0, body)
 
     def add_link(self, name: str, kind: str, extra: bytes = b"", data: bytes = b"") -> None:
@@ -204,9 +205,13 @@ class Netlink:
 
         extra: further attributes; data: those that only this kind has (IFLA_INFO_DATA).
         """
-        inner = attribute(1, kind.encode()) + (attribute(2, data) if data else b"")
-        info = attribute(18, inner)
-        body = struct.pack("=BxHiII", 0, 0, 0, 0, 0) + attribute(3, os.fsencode(name) + b"\0")
+        inner = attribute(rt.IFLA_INFO_KIND, kind.encode()) + (
+            attribute(rt.IFLA_INFO_DATA, data) if data else b""
+        )
+        info = attribute(rt.IFLA_LINKINFO, inner)
+        body = struct.pack("=BxHiII", 0, 0, 0, 0, 0) + attribute(
+            rt.IFLA_IFNAME, os.fsencode(name) + b"\0"
+        )
         self.request(RTM_NEWLINK, ADD, body + info + extra)
 
     def delete_link(self, name: str) -> None:
@@ -230,13 +235,13 @@ class Netlink:
         """Give an interface an address; lifetimes in seconds (None: for ever)."""
         body = _address_body(name, address, prefix, scope, peer)
         if broadcast:
-            body += attribute(4, packed(broadcast))
+            body += attribute(rt.IFA_BROADCAST, packed(broadcast))
         if label:
-            body += attribute(3, os.fsencode(label) + b"\0")
+            body += attribute(rt.IFA_LABEL, os.fsencode(label) + b"\0")
         if preferred is not None or valid is not None:
             ever = 0xFFFFFFFF
             times = (ever if preferred is None else preferred, ever if valid is None else valid)
-            body += attribute(6, struct.pack("=IIII", *times, 0, 0))
+            body += attribute(rt.IFA_CACHEINFO, struct.pack("=IIII", *times, 0, 0))
         self.request(RTM_NEWADDR, how, body)
 
     def delete_address(self, name: str, address: str, prefix: int, *, peer: str = "") -> None:
@@ -281,7 +286,7 @@ class Netlink:
             flags=RTNH_F_ONLINK if on_link else 0,
         )
         if mtu is not None:
-            body += attribute(8, attribute(2, struct.pack("=I", mtu)))
+            body += attribute(rt.RTA_METRICS, attribute(rt.RTAX_MTU, struct.pack("=I", mtu)))
         self.request(RTM_NEWROUTE, how, body)
 
     def delete_route(
@@ -315,7 +320,9 @@ class Netlink:
     ) -> None:
         """Enter an address and its hardware address; state: NUD_PERMANENT, NUD_REACHABLE..."""
         body = _neighbour_body(name, address, state)
-        self.request(RTM_NEWNEIGH, how, body + (attribute(2, hardware) if hardware else b""))
+        self.request(
+            RTM_NEWNEIGH, how, body + (attribute(rt.NDA_LLADDR, hardware) if hardware else b"")
+        )
 
     def delete_neighbour(self, name: str, address: str) -> None:
         """Forget the hardware address of an address.  OSError ENOENT when it is not known."""
@@ -404,12 +411,16 @@ def _raise_refusal(flags: int, body: bytes) -> None:
 def _address_body(name: str, address: str, prefix: int, scope: int, peer: str) -> bytes:
     local = packed(address)
     head = struct.pack("=BBBBi", family_of(address), prefix, 0, scope, _index(name))
-    return head + attribute(2, local) + attribute(1, packed(peer) if peer else local)
+    return (
+        head
+        + attribute(rt.IFA_LOCAL, local)
+        + attribute(rt.IFA_ADDRESS, packed(peer) if peer else local)
+    )
 
 
 def _neighbour_body(name: str, address: str, state: int) -> bytes:
     head = struct.pack("=BxxxiHBB", family_of(address), _index(name), state, 0, 0)
-    return head + attribute(1, packed(address))
+    return head + attribute(rt.NDA_DST, packed(address))
 
 
 def _route_body(
@@ -431,17 +442,17 @@ def _route_body(
     small = table if table < 256 else 0
     body = struct.pack("=BBBBBBBBI", family, prefix, 0, 0, small, protocol, scope, kind, flags)
     if destination:
-        body += attribute(1, packed(destination))
+        body += attribute(rt.RTA_DST, packed(destination))
     if gateway:
-        body += attribute(5, packed(gateway))
+        body += attribute(rt.RTA_GATEWAY, packed(gateway))
     if name:
-        body += attribute(4, struct.pack("=i", _index(name)))
+        body += attribute(rt.RTA_OIF, struct.pack("=i", _index(name)))
     if metric is not None:
-        body += attribute(6, struct.pack("=I", metric))
+        body += attribute(rt.RTA_PRIORITY, struct.pack("=I", metric))
     if source:
-        body += attribute(7, packed(source))
+        body += attribute(rt.RTA_PREFSRC, packed(source))
     if small == 0:
-        body += attribute(15, struct.pack("=I", table))
+        body += attribute(rt.RTA_TABLE, struct.pack("=I", table))
     return body
 
 

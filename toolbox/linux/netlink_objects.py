@@ -10,6 +10,8 @@ import os
 import socket
 import struct
 
+from toolbox.linux import rtnetlink as rt
+
 
 class Link:
     """An interface.  hardware: its address as bytes; `state` is RFC 2863's ("up", "down", "unknown"...)."""
@@ -24,22 +26,22 @@ class Link:
     def __init__(self, body: bytes) -> None:
         _, self.type, self.index, self.flags, _ = struct.unpack_from("=BxHiII", body)
         self.attributes = found = attributes(body[16:])
-        self.name = text(found.get(3, b""))
-        self.hardware = found.get(1, b"")
-        self.broadcast = found.get(2, b"")
-        self.mtu = u32(found.get(4))
-        self.parent = u32(found.get(5))
-        self.qdisc = text(found.get(6, b""))
-        self.master = u32(found.get(10))
-        self.queue = u32(found.get(13))
-        state = found.get(16, b"\0")[0]
+        self.name = text(found.get(rt.IFLA_IFNAME, b""))
+        self.hardware = found.get(rt.IFLA_ADDRESS, b"")
+        self.broadcast = found.get(rt.IFLA_BROADCAST, b"")
+        self.mtu = u32(found.get(rt.IFLA_MTU))
+        self.parent = u32(found.get(rt.IFLA_LINK))
+        self.qdisc = text(found.get(rt.IFLA_QDISC, b""))
+        self.master = u32(found.get(rt.IFLA_MASTER))
+        self.queue = u32(found.get(rt.IFLA_TXQLEN))
+        state = found.get(rt.IFLA_OPERSTATE, b"\0")[0]
         self.state = self.STATES[state] if state < len(self.STATES) else "unknown"
         #: What only this kind of link has (IFLA_INFO_DATA): vlan's id, macvlan's mode...
-        information = attributes(found.get(18, b""))
-        self.kind = text(information.get(1, b""))
-        self.information = attributes(information.get(2, b""))
+        information = attributes(found.get(rt.IFLA_LINKINFO, b""))
+        self.kind = text(information.get(rt.IFLA_INFO_KIND, b""))
+        self.information = attributes(information.get(rt.IFLA_INFO_DATA, b""))
         # struct rtnl_link_stats64: packets, bytes, errors, dropped... received and sent in turn.
-        raw = found.get(23, b"")
+        raw = found.get(rt.IFLA_STATS64, b"")
         self.statistics = struct.unpack(f"={len(raw) // 8}Q", raw[: len(raw) // 8 * 8])
 
 
@@ -56,13 +58,15 @@ class Address:
             "=BBBBi", body
         )
         self.attributes = found = attributes(body[8:])
-        peer, local = found.get(1, b""), found.get(2, b"")
+        peer, local = found.get(rt.IFA_ADDRESS, b""), found.get(rt.IFA_LOCAL, b"")
         self.local = address_text(local or peer)
         self.peer = address_text(peer) if local and peer != local else ""
-        self.broadcast = address_text(found.get(4, b""))
-        self.label = text(found.get(3, b""))
-        self.flags = u32(found.get(8)) or self.flags
-        self.preferred, self.valid = struct.unpack_from("=II", found.get(6, b"\xff" * 8))
+        self.broadcast = address_text(found.get(rt.IFA_BROADCAST, b""))
+        self.label = text(found.get(rt.IFA_LABEL, b""))
+        self.flags = u32(found.get(rt.IFA_FLAGS)) or self.flags
+        self.preferred, self.valid = struct.unpack_from(
+            "=II", found.get(rt.IFA_CACHEINFO, b"\xff" * 8)
+        )
 
 
 class Route:
@@ -81,30 +85,34 @@ class Route:
         ]
         self.scope, self.type, self.flags = fields[6:]
         self.attributes = found = attributes(body[12:])
-        self.destination = address_text(found.get(1, b""))
-        self.gateway = address_text(found.get(5, b"")) or address_text(found.get(18, b"")[2:])
-        self.index = u32(found.get(4))
-        self.metric = u32(found.get(6))
-        self.preferred_source = address_text(found.get(7, b""))
-        self.table = u32(found.get(15)) or self.table
-        self.mtu = u32(self.metrics.get(2))
+        self.destination = address_text(found.get(rt.RTA_DST, b""))
+        self.gateway = address_text(found.get(rt.RTA_GATEWAY, b"")) or address_text(
+            found.get(rt.RTA_VIA, b"")[2:]
+        )
+        self.index = u32(found.get(rt.RTA_OIF))
+        self.metric = u32(found.get(rt.RTA_PRIORITY))
+        self.preferred_source = address_text(found.get(rt.RTA_PREFSRC, b""))
+        self.table = u32(found.get(rt.RTA_TABLE)) or self.table
+        self.mtu = u32(self.metrics.get(rt.RTAX_MTU))
 
     @property
     def metrics(self) -> dict[int, bytes]:
         """RTAX_MTU and its like, by number."""
-        return attributes(self.attributes.get(8, b""))
+        return attributes(self.attributes.get(rt.RTA_METRICS, b""))
 
     @property
     def hops(self) -> list[tuple[int, int, int, str]]:
         """The ways of a route that has several: (interface's index, weight, flags, gateway)."""
-        raw = self.attributes.get(9, b"")
+        raw = self.attributes.get(rt.RTA_MULTIPATH, b"")
         found = []
         while len(raw) >= 8:
             length, flags, weight, index = struct.unpack_from("=HBBi", raw)
             if not 8 <= length <= len(raw):
                 break
             inner = attributes(raw[8:length])
-            gateway = address_text(inner.get(5, b"")) or address_text(inner.get(18, b"")[2:])
+            gateway = address_text(inner.get(rt.RTA_GATEWAY, b"")) or address_text(
+                inner.get(rt.RTA_VIA, b"")[2:]
+            )
             found.append((index, weight + 1, flags, gateway))
             raw = raw[(length + 3) & ~3 :]
         return found
@@ -118,8 +126,8 @@ class Neighbour:
     def __init__(self, body: bytes) -> None:
         self.family, self.index, self.state, self.flags, _ = struct.unpack_from("=BxxxiHBB", body)
         self.attributes = found = attributes(body[12:])
-        self.address = address_text(found.get(1, b""))
-        self.hardware = found.get(2, b"")
+        self.address = address_text(found.get(rt.NDA_DST, b""))
+        self.hardware = found.get(rt.NDA_LLADDR, b"")
 
 
 class Rule:
@@ -135,10 +143,10 @@ class Rule:
         self.family, self.destination_prefix, self.source_prefix, self.tos = fields[:4]
         self.table, self.action, self.flags = fields[4:]
         self.attributes = found = attributes(body[12:])
-        self.destination = address_text(found.get(1, b""))
-        self.source = address_text(found.get(2, b""))
-        self.priority = u32(found.get(6))
-        self.table = u32(found.get(15)) or self.table
+        self.destination = address_text(found.get(rt.FRA_DST, b""))
+        self.source = address_text(found.get(rt.FRA_SRC, b""))
+        self.priority = u32(found.get(rt.FRA_PRIORITY))
+        self.table = u32(found.get(rt.FRA_TABLE)) or self.table
 
 
 def attribute(kind: int, data: bytes) -> bytes:

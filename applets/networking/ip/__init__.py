@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
     try:
         return _run(argv[1:], context)
     except Refusal as refusal:
-        say(str(refusal))
+        say(*str(refusal).split("\n"))
         return refusal.status
     finally:
         context.close()

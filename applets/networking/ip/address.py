@@ -9,6 +9,7 @@ from applets.networking.ip import link as links
 from applets.networking.ip.context import INET, SCOPES, Context
 from applets.networking.ip.words import Refusal, Words, garbage, number, one_of, prefix, within
 from applets.networking.ip.words import address as any_address
+from toolbox.linux import rtnetlink as rt
 from toolbox.linux.netlink import (
     ADD,
     CHANGE,
@@ -191,7 +192,7 @@ def _as_json(one: Address, context: Context) -> dict[str, Any]:
     found["prefixlen"] = one.prefix
     if context.brief:
         return found
-    metric = one.attributes.get(9)
+    metric = one.attributes.get(rt.IFA_RT_PRIORITY)
     if metric:
         found["metric"] = int.from_bytes(metric, "little")
     if one.broadcast:
@@ -208,8 +209,8 @@ def _as_json(one: Address, context: Context) -> dict[str, Any]:
 def as_text(one: Address) -> str:
     """The two lines of an address."""
     words = ["inet" if one.family == INET else "inet6", _local(one)]
-    if 9 in one.attributes:
-        words += ["metric", str(struct.unpack_from("=I", one.attributes[9])[0])]
+    if rt.IFA_RT_PRIORITY in one.attributes:
+        words += ["metric", str(struct.unpack_from("=I", one.attributes[rt.IFA_RT_PRIORITY])[0])]
     if one.broadcast:
         words += ["brd", one.broadcast]
     words += ["scope", SCOPES.get(one.scope, str(one.scope)), *_flags(one)]
@@ -271,21 +272,21 @@ def _change(kind: int, how: int, words: Words, context: Context) -> None:
     if scope is None:
         scope = 254 if family == INET and local.startswith("127.") else 0
     body = struct.pack("=BBBBi", family, length, flags & 0xFF, scope, index)
-    body += attribute(2, packed(local))
+    body += attribute(rt.IFA_LOCAL, packed(local))
     if peer or kind == RTM_NEWADDR or family == INET:
-        body += attribute(1, packed(peer or local))
+        body += attribute(rt.IFA_ADDRESS, packed(peer or local))
     if broadcast:
-        body += attribute(4, _broadcast(broadcast, local, length))
+        body += attribute(rt.IFA_BROADCAST, _broadcast(broadcast, local, length))
     if label:
-        body += attribute(3, label.encode() + b"\0")
+        body += attribute(rt.IFA_LABEL, label.encode() + b"\0")
     if lifetimes:
         if preferred > valid:
             raise Refusal('Error: argument "preferred_lft" is greater than valid_lft', 255)
-        body += attribute(6, struct.pack("=IIII", preferred, valid, 0, 0))
+        body += attribute(rt.IFA_CACHEINFO, struct.pack("=IIII", preferred, valid, 0, 0))
     if flags:
-        body += attribute(8, struct.pack("=I", flags))
+        body += attribute(rt.IFA_FLAGS, struct.pack("=I", flags))
     if metric is not None:
-        body += attribute(9, struct.pack("=I", metric))
+        body += attribute(rt.IFA_RT_PRIORITY, struct.pack("=I", metric))
     context.kernel.request(kind, how, body)
 
 
@@ -317,7 +318,9 @@ def _flush(words: Words, context: Context) -> int:
             break
         for one in found:
             body = struct.pack("=BBBBi", one.family, one.prefix, 0, one.scope, one.index)
-            body += attribute(2, packed(one.local)) + attribute(1, packed(one.peer or one.local))
+            body += attribute(rt.IFA_LOCAL, packed(one.local)) + attribute(
+                rt.IFA_ADDRESS, packed(one.peer or one.local)
+            )
             try:
                 context.kernel.request(RTM_DELADDR, 0, body)
                 count += 1

@@ -7,6 +7,7 @@ import struct
 
 from applets.networking.ip.context import Context
 from applets.networking.ip.words import Refusal, Words, garbage, hardware, number, one_of
+from toolbox.linux import rtnetlink as rt
 from toolbox.linux.netlink import ADD, IFF_RUNNING, IFF_UP, RTM_NEWLINK
 from toolbox.linux.netlink_objects import Link, attribute, text, u32
 
@@ -98,7 +99,7 @@ class Filter:
             and (not self.up or bool(link.flags & IFF_UP))
             and (self.master < 0 or link.master == self.master)
             and (not self.kind or link.kind == self.kind)
-            and (self.group < 0 or u32(link.attributes.get(27)) == self.group)
+            and (self.group < 0 or u32(link.attributes.get(rt.IFLA_GROUP)) == self.group)
         )
 
 
@@ -139,12 +140,12 @@ def flags(link: Link, context: Context) -> list[str]:
 
 def _is_here(link: Link) -> bool:
     """Whether the other end of the link is in this network namespace."""
-    return 37 not in link.attributes
+    return rt.IFLA_LINK_NETNSID not in link.attributes
 
 
 def full_name(link: Link, context: Context) -> str:
     """`eth0.5@eth0`: the name with what the link hangs on."""
-    if 5 not in link.attributes or (link.parent == link.index and _is_here(link)):
+    if rt.IFLA_LINK not in link.attributes or (link.parent == link.index and _is_here(link)):
         return link.name
     if link.parent == 0:
         return f"{link.name}@NONE"
@@ -186,27 +187,27 @@ def as_json(link: Link, context: Context, *, mode: bool) -> dict[str, Any]:
         if point:
             found["link_pointtopoint"] = True
             found["broadcast"] = _hardware(link.broadcast, link.type)
-    if 37 in link.attributes:
-        found["link_netnsid"] = u32(link.attributes[37])
+    if rt.IFLA_LINK_NETNSID in link.attributes:
+        found["link_netnsid"] = u32(link.attributes[rt.IFLA_LINK_NETNSID])
     if context.details:
-        found["promiscuity"] = u32(link.attributes.get(30))
-        found["min_mtu"] = u32(link.attributes.get(50))
-        found["max_mtu"] = u32(link.attributes.get(51))
+        found["promiscuity"] = u32(link.attributes.get(rt.IFLA_PROMISCUITY))
+        found["min_mtu"] = u32(link.attributes.get(rt.IFLA_MIN_MTU))
+        found["max_mtu"] = u32(link.attributes.get(rt.IFLA_MAX_MTU))
         if link.kind:
             found["linkinfo"] = {"info_kind": link.kind}
             if link.information:
                 found["linkinfo"]["info_data"] = {
                     key: value for key, _, value in _details(link) if value is not None
                 }
-    if mode and 20 in link.attributes:
-        found["ifalias"] = text(link.attributes[20])
+    if mode and rt.IFLA_IFALIAS in link.attributes:
+        found["ifalias"] = text(link.attributes[rt.IFLA_IFALIAS])
     if context.statistics and link.statistics:
         found["stats64"] = _statistics_json(link)
     return found
 
 
 def _parent_json(link: Link, context: Context) -> dict[str, Any]:
-    if 5 not in link.attributes or (link.parent == link.index and _is_here(link)):
+    if rt.IFLA_LINK not in link.attributes or (link.parent == link.index and _is_here(link)):
         return {}
     if not _is_here(link):
         return {"link_index": link.parent}
@@ -224,11 +225,11 @@ def _brief_json(link: Link, context: Context, mode: bool) -> dict[str, Any]:
 
 
 def _mode(link: Link) -> str:
-    return "DORMANT" if link.attributes.get(17, b"\0")[0] == 1 else "DEFAULT"
+    return "DORMANT" if link.attributes.get(rt.IFLA_LINKMODE, b"\0")[0] == 1 else "DEFAULT"
 
 
 def _group_name(link: Link) -> str:
-    group = u32(link.attributes.get(27))
+    group = u32(link.attributes.get(rt.IFLA_GROUP))
     return str(group) if group else "default"
 
 
@@ -256,17 +257,18 @@ def as_text(link: Link, context: Context, *, mode: bool) -> str:
         if link.broadcast:
             word = "peer" if link.flags & 0x10 else "brd"
             line += f" {word} {_hardware(link.broadcast, link.type)}"
-        if 37 in link.attributes:
-            line += f" link-netnsid {u32(link.attributes[37])}"
+        if rt.IFLA_LINK_NETNSID in link.attributes:
+            line += f" link-netnsid {u32(link.attributes[rt.IFLA_LINK_NETNSID])}"
         if context.details:
-            line += f" promiscuity {u32(link.attributes.get(30))} "
-            line += f" minmtu {u32(link.attributes.get(50))} maxmtu {u32(link.attributes.get(51))} "
+            line += f" promiscuity {u32(link.attributes.get(rt.IFLA_PROMISCUITY))} "
+            line += f" minmtu {u32(link.attributes.get(rt.IFLA_MIN_MTU))}"
+            line += f" maxmtu {u32(link.attributes.get(rt.IFLA_MAX_MTU))} "
         lines.append(line)
         if context.details and link.kind:
             words = [word for _, word, _ in _details(link)]
             lines.append("    " + " ".join([link.kind, *words]) + " ")
-    if mode and 20 in link.attributes:
-        lines.append(f"    alias {text(link.attributes[20])}")
+    if mode and rt.IFLA_IFALIAS in link.attributes:
+        lines.append(f"    alias {text(link.attributes[rt.IFLA_IFALIAS])}")
     if context.statistics and link.statistics:
         lines += _statistics(link)
     return "\n".join(lines) + "\n"
@@ -276,23 +278,25 @@ def _details(link: Link) -> Iterable[tuple[str, str, Any]]:
     """What only this kind of link has: (JSON's key, words, value)."""
     data = link.information
     if link.kind == "vlan":
-        protocol = int.from_bytes(data.get(5, b"\x81\x00"), "big")
+        protocol = int.from_bytes(data.get(rt.IFLA_VLAN_PROTOCOL, b"\x81\x00"), "big")
         name = {0x8100: "802.1Q", 0x88A8: "802.1ad"}.get(protocol, f"{protocol:#x}")
         yield "protocol", f"protocol {name}", name
-        identity = struct.unpack_from("=H", data.get(1, b"\0\0"))[0]
+        identity = struct.unpack_from("=H", data.get(rt.IFLA_VLAN_ID, b"\0\0"))[0]
         yield "id", f"id {identity}", identity
     elif link.kind in ("macvlan", "macvtap"):
-        mode = _MACVLAN_MODES.get(u32(data.get(1)), "?")
+        mode = _MACVLAN_MODES.get(u32(data.get(rt.IFLA_MACVLAN_MODE)), "?")
         yield "mode", f"mode {mode}", mode
     elif link.kind == "ipvlan":
-        mode = _IPVLAN_MODES.get(struct.unpack_from("=H", data.get(1, b"\0\0"))[0], "?")
+        number = struct.unpack_from("=H", data.get(rt.IFLA_IPVLAN_MODE, b"\0\0"))[0]
+        mode = _IPVLAN_MODES.get(number, "?")
         yield "mode", f"mode {mode}", mode
     elif link.kind == "vrf":
-        yield "table", f"table {u32(data.get(1))}", u32(data.get(1))
+        table = u32(data.get(rt.IFLA_VRF_TABLE))
+        yield "table", f"table {table}", table
     elif link.kind == "bridge":
         for key, kind, shown in (
-            (5, "stp_state", "stp_state"),
-            (1, "forward_delay", "forward_delay"),
+            (rt.IFLA_BR_STP_STATE, "stp_state", "stp_state"),
+            (rt.IFLA_BR_FORWARD_DELAY, "forward_delay", "forward_delay"),
         ):
             yield kind, f"{shown} {u32(data.get(key))}", u32(data.get(key))
 
@@ -364,30 +368,30 @@ class _Change:
             if words.switch(word) != inverted:
                 self.flags |= bit
         elif word == "mtu":
-            self.extra += attribute(4, struct.pack("=I", words.number(word)))
+            self.extra += attribute(rt.IFLA_MTU, struct.pack("=I", words.number(word)))
         elif word in ("address", "lladdr"):
-            self.extra += attribute(1, hardware(words.after(word)))
+            self.extra += attribute(rt.IFLA_ADDRESS, hardware(words.after(word)))
         elif word in ("broadcast", "brd"):
-            self.extra += attribute(2, hardware(words.after(word)))
+            self.extra += attribute(rt.IFLA_BROADCAST, hardware(words.after(word)))
         elif word in ("txqueuelen", "qlen", "txqlen"):
-            self.extra += attribute(13, struct.pack("=I", words.number(word)))
+            self.extra += attribute(rt.IFLA_TXQLEN, struct.pack("=I", words.number(word)))
         elif word == "master":
             master = context.check(words.after(word))
-            self.extra += attribute(10, struct.pack("=I", master.index))
+            self.extra += attribute(rt.IFLA_MASTER, struct.pack("=I", master.index))
         elif word == "nomaster":
-            self.extra += attribute(10, struct.pack("=I", 0))
+            self.extra += attribute(rt.IFLA_MASTER, struct.pack("=I", 0))
         elif word == "alias":
-            self.extra += attribute(20, os.fsencode(words.after(word)))
+            self.extra += attribute(rt.IFLA_IFALIAS, os.fsencode(words.after(word)))
         elif word == "group":
-            self.extra += attribute(27, struct.pack("=I", _group(words.after(word))))
+            self.extra += attribute(rt.IFLA_GROUP, struct.pack("=I", _group(words.after(word))))
         elif word == "mode":
-            self.extra += attribute(17, bytes([words.after(word) == "dormant"]))
+            self.extra += attribute(rt.IFLA_LINKMODE, bytes([words.after(word) == "dormant"]))
         elif word == "netns":
             self.extra += _namespace(words.after(word))
         elif word == "numtxqueues":
-            self.extra += attribute(31, struct.pack("=I", words.number(word)))
+            self.extra += attribute(rt.IFLA_NUM_TX_QUEUES, struct.pack("=I", words.number(word)))
         elif word == "numrxqueues":
-            self.extra += attribute(32, struct.pack("=I", words.number(word)))
+            self.extra += attribute(rt.IFLA_NUM_RX_QUEUES, struct.pack("=I", words.number(word)))
         else:
             return False
         return True
@@ -396,13 +400,13 @@ class _Change:
 def _namespace(word: str) -> bytes:
     """The attribute that moves a link into the namespace of a name or a process."""
     if word.isdecimal() and len(word) < 10:
-        return attribute(19, struct.pack("=I", int(word)))
+        return attribute(rt.IFLA_NET_NS_PID, struct.pack("=I", int(word)))
     try:
         # Left open until the process ends: the kernel needs it while it handles the request.
         fd = os.open(f"/run/netns/{word}", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         raise Refusal(f'Error: argument "{word}" is wrong: Invalid "netns" value\n', 255) from None
-    return attribute(28, struct.pack("=i", fd))
+    return attribute(rt.IFLA_NET_NS_FD, struct.pack("=i", fd))
 
 
 def _set(words: Words, context: Context) -> None:
@@ -412,7 +416,7 @@ def _set(words: Words, context: Context) -> None:
         if word == "dev" and not change.name:
             change.name = words.after(word)
         elif word == "name":
-            change.extra += attribute(3, os.fsencode(words.after(word)) + b"\0")
+            change.extra += attribute(rt.IFLA_IFNAME, os.fsencode(words.after(word)) + b"\0")
         elif not change.take(word, words, context):
             if change.name:
                 raise garbage(word)
@@ -431,7 +435,7 @@ def _add(words: Words, context: Context) -> None:
         word = words.take()
         if word == "link":
             parent = context.check(words.after(word))
-            change.extra += attribute(5, struct.pack("=I", parent.index))
+            change.extra += attribute(rt.IFLA_LINK, struct.pack("=I", parent.index))
         elif word in ("name", "dev"):
             change.name = words.after(word)
         elif word == "type":
@@ -444,11 +448,15 @@ def _add(words: Words, context: Context) -> None:
     if not kind:
         raise Refusal('Not enough information: "type" argument is required')
     head_flags = struct.pack("=BxHiII", 0, 0, 0, change.flags, change.mask)
-    inner = attribute(1, kind.encode()) + (attribute(2, data) if data else b"")
+    inner = attribute(rt.IFLA_INFO_KIND, kind.encode()) + (
+        attribute(rt.IFLA_INFO_DATA, data) if data else b""
+    )
     body = head_flags
     if change.name:
-        body += attribute(3, os.fsencode(change.name) + b"\0")
-    context.kernel.request(RTM_NEWLINK, ADD, body + attribute(18, inner) + change.extra)
+        body += attribute(rt.IFLA_IFNAME, os.fsencode(change.name) + b"\0")
+    context.kernel.request(
+        RTM_NEWLINK, ADD, body + attribute(rt.IFLA_LINKINFO, inner) + change.extra
+    )
     context.forget()
 
 
@@ -460,23 +468,26 @@ def _kind_data(kind: str, words: Words, context: Context) -> bytes:
         if kind == "veth" and word == "peer":
             data += _peer(words, context)
         elif kind == "vlan" and word == "id":
-            data += attribute(1, struct.pack("=H", words.number(word, 0, 4095)))
+            data += attribute(rt.IFLA_VLAN_ID, struct.pack("=H", words.number(word, 0, 4095)))
         elif kind == "vlan" and word in ("protocol", "proto"):
             name = words.after(word).lower()
-            data += attribute(5, {"802.1ad": 0x88A8}.get(name, 0x8100).to_bytes(2, "big"))
+            number = {"802.1ad": 0x88A8}.get(name, 0x8100)
+            data += attribute(rt.IFLA_VLAN_PROTOCOL, number.to_bytes(2, "big"))
         elif kind in ("macvlan", "macvtap") and word == "mode":
             mode = _by_name(words.after(word), _MACVLAN_MODES)
-            data += attribute(1, struct.pack("=I", mode))
+            data += attribute(rt.IFLA_MACVLAN_MODE, struct.pack("=I", mode))
         elif kind == "ipvlan" and word == "mode":
-            data += attribute(1, struct.pack("=H", _by_name(words.after(word), _IPVLAN_MODES)))
+            mode = _by_name(words.after(word), _IPVLAN_MODES)
+            data += attribute(rt.IFLA_IPVLAN_MODE, struct.pack("=H", mode))
         elif kind == "vrf" and word == "table":
-            data += attribute(1, struct.pack("=I", context.table(words.after(word))))
+            table = context.table(words.after(word))
+            data += attribute(rt.IFLA_VRF_TABLE, struct.pack("=I", table))
         elif kind == "bridge" and word == "stp_state":
-            data += attribute(5, struct.pack("=I", words.number(word)))
+            data += attribute(rt.IFLA_BR_STP_STATE, struct.pack("=I", words.number(word)))
         elif kind == "bridge" and word == "forward_delay":
-            data += attribute(1, struct.pack("=I", words.number(word)))
+            data += attribute(rt.IFLA_BR_FORWARD_DELAY, struct.pack("=I", words.number(word)))
         elif kind == "bridge" and word == "vlan_filtering":
-            data += attribute(7, bytes([words.number(word, 0, 1)]))
+            data += attribute(rt.IFLA_BR_VLAN_FILTERING, bytes([words.number(word, 0, 1)]))
         elif word == "help":
             raise Refusal(f"Usage: ... {kind} takes no further words here", 255)
         else:
@@ -497,8 +508,8 @@ def _peer(words: Words, context: Context) -> bytes:
             peer.name = word
     body = struct.pack("=BxHiII", 0, 0, 0, peer.flags, peer.mask) + peer.extra
     if peer.name:
-        body += attribute(3, os.fsencode(peer.name) + b"\0")
-    return attribute(1, body)
+        body += attribute(rt.IFLA_IFNAME, os.fsencode(peer.name) + b"\0")
+    return attribute(rt.VETH_INFO_PEER, body)
 
 
 def _by_name(word: str, names: dict[int, str]) -> int:

@@ -16,6 +16,7 @@ from applets.networking.ip.words import (
     prefix,
     within,
 )
+from toolbox.linux import rtnetlink as rt
 from toolbox.linux.netlink import (
     ADD,
     CHANGE,
@@ -145,14 +146,14 @@ def as_json(one: Neighbour, context: Context, device: bool = True) -> dict[str, 
     for bit, name in ((_ROUTER, "router"), (_PROXY, "proxy"), (_EXTERNAL, "extern_learn")):
         if one.flags & bit:
             found[name] = None
-    times = one.attributes.get(3, b"")
+    times = one.attributes.get(rt.NDA_CACHEINFO, b"")
     if context.statistics and len(times) >= 16:
         confirmed, used, updated, references = struct.unpack_from("=IIII", times)
         if references:
             found["refcnt"] = references
         found["used"], found["confirmed"] = used // 100, confirmed // 100
         found["updated"] = updated // 100
-        found["probes"] = u32(one.attributes.get(4))
+        found["probes"] = u32(one.attributes.get(rt.NDA_PROBES))
     found["state"] = [name for bit, name in _STATES.items() if one.state & bit]
     return found
 
@@ -199,8 +200,10 @@ def _change(kind: int, how: int, words: Words, context: Context) -> None:
     family = 10 if ":" in target else 2
     if kind == RTM_DELNEIGH:
         state = 0
-    body = struct.pack("=BxxxiHBB", family, index, state, flags, 0) + attribute(1, packed(target))
-    context.kernel.request(kind, how, body + (attribute(2, lladdr) if lladdr else b""))
+    body = struct.pack("=BxxxiHBB", family, index, state, flags, 0) + attribute(
+        rt.NDA_DST, packed(target)
+    )
+    context.kernel.request(kind, how, body + (attribute(rt.NDA_LLADDR, lladdr) if lladdr else b""))
 
 
 def _flush(words: Words, context: Context) -> None:
@@ -213,7 +216,9 @@ def _flush(words: Words, context: Context) -> None:
             continue  # what somebody entered by hand stays
         body = struct.pack("=BxxxiHBB", one.family, one.index, 0, one.flags & _PROXY, 0)
         try:
-            context.kernel.request(RTM_DELNEIGH, 0, body + attribute(1, packed(one.address)))
+            context.kernel.request(
+                RTM_DELNEIGH, 0, body + attribute(rt.NDA_DST, packed(one.address))
+            )
             count += 1
         except FileNotFoundError:
             pass  # it has timed out meanwhile

@@ -15,6 +15,7 @@ from applets.networking.ip.words import (
     prefix,
     within,
 )
+from toolbox.linux import rtnetlink as rt
 from toolbox.linux.netlink import (
     ADD,
     APPEND,
@@ -121,7 +122,7 @@ class _Filter:
             name = words.after(word)
             self.table = 0 if name in ("all", "0") else context.table(name)
         elif word == "vrf":
-            self.table = u32(context.check(words.after(word)).information.get(1))
+            self.table = u32(context.check(words.after(word)).information.get(rt.IFLA_VRF_TABLE))
         elif word in ("dev", "oif", "iif"):
             self.device = words.after(word)
             self.index = context.check(self.device).index
@@ -249,16 +250,16 @@ def as_json(route: Route, context: Context, chosen: _Filter | None = None) -> di
     if route.type != RTN_UNICAST or context.details:
         found["type"] = _TYPES.get(route.type, str(route.type))
     found["dst"] = _destination(route)
-    if 2 in route.attributes:
-        source = address_text(route.attributes[2])
-        whole = len(route.attributes[2]) * 8
+    if rt.RTA_SRC in route.attributes:
+        source = address_text(route.attributes[rt.RTA_SRC])
+        whole = len(route.attributes[rt.RTA_SRC]) * 8
         length = route.source_prefix
         found["from"] = source if length in (0, whole) else f"{source}/{length}"
     elif route.source_prefix:
         found["from"] = f"0/{route.source_prefix}"
     if route.tos:
         found["tos"] = f"{route.tos:#x}"
-    if 18 in route.attributes:  # RTA_VIA: a gateway of the other family
+    if rt.RTA_VIA in route.attributes:  # rt.RTA_VIA: a gateway of the other family
         found["via"] = {"family": "inet6", "host": route.gateway}
     elif route.gateway:
         found["gateway"] = route.gateway
@@ -274,24 +275,24 @@ def as_json(route: Route, context: Context, chosen: _Filter | None = None) -> di
             found["scope"] = SCOPES.get(route.scope, str(route.scope))
     if route.preferred_source:
         found["prefsrc"] = route.preferred_source
-    if 6 in route.attributes:
+    if rt.RTA_PRIORITY in route.attributes:
         found["metric"] = route.metric
     found["flags"] = _hop_flags(route.flags)
-    if 16 in route.attributes:
-        found["mark"] = f"{u32(route.attributes[16]):#x}"
-    if 25 in route.attributes:
-        found["uid"] = u32(route.attributes[25])
+    if rt.RTA_MARK in route.attributes:
+        found["mark"] = f"{u32(route.attributes[rt.RTA_MARK]):#x}"
+    if rt.RTA_UID in route.attributes:
+        found["uid"] = u32(route.attributes[rt.RTA_UID])
     metrics = _metrics(route)
     if metrics:
         found["metrics"] = [metrics]
     if route.flags & _CLONED and route.family == INET:
         found["cache"] = ["local"] if route.flags & 0x80000000 else []
-    elif route.family == INET6 and u32(route.attributes.get(23)):
-        found["expires"] = u32(route.attributes.get(23))
+    elif route.family == INET6 and u32(route.attributes.get(rt.RTA_EXPIRES)):
+        found["expires"] = u32(route.attributes.get(rt.RTA_EXPIRES))
     expires = _expires(route)
     if expires:
         found["expires"] = expires
-    if 9 in route.attributes:
+    if rt.RTA_MULTIPATH in route.attributes:
         found["nexthops"] = [_hop(hop, context) for hop in route.hops]
     if chosen is not None:
         # What was asked for is not said again.
@@ -301,8 +302,10 @@ def as_json(route: Route, context: Context, chosen: _Filter | None = None) -> di
         ):
             if asked:
                 found.pop(key, None)
-    if route.family == INET6 and 20 in route.attributes:
-        found["pref"] = _PREFERENCES.get(route.attributes[20][0], str(route.attributes[20][0]))
+    if route.family == INET6 and rt.RTA_PREF in route.attributes:
+        found["pref"] = _PREFERENCES.get(
+            route.attributes[rt.RTA_PREF][0], str(route.attributes[rt.RTA_PREF][0])
+        )
     return found
 
 
@@ -328,7 +331,7 @@ def _hop(hop: tuple[int, int, int, str], context: Context) -> dict[str, Any]:
 
 def _metrics(route: Route) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    locked = u32(route.metrics.get(1))
+    locked = u32(route.metrics.get(rt.RTAX_LOCK))
     for key, name in _METRICS.items():
         value = u32(route.metrics.get(key))
         if value:
@@ -338,7 +341,7 @@ def _metrics(route: Route) -> dict[str, Any]:
 
 def _expires(route: Route) -> int:
     """Seconds until a route that a router advertised ends (struct rta_cacheinfo)."""
-    raw = route.attributes.get(12, b"")
+    raw = route.attributes.get(rt.RTA_CACHEINFO, b"")
     if len(raw) < 12 or route.family != INET6:
         return 0
     # In hundredths of a second (USER_HZ).
@@ -391,15 +394,19 @@ def _get(words: Words, context: Context) -> None:
     while words:
         word = words.take()
         if word in ("oif", "dev"):
-            extra += attribute(4, struct.pack("=i", context.check(words.after(word)).index))
+            extra += attribute(
+                rt.RTA_OIF, struct.pack("=i", context.check(words.after(word)).index)
+            )
         elif word == "iif":
-            extra += attribute(3, struct.pack("=i", context.check(words.after(word)).index))
+            extra += attribute(
+                rt.RTA_IIF, struct.pack("=i", context.check(words.after(word)).index)
+            )
         elif word == "from":
             source = address(words.after(word).partition("/")[0], context.family)
         elif word == "mark":
-            extra += attribute(16, struct.pack("=I", words.number(word)))
+            extra += attribute(rt.RTA_MARK, struct.pack("=I", words.number(word)))
         elif word == "uid":
-            extra += attribute(25, struct.pack("=I", words.number(word)))
+            extra += attribute(rt.RTA_UID, struct.pack("=I", words.number(word)))
         elif word in ("fibmatch", "connected", "notify"):
             continue
         else:
@@ -462,26 +469,28 @@ def _take(wanted: _Wanted, word: str, words: Words, context: Context) -> None:
         if not wanted.family:
             wanted.family = family
         if family == wanted.family:
-            wanted.extra += attribute(5, packed(wanted.gateway))
+            wanted.extra += attribute(rt.RTA_GATEWAY, packed(wanted.gateway))
         else:
-            wanted.extra += attribute(18, struct.pack("=H", family) + packed(wanted.gateway))
+            wanted.extra += attribute(
+                rt.RTA_VIA, struct.pack("=H", family) + packed(wanted.gateway)
+            )
     elif word in ("dev", "oif"):
         wanted.device = words.after(word)
     elif word == "src":
         source = address(words.after(word), 0)
-        wanted.extra += attribute(7, packed(source))
+        wanted.extra += attribute(rt.RTA_PREFSRC, packed(source))
         wanted.family = wanted.family or (INET6 if ":" in source else INET)
     elif word == "from":
         source, _, family = prefix(words.after(word), wanted.family)
         wanted.family = wanted.family or family
         if source:
-            wanted.extra += attribute(2, packed(source))
+            wanted.extra += attribute(rt.RTA_SRC, packed(source))
     elif word in ("metric", "priority", "preference"):
-        wanted.extra += attribute(6, struct.pack("=I", words.number(word)))
+        wanted.extra += attribute(rt.RTA_PRIORITY, struct.pack("=I", words.number(word)))
     elif word == "table":
         wanted.table = context.table(words.after(word))
     elif word == "vrf":
-        wanted.table = u32(context.check(words.after(word)).information.get(1))
+        wanted.table = u32(context.check(words.after(word)).information.get(rt.IFLA_VRF_TABLE))
     elif word in ("proto", "protocol"):
         wanted.protocol = context.protocol(words.after(word))
     elif word == "scope":
@@ -500,9 +509,9 @@ def _take(wanted: _Wanted, word: str, words: Words, context: Context) -> None:
         value = {name: key for key, name in _PREFERENCES.items()}.get(words.after(word))
         if value is None:
             raise Refusal('Error: argument of "pref" must be low, medium or high', 255)
-        wanted.extra += attribute(20, bytes([value]))
+        wanted.extra += attribute(rt.RTA_PREF, bytes([value]))
     elif word == "expires":
-        wanted.extra += attribute(23, struct.pack("=I", words.number(word)))
+        wanted.extra += attribute(rt.RTA_EXPIRES, struct.pack("=I", words.number(word)))
     elif word == "nexthop":
         wanted.hops += _read_hop(words, wanted, context)
     elif word == "type":
@@ -529,7 +538,7 @@ def _read_hop(words: Words, wanted: _Wanted, context: Context) -> bytes:
         if word == "via":
             gateway = address(words.after(word), 0)
             wanted.family = wanted.family or (INET6 if ":" in gateway else INET)
-            inner += attribute(5, packed(gateway))
+            inner += attribute(rt.RTA_GATEWAY, packed(gateway))
         elif word == "dev":
             index = context.check(words.after(word)).index
         elif word == "weight":
@@ -569,17 +578,17 @@ def _body(wanted: _Wanted, kind: int, context: Context) -> bytes:
         *(family, wanted.length, 0, wanted.tos, small, protocol, scope, type_, wanted.flags),
     )
     if wanted.destination:
-        body += attribute(1, packed(wanted.destination))
+        body += attribute(rt.RTA_DST, packed(wanted.destination))
     if wanted.device:
-        body += attribute(4, struct.pack("=i", context.check(wanted.device).index))
+        body += attribute(rt.RTA_OIF, struct.pack("=i", context.check(wanted.device).index))
     if not small:
-        body += attribute(15, struct.pack("=I", table))
+        body += attribute(rt.RTA_TABLE, struct.pack("=I", table))
     if wanted.locks:
-        wanted.metrics += attribute(1, struct.pack("=I", wanted.locks))
+        wanted.metrics += attribute(rt.RTAX_LOCK, struct.pack("=I", wanted.locks))
     if wanted.metrics:
-        body += attribute(8, wanted.metrics)
+        body += attribute(rt.RTA_METRICS, wanted.metrics)
     if wanted.hops:
-        body += attribute(9, wanted.hops)
+        body += attribute(rt.RTA_MULTIPATH, wanted.hops)
     return body + wanted.extra
 
 

@@ -7,6 +7,7 @@ import struct
 
 from applets.networking.ip.context import INET, PROTOCOLS, Context
 from applets.networking.ip.words import Refusal, Words, number, one_of, prefix
+from toolbox.linux import rtnetlink as rt
 from toolbox.linux.netlink import ADD, RT_TABLE_MAIN, RTM_DELRULE, RTM_NEWRULE, packed
 from toolbox.linux.netlink_objects import Rule, attribute, text, u32
 
@@ -77,7 +78,7 @@ def as_json(rule: Rule, context: Context) -> dict[str, Any]:
             found[key] = "all"
     if rule.tos:
         found["tos"] = f"{rule.tos:#x}"
-    mark, mask = u32(a.get(10)), u32(a.get(16))
+    mark, mask = u32(a.get(rt.FRA_FWMARK)), u32(a.get(rt.FRA_FWMASK))
     if mark or mask:
         found["fwmark"] = f"{mark:#x}"
         if mask != 0xFFFFFFFF:
@@ -87,10 +88,10 @@ def as_json(rule: Rule, context: Context) -> dict[str, Any]:
             found[key] = text(a[kind])
             if rule.flags & bit:
                 found[f"{key}_detached"] = None
-    if 20 in a and len(a[20]) >= 8:
-        found["uid_start"], found["uid_end"] = struct.unpack_from("=II", a[20])
-    if 22 in a:
-        found["ipproto"] = _PROTOCOLS.get(a[22][0], str(a[22][0]))
+    if rt.FRA_UID_RANGE in a and len(a[rt.FRA_UID_RANGE]) >= 8:
+        found["uid_start"], found["uid_end"] = struct.unpack_from("=II", a[rt.FRA_UID_RANGE])
+    if rt.FRA_IP_PROTO in a:
+        found["ipproto"] = _PROTOCOLS.get(a[rt.FRA_IP_PROTO][0], str(a[rt.FRA_IP_PROTO][0]))
     for key, kind in (("sport", 23), ("dport", 24)):
         if kind in a and len(a[kind]) >= 4:
             low, high = struct.unpack_from("=HH", a[kind])
@@ -101,14 +102,14 @@ def as_json(rule: Rule, context: Context) -> dict[str, Any]:
     if rule.action == _TO_TABLE:
         if rule.table:
             found["table"] = context.table_name(rule.table)
-        if 14 in a and u32(a[14]) != 0xFFFFFFFF:
-            found["suppress_prefixlen"] = u32(a[14])
+        if rt.FRA_SUPPRESS_PREFIXLEN in a and u32(a[rt.FRA_SUPPRESS_PREFIXLEN]) != 0xFFFFFFFF:
+            found["suppress_prefixlen"] = u32(a[rt.FRA_SUPPRESS_PREFIXLEN])
     elif rule.action == _GOTO:
-        found["goto"] = u32(a.get(4))
+        found["goto"] = u32(a.get(rt.FRA_GOTO))
     else:
         found["action"] = _ACTIONS.get(rule.action, str(rule.action))
-    if context.details and 21 in a:
-        found["protocol"] = PROTOCOLS.get(a[21][0], str(a[21][0]))
+    if context.details and rt.FRA_PROTOCOL in a:
+        found["protocol"] = PROTOCOLS.get(a[rt.FRA_PROTOCOL][0], str(a[rt.FRA_PROTOCOL][0]))
     return found
 
 
@@ -164,38 +165,43 @@ def _change(kind: int, how: int, words: Words, context: Context) -> None:
         elif word in ("from", "to"):
             network, length, family = prefix(words.after(word), family)
             if network:
-                extra += attribute(2 if word == "from" else 1, packed(network))
+                extra += attribute(rt.FRA_SRC if word == "from" else rt.FRA_DST, packed(network))
                 lengths[word] = length
         elif word in ("pref", "preference", "order", "priority"):
-            extra += attribute(6, struct.pack("=I", words.number(word)))
+            extra += attribute(rt.FRA_PRIORITY, struct.pack("=I", words.number(word)))
         elif word in ("tos", "dsfield"):
             tos = words.number(word, 0, 255)
         elif word == "fwmark":
             mark, slash, mask = words.after(word).partition("/")
-            extra += attribute(10, struct.pack("=I", number(mark, word)))
+            extra += attribute(rt.FRA_FWMARK, struct.pack("=I", number(mark, word)))
             if slash:
-                extra += attribute(16, struct.pack("=I", number(mask, word)))
+                extra += attribute(rt.FRA_FWMASK, struct.pack("=I", number(mask, word)))
         elif word in ("table", "lookup"):
             table, action = context.table(words.after(word)), _TO_TABLE
         elif word in ("iif", "dev"):
-            extra += attribute(3, words.after(word).encode() + b"\0")
+            extra += attribute(rt.FRA_IIFNAME, words.after(word).encode() + b"\0")
         elif word == "oif":
-            extra += attribute(17, words.after(word).encode() + b"\0")
+            extra += attribute(rt.FRA_OIFNAME, words.after(word).encode() + b"\0")
         elif word in ("suppress_prefixlength", "sup_pl"):
-            extra += attribute(14, struct.pack("=I", words.number(word)))
+            extra += attribute(rt.FRA_SUPPRESS_PREFIXLEN, struct.pack("=I", words.number(word)))
         elif word == "uidrange":
             low, _, high = words.after(word).partition("-")
-            extra += attribute(20, struct.pack("=II", number(low, word), number(high or low, word)))
+            extra += attribute(
+                rt.FRA_UID_RANGE, struct.pack("=II", number(low, word), number(high or low, word))
+            )
         elif word == "ipproto":
-            extra += attribute(22, bytes([_protocol(words.after(word))]))
+            extra += attribute(rt.FRA_IP_PROTO, bytes([_protocol(words.after(word))]))
         elif word in ("sport", "dport"):
             low, _, high = words.after(word).partition("-")
             ports = (number(low, word, 0, 65535), number(high or low, word, 0, 65535))
-            extra += attribute(23 if word == "sport" else 24, struct.pack("=HH", *ports))
+            extra += attribute(
+                rt.FRA_SPORT_RANGE if word == "sport" else rt.FRA_DPORT_RANGE,
+                struct.pack("=HH", *ports),
+            )
         elif word in ("proto", "protocol"):
-            extra += attribute(21, bytes([context.protocol(words.after(word))]))
+            extra += attribute(rt.FRA_PROTOCOL, bytes([context.protocol(words.after(word))]))
         elif word == "goto":
-            extra += attribute(4, struct.pack("=I", words.number(word)))
+            extra += attribute(rt.FRA_GOTO, struct.pack("=I", words.number(word)))
             action = _GOTO
         else:
             if word == "type":
@@ -224,7 +230,7 @@ def _change(kind: int, how: int, words: Words, context: Context) -> None:
         flags,
     )
     if table > 255:
-        extra += attribute(15, struct.pack("=I", table))
+        extra += attribute(rt.FRA_TABLE, struct.pack("=I", table))
     context.kernel.request(kind, how, body + extra)
 
 
