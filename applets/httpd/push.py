@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 
 from applets.httpd.message import Response, plain
 from toolbox.errors import say
@@ -14,6 +15,7 @@ from toolbox.errors import say
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import IO
 
     from applets.httpd.message import Request
 
@@ -21,6 +23,9 @@ UPDATE = "update"
 
 #: The longest answer that is passed on, in bytes.
 LONGEST = 1 << 20
+
+#: Seconds that the program may take when it has all that it is to read.
+AFTER = 900.0
 
 
 def install(request: Request) -> Response:
@@ -64,19 +69,52 @@ def _run(words: list[str], pieces: Iterable[bytes]) -> Response:
     with process:
         if process.stdin is None or process.stdout is None:  # both are pipes
             raise AssertionError
-        rest = False
+        words_of_it = _Words(process.stdout)
         try:
             with process.stdin as into:
                 for piece in pieces:
                     into.write(piece)
         except BrokenPipeError:
-            rest = True  # it has seen enough
+            pass  # it has seen enough; what the peer still sends ends the connection
         except BaseException:
             process.kill()
             raise
-        said = process.stdout.read(LONGEST).decode("utf-8", "replace").strip()
-        status = process.wait()
-    headers = [("Connection", "close")] if rest else []
-    if status == 0:
-        return plain(200, said, headers)
-    return plain(422, said.rpartition("\n")[2] or f"{UPDATE} ended with status {status}", headers)
+        try:
+            status = process.wait(AFTER)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return plain(504, f"{UPDATE} took longer than {AFTER:g} s")
+        said = words_of_it.all()
+    if status:
+        last = said.strip().rpartition("\n")[2]
+        return plain(422, last or f"{UPDATE} ended with status {status}")
+    if words_of_it.cut:
+        return plain(502, f"{UPDATE} said more than {LONGEST} bytes")
+    return plain(200, said.strip())
+
+
+class _Words:
+    """What a program says, read as it comes: one whose pipe is full waits for us, and we would for it.
+
+    Of more than LONGEST bytes the last are kept, which say how it ended.
+    """
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self._fd = os.dup(pipe.fileno())  # its own: somebody who was left behind may keep it for long
+        self._said = bytearray()
+        self.cut = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with open(self._fd, "rb", buffering=0) as pipe:
+            while block := pipe.read(65536):
+                self._said += block
+                if len(self._said) > LONGEST:
+                    self.cut = True
+                    del self._said[:-LONGEST]
+
+    def all(self) -> str:
+        """What was said until the program ended; whoever it left behind with its output is not waited for."""
+        self._reader.join(1.0)
+        return bytes(self._said).decode("utf-8", "replace")

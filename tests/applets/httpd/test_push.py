@@ -31,6 +31,9 @@ case "$1 $2" in
   head -c 3 > first
   if [ "$(cat first)" = bad ]; then echo "trying" ; echo "update: it is bad" >&2; exit 1; fi
   (cat first; cat) | sha256sum ;;
+"apply talk") yes "a line of many" | head -c 5000000; echo; echo "update: the last line" >&2; exit 1 ;;
+"apply much") yes "a line of many" | head -c 5000000 ;;
+"apply left") sleep 100 & echo "left somebody behind" ;;
 "wanted -") echo "bytes=0-$(wc -c)" ;;
 *) echo "$@" ;;
 esac
@@ -124,6 +127,23 @@ def test_a_page_elsewhere_cannot_push(page: Daemon) -> None:
 def test_a_place_is_fetched_from(page: Daemon) -> None:
     assert curl(page, "-d", "url=http://host/folder") == ("200", "apply http://host/folder\n")
     assert curl(page, "-d", "url=--help")[0] == "422"
+
+
+def test_whatever_the_updater_says(page: Daemon) -> None:
+    """More than a pipe and more than an answer holds, and with somebody who keeps its output open."""
+    assert curl(page, "-d", "url=talk") == ("422", "update: the last line\n")
+    assert curl(page, "-d", "url=much") == ("502", "update said more than 1048576 bytes\n")
+    assert curl(page, "-d", "url=left") == ("200", "left somebody behind\n")
+
+
+def test_who_stalls_is_cut_off(page: Daemon, tmp_path: Path) -> None:
+    """A body has the time that its length allows for; the updater ends with it, and its lock."""
+    head = f"PUT /update HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {BASIC}\r\n"
+    with socket.create_connection(("127.0.0.1", page.port), 90) as sock:
+        sock.sendall(f"{head}Content-Length: 9\r\n\r\nabcdef".encode())
+        answer = sock.recv(1000)
+    assert answer.startswith(b"HTTP/1.1 408") and b"Connection: close" in answer
+    assert curl(page) == ("200", '{"slot": "a"}\n')
 
 
 def test_a_token_pushes_and_asks(page: Daemon, tmp_path: Path) -> None:
