@@ -43,9 +43,9 @@ class Box:
     def __init__(self, root: str = "/") -> None:
         self.root = root
 
-    def describe(self) -> dict[str, Any]:
-        """Everything, with the services as init sees them."""
-        services, problem = self.services()
+    def describe(self, lines: int = 0) -> dict[str, Any]:
+        """Everything, with the services as init sees them, and so many last lines of each one's log."""
+        services, problem = self.services(lines)
         system = os.uname()
         now = time.time()
         uptime = self.uptime()
@@ -69,12 +69,15 @@ class Box:
 
     # Services.
 
-    def services(self) -> tuple[list[dict[str, Any]], str | None]:
-        """The services as init lists them; and, when it cannot be asked, why not."""
+    def services(self, lines: int = 0) -> tuple[list[dict[str, Any]], str | None]:
+        """The services as init lists them, and when it cannot be asked, why not.
+
+        lines: how many of the last of its log each has, as "log"; one question answers all of it.
+        """
         from toolbox.control import request
 
         try:
-            return list(request("list")["services"]), None
+            return list(request("list", log=lines)["services"]), None
         except (Fatal, KeyError) as error:
             return [], str(error)
 

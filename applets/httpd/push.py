@@ -100,7 +100,9 @@ class _Words:
     """
 
     def __init__(self, pipe: IO[bytes]) -> None:
-        self._fd = os.dup(pipe.fileno())  # its own: somebody who was left behind may keep it for long
+        self._fd = os.dup(
+            pipe.fileno()
+        )  # its own: somebody who was left behind may keep it for long
         self._said = bytearray()
         self.cut = False
         self._reader = threading.Thread(target=self._read, daemon=True)

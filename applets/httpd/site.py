@@ -354,9 +354,7 @@ class Site:
             latest = self._latest
             if latest is not None and self.clock() - latest[0] < PACE / 2:
                 return latest[1]
-            box = self.box.describe()
-            for one in box["services"]:
-                one["log"] = self.box.last_lines([str(one.get("name"))], LAST)
+            box = self.box.describe(LAST)
             self._latest = (self.clock(), box)
             return box
 

@@ -34,6 +34,8 @@ MAX_WAITING = 1 << 22
 MAX_CLIENTS = 64
 #: Seconds that a client may take between connecting or an answer and its next request.
 SILENCE = 30.0
+#: Lines of each service's log that a list may hold.
+MOST_LINES = 16
 #: Seconds that the end of the machine may be put off.
 LONGEST_DELAY = 60
 #: Seconds after which it is seen whether a client that sends nothing more is still there.
@@ -327,8 +329,17 @@ def encode(answer: dict[str, Any]) -> bytes:
 
 
 def _list(client: Client, asked: dict[str, Any]) -> None:
-    box = client.server.box
-    client.send({"ok": True, "services": [box.describe(name) for name in box.services]})
+    """All services; with "log": N each has the last N lines of its log, so that one question is enough."""
+    box, count = client.server.box, asked.get("log")
+    services = [box.describe(name) for name in box.services]
+    if count is not None:
+        if not _is_number(count) or not 0 <= count <= MOST_LINES:
+            raise Refused(f'"log" is a number of lines up to {MOST_LINES}')
+        epoch = box.epoch()
+        for one in services:
+            lines = box.logs.last(one["name"], count)
+            one["log"] = [box.log_line(line, epoch) for line in lines]
+    client.send({"ok": True, "services": services})
 
 
 def _status(client: Client, asked: dict[str, Any]) -> None:

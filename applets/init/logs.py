@@ -93,6 +93,14 @@ class Logs:
         found.sort(key=_number)
         return found[:most]
 
+    def last(self, service: str, count: int) -> list[Line]:
+        """The last `count` lines of one service."""
+        ring = self.rings.get(service)
+        if ring is None or count <= 0:
+            return []
+        lines = ring.lines
+        return [lines[at] for at in range(max(0, len(lines) - count), len(lines))]
+
     def tail(self, count: int, services: Collection[str] = ()) -> int:
         """The number after which the last `count` lines of `services` come: a start for `read`."""
         numbers = [line.seq for ring in self._rings(services) for line in ring.lines]

@@ -82,7 +82,12 @@ class FakeInit:
         if self.refuse:
             yield {"error": self.refuse}
         elif verb == "list":
-            yield {"ok": True, "services": list(self.services.values())}
+            count = request.get("log")
+            found = [dict(one) for one in self.services.values()]
+            for one in found if count is not None else ():
+                lines = [line for line in self.lines if line["service"] == one["name"]]
+                one["log"] = lines[len(lines) - min(len(lines), count) :]
+            yield {"ok": True, "services": found}
         elif verb == "logs":
             yield from self._logs(request)
         elif verb in ("start", "stop", "restart"):

@@ -173,6 +173,16 @@ def test_the_description_as_json(box: Box) -> None:
     assert box.ask("GET", "/services/none", BASIC).status == 404
 
 
+def test_one_question_is_enough(box: Box) -> None:
+    """However many services there are, init is asked once for a page."""
+    for number in range(50):
+        box.init.services[f"s{number}"] = service(f"s{number}")
+        box.init.log(f"s{number}", f"line {number}")
+    found = box.ask("GET", "/", {**BASIC, "Accept": "application/json"}).json
+    assert found["services"][-1]["log"][-1]["text"] == "line 49"
+    assert box.init.asked == [{"verb": "list", "log": 2}]
+
+
 def test_the_page_is_html_that_escapes_everything(box: Box) -> None:
     for path in ("/", "/services/hello", "/services/x%3Cscript%3Ealert(1)", "/log"):
         answer = box.ask("GET", path, {**BASIC, **BROWSER})

@@ -102,6 +102,10 @@ REFUSED = [
     (b'{"verb":"logs","lines":-1}\n', '"lines" and "since" are numbers'),
     (b'{"verb":"logs","lines":true}\n', '"lines" and "since" are numbers'),
     (b'{"verb":"logs","services":{"a":1}}\n', '"services" is a list of names'),
+    (b'{"verb":"list","log":-1}\n', '"log" is a number of lines up to 16'),
+    (b'{"verb":"list","log":17}\n', '"log" is a number of lines up to 16'),
+    (b'{"verb":"list","log":true}\n', '"log" is a number of lines up to 16'),
+    (b'{"verb":"list","log":"2"}\n', '"log" is a number of lines up to 16'),
     (b"x" * (control.MAX_REQUEST + 1), "a request has at most"),
 ]
 
@@ -312,3 +316,15 @@ def test_a_program_asks_for_what_is_to_be_done_when_it_has_ended(
         program.wait(20)
     box.turn()
     assert leaving == ["reboot"]
+
+
+def test_a_list_holds_the_last_lines_of_each(box: Box) -> None:
+    """So that whoever shows all services with their last words asks once."""
+    before = [len(box.box.logs.last("a", 99)), len(box.box.logs.last("b", 99))]
+    for number in range(5):
+        box.box.logs.add("b", b"line %d" % number, box.now)
+    for count, texts in ((0, []), (2, ["line 3", "line 4"]), (16, [f"line {n}" for n in range(5)])):
+        a, b = box.ask(b'{"verb":"list","log":%d}\n' % count)[0]["services"]
+        assert [line["text"] for line in b["log"]][-len(texts) or 99 :] == texts
+        assert len(b["log"]) == min(count, 5 + before[1]) and len(a["log"]) == min(count, before[0])
+    assert all("log" not in one for one in box.ask(b'{"verb":"list"}\n')[0]["services"])
