@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from http.client import HTTPResponse
 from pathlib import Path
 
-from snakeroot.host import is_offline
+from snakeroot.host import cache, is_offline
 
 #: Seconds that a server has to begin to answer, and for each piece of the answer.
 TIMEOUT = 20
@@ -88,7 +88,7 @@ class Client:
         if done.returncode:
             said = done.stderr.decode(errors="replace")
             if "No space left on device" in said:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(cwd or words[0]))
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(cwd or cache()))
             raise UnavailableError(f"{words[0]}: {_gist(said)}", offline=is_offline(said))
         return done.stdout.decode(errors="replace")
 

@@ -205,6 +205,9 @@ def _keep(pin: Pin, fetch: Callable[[Path], object]) -> Path:
         if found != pin.sha256:
             raise ChecksumError(_mismatch(pin, found))
         part.replace(path)
+    except OSError as error:
+        # A write names no file.
+        raise OSError(error.errno, error.strerror, error.filename or str(path)) from None
     finally:
         part.unlink(missing_ok=True)
     _place(pin, ".missed").unlink(missing_ok=True)

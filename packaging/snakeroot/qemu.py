@@ -121,9 +121,9 @@ def command(instance: Instance, image: Image, ports: dict[int, int]) -> list[str
         *_machine(instance, ports),
         *("-kernel", str(image.kernel), "-initrd", str(image.initramfs)),
         *("-append", " ".join(words)),
-        *("-drive", f"file={image.root},format=raw,if=none,id=root,readonly=on"),
+        *("-drive", f"{file(image.root)},format=raw,if=none,id=root,readonly=on"),
         *("-device", "virtio-blk-pci,drive=root"),
-        *("-drive", f"file={perm_disk(instance)},format=raw,if=none,id=perm,discard=unmap"),
+        *("-drive", f"{file(perm_disk(instance))},format=raw,if=none,id=perm,discard=unmap"),
         *("-device", "virtio-blk-pci,drive=perm"),
     ]
 
@@ -132,9 +132,14 @@ def disk_command(instance: Instance, disk: Path, ports: dict[int, int]) -> list[
     """QEMU's command line for a disk: the firmware finds the boot loader on it, as a device's does."""
     return [
         *_machine(instance, ports),
-        *("-drive", f"file={disk},format=raw,if=none,id=disk,discard=unmap"),
+        *("-drive", f"{file(disk)},format=raw,if=none,id=disk,discard=unmap"),
         *("-device", "virtio-blk-pci,drive=disk,bootindex=1"),
     ]
+
+
+def file(path: Path) -> str:
+    """The file of a drive, as QEMU's options have it: a comma would end it."""
+    return f"file={str(path).replace(',', ',,')}"
 
 
 def _machine(instance: Instance, ports: dict[int, int]) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from pathlib import Path
 
 from snakeroot.config import Instance
 from snakeroot.host import missing
@@ -14,13 +16,19 @@ def options(instance: Instance) -> list[str]:
     own_key = instance.path / "ssh_key"
     known = instance.output / "known_hosts"
     return [
-        *(("-i", str(own_key)) if own_key.exists() else ()),
+        *(("-o", _file("IdentityFile", own_key)) if own_key.exists() else ()),
         # The first key seen is kept: it lies on /perm, so a changed one is a changed disk.
-        *("-o", "StrictHostKeyChecking=accept-new", "-o", f"UserKnownHostsFile={known}"),
+        *("-o", "StrictHostKeyChecking=accept-new", "-o", _file("UserKnownHostsFile", known)),
         *("-o", f"HostKeyAlias={instance.settings.hostname}", "-o", "LogLevel=ERROR"),
         # A box that lost its power says no goodbye, and QEMU's network takes connections to one that boots.
         *("-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10"),
     ]
+
+
+def _file(name: str, path: Path) -> str:
+    """A setting of the client that names a file: blanks divide its words, and a per cent sign begins a token."""
+    text = re.sub(r'["\\]', r"\\\g<0>", str(path)).replace("%", "%%")
+    return f'{name}="{text}"'
 
 
 def ssh(instance: Instance, command: list[str], *, terminal: bool = False) -> list[str]:

@@ -44,7 +44,7 @@ class FakeClient(Client):
         way = self._way(url)
         self._ask(way, url)
         if self.full:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         target.write_bytes(self.wrong.get(way, _of(url)))
 
     def output(

@@ -184,6 +184,7 @@ def test_full_disk_is_no_failure_of_a_way(log: Path) -> None:
     with pytest.raises(OSError) as failure:
         found(client, log)
     assert failure.value.errno == errno.ENOSPC
+    assert failure.value.filename == str(sources.cache() / "sources/thing-2.0.tar")
     assert list((sources.cache() / "sources").iterdir()) == []
 
 
