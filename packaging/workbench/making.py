@@ -45,7 +45,7 @@ def make_venv() -> None:
             with step("virtual environment"):
                 shutil.rmtree(VENV, ignore_errors=True)
                 run([sys.executable, "-m", "venv", VENV], log=log)
-                run([*pip, "--require-hashes", "-r", LOCK], log=log)
+                run([*pip, "--no-compile", "--require-hashes", "-r", LOCK], log=log)
             _install_project(log)
 
 
