@@ -8,7 +8,6 @@ What is put right (asyncssh 2.24; each is to go when the library has it):
 * A guessed key exchange (RFC 4253, 7) is wrong when either side prefers another key exchange *or another host key*; the
   library compares the guess with what was agreed.  Dropbear's clients always guess, and could not log in.
 * The command that a key's own command= replaces is forgotten; sshd(8) puts it into SSH_ORIGINAL_COMMAND.
-
 """
 
 from __future__ import annotations
@@ -25,7 +24,10 @@ try:
     from asyncssh.forward import SSHForwarder
     from asyncssh.kex import expand_kex_algs
     from asyncssh.packet import SSHPacket
-    from asyncssh.stream import SSHServerStreamSession
+    from asyncssh.scp import _SCPSink as SCPSink
+    from asyncssh.scp import _SCPSource as SCPSource
+    from asyncssh.sftp import SFTPServerFS
+    from asyncssh.stream import SSHReader, SSHServerStreamSession, SSHWriter
 finally:
     ctypes.util.find_library = _find_library
 
@@ -33,7 +35,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["SSHForwarder", "SSHServerStreamSession", "asyncssh"]
+__all__ = [
+    "SCPSink",
+    "SCPSource",
+    "SFTPServerFS",
+    "SSHForwarder",
+    "SSHReader",
+    "SSHServerStreamSession",
+    "SSHWriter",
+    "asyncssh",
+]
 
 _process_kexinit = SSHConnection._process_kexinit
 _start_session = SSHServerChannel._start_session

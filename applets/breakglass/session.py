@@ -7,7 +7,8 @@ import re
 import signal as _signal
 import sys
 
-from applets.breakglass.library import SSHServerStreamSession, asyncssh
+from applets.breakglass import scp
+from applets.breakglass.library import SSHReader, SSHServerStreamSession, SSHWriter, asyncssh
 from applets.breakglass.program import Program
 
 TYPE_CHECKING = False
@@ -48,6 +49,7 @@ class Session(SSHServerStreamSession[bytes]):
         self.channel: Any = None
         self.command: str | None = None
         self.transfer = False
+        self.expanding: Program | None = None  # the shell that finds out what an scp is to send
 
     def connection_made(self, chan: Any) -> None:
         """The channel is open; what it is for comes next."""
@@ -80,6 +82,9 @@ class Session(SSHServerStreamSession[bytes]):
 
     def session_started(self) -> None:
         """Everything is known: start the program, or the transfer."""
+        if self.transfer and self.command is not None:
+            self._expand(self.command)
+            return
         if self.transfer:
             super().session_started()
             return
@@ -97,11 +102,45 @@ class Session(SSHServerStreamSession[bytes]):
                     self.channel.get_terminal_modes(),
                 )
         except OSError as error:
-            self.client.report(f"cannot run {path}: {error.strerror}")
-            self.channel.write_stderr(f"breakglass: {path}: {error.strerror}\r\n".encode())
-            self.channel.exit(126)
+            self._cannot_run(path, error)
             return
         self.program = program
+        self.client.server.programs.add(program)
+
+    def _cannot_run(self, path: str, error: OSError) -> None:
+        self.client.report(f"cannot run {path}: {error.strerror}")
+        self.channel.write_stderr(f"breakglass: {path}: {error.strerror}\r\n".encode())
+        self.channel.exit(126)
+
+    def _expand(self, command: str) -> None:
+        """Have the shell expand the command line of an scp, and then do what it says."""
+        words = scp.Words(self.channel)
+
+        def ended(status: int) -> None:
+            self.client.server.programs.discard(program)
+            self.expanding = None
+            if self.channel.is_closing():
+                return
+            try:
+                job = scp.Job(words.words())
+            except ValueError as error:
+                self.channel.write_stderr(f"scp: {error}\n".encode())
+                self.channel.exit(status if status > 0 else 1)
+                return
+            self.channel.set_encoding(None)
+            reader, writer = SSHReader(self, self.channel), SSHWriter(self, self.channel)
+            task = scp.serve(_files(self.channel), job, reader, writer)
+            self.client.connection.create_task(task, reader.logger)
+
+        program = Program(self.client.server.loop, words, ended)
+        path, argv = shell(self.client.server.shell, scp.FUNCTION + command)
+        try:
+            program.start(path, argv, self._environment())
+            program.feed_end()
+        except OSError as error:
+            self._cannot_run(path, error)
+            return
+        self.expanding = program
         self.client.server.programs.add(program)
 
     def _ended(self, status: int) -> None:
@@ -198,8 +237,9 @@ class Session(SSHServerStreamSession[bytes]):
     def connection_lost(self, exc: Exception | None) -> None:
         """The channel is gone; a program that still runs is told so."""
         self.client.sessions.discard(self)
-        if self.program is not None:
-            self.program.hang_up()
+        for program in (self.program, self.expanding):
+            if program is not None:
+                program.hang_up()
         super().connection_lost(exc)
 
 

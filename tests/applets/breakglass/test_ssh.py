@@ -183,6 +183,109 @@ def test_scp_both_ways(server: Server, tmp_path: Path, old: list[str]) -> None:
     assert done.returncode == 1 and b"No such file" in done.stderr
 
 
+def test_old_scp_by_the_shells_rules(server: Server, tmp_path: Path) -> None:
+    """What the other side's shell makes of the line: home, variables, patterns, quotes, several files."""
+    there, here = tmp_path / "there", tmp_path / "here"
+    for folder in (there, there / "sub folder", here):
+        folder.mkdir()
+    for name in ("a.txt", "b.txt", "c.md", "sub folder/d", "a b", "$x", "*"):
+        (there / name).write_text(f"content of {name}")
+    home = next(
+        word.partition("=")[2]
+        for word in server.ssh("box", "env").stdout.decode().split("\n")
+        if word.startswith("HOME=")
+    )
+    mark = f"snakeroot-{random.randrange(10**9)}"
+    Path(home, mark).write_text("from home")
+
+    def fetch(*words: str, fails: bool = False) -> list[str]:
+        """The names of what comes, whose contents are right."""
+        for name in os.listdir(here):
+            shutil.rmtree(here / name) if (here / name).is_dir() else (here / name).unlink()
+        done = subprocess.run(
+            server.argv("scp", "-q", "-O", "-T", *words, str(here)), capture_output=True, timeout=60
+        )
+        assert (done.returncode != 0) is fails, done
+        for name in os.listdir(here):
+            if (here / name).is_file() and name != mark:
+                assert (here / name).read_text() == f"content of {name}"
+        return sorted(os.listdir(here))
+
+    try:
+        for line in (
+            f"box:~/{mark}",
+            f"box:$HOME/{mark}",
+            f"box:{mark}",
+            f'box:"$HOME"/{mark[:-1]}?',
+        ):
+            assert fetch(line) == [mark], line
+        for line, expected in (
+            (f"box:{there}/*.txt", ["a.txt", "b.txt"]),
+            (f"box:{there}/[ab].txt", ["a.txt", "b.txt"]),
+            (f"box:{there}/a.txt {there}/c.md", ["a.txt", "c.md"]),
+            (f"box:{there}/a\\ b", ["a b"]),
+            (f"box:'{there}/a b'", ["a b"]),
+            (f"box:'{there}/$x'", ["$x"]),
+            (f"box:'{there}/*'", ["*"]),
+            (f"box:$(echo {there}/c.md)", ["c.md"]),
+        ):
+            assert fetch(line) == expected, line
+        braces = server.ssh("box", "echo {a,b}.txt").stdout.decode().split()
+        if braces == ["a.txt", "b.txt"]:  # what this shell does, scp does
+            assert fetch(f"box:{there}/{{a,b}}.txt") == braces
+        else:
+            assert fetch(f"box:{there}/{{a,b}}.txt", fails=True) == []
+        assert fetch("-r", f"box:{there}/sub\\ folder/") == ["sub folder"]
+        assert fetch(f"box:{there}/none", f"box:{there}/a.txt", fails=True) == ["a.txt"]
+        assert fetch(f"box:{there}/a.txt {there}/none {there}/c.md", fails=True) == [
+            "a.txt",
+            "c.md",
+        ]
+        server.run("scp", "-q", "-O", str(there / "a.txt"), f"box:~/{mark}")
+        assert Path(home, mark).read_text() == "content of a.txt"
+        server.run("scp", "-q", "-O", str(there / "a.txt"), f'box:"{there}/new name"')
+        assert (there / "new name").read_text() == "content of a.txt"
+    finally:
+        Path(home, mark).unlink()
+
+
+def test_old_scp_follows_links(server: Server, tmp_path: Path) -> None:
+    """Links to files and folders are what they lead to; one that leads back, or nowhere, costs itself only."""
+    tree = tmp_path / "tree"
+    (tree / "real").mkdir(parents=True)
+    (tree / "real" / "file").write_text("x")
+    (tree / "folder").symlink_to("real")
+    (tree / "name").symlink_to("real/file")
+    server.run("scp", "-q", "-O", "-r", f"box:{tree}", str(tmp_path / "one"))
+    for name in ("real/file", "folder/file", "name"):
+        assert (tmp_path / "one" / name).read_text() == "x"
+    assert not (tmp_path / "one" / "folder").is_symlink()
+    (tree / "real" / "loop").symlink_to("..")
+    (tree / "nowhere").symlink_to("none")
+    done = subprocess.run(
+        server.argv("scp", "-q", "-O", "-r", f"box:{tree}", str(tmp_path / "two")),
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert b"nowhere: No such file or directory" in done.stderr
+    assert b"loop: leads back to a folder above it" in done.stderr
+    assert (tmp_path / "two" / "folder" / "file").read_text() == "x"
+
+
+def test_old_scp_that_is_none(server: Server) -> None:
+    for line, said in (
+        ("scp -f", b"no file is named"),
+        ("scp -t a b", b"ambiguous target"),
+        ("scp -x -f a", b"unknown option -- x"),
+        ("scp -ft a", b"either -f or -t is needed"),
+        ("scp -f 'a", b""),
+        ("scp -f `exit 3`", b"no file is named"),
+    ):
+        done = server.ssh("box", line)
+        assert done.returncode not in (0, 255) and said in done.stderr, done
+
+
 def test_sftp(server: Server, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("content")
     commands = f"cd {tmp_path}\nmkdir d\nput {tmp_path}/a d/b\nchmod 600 d/b\nrename d/b d/c\nln -s c d/l\nget d/c {tmp_path}/e\nrm d/l\nls -l d\n"
