@@ -101,10 +101,8 @@ class _Remover:
             self._remove_file(name, status)
         elif self.opt.recursive:
             if self.root == (status.st_dev, status.st_ino):
-                raise Fatal(
-                    "it is dangerous to operate recursively on '/'\n"
-                    "rm: use --no-preserve-root to override this failsafe"
-                )
+                warn("it is dangerous to operate recursively on '/'")
+                raise Fatal("use --no-preserve-root to override this failsafe")
             self._remove_tree(name)
         elif self.opt.dir:
             self._remove_directory(name, status)

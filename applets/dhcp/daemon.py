@@ -250,9 +250,11 @@ class Daemon:
 
     def _configure(self, port: Port, lease: Lease, previous: Lease | None) -> None:
         try:
-            if previous is None and port.metric in (
-                others := self.interfaces.metrics_of_others(port.link)
-            ):
+            others = self.interfaces.metrics_of_others(port.link)
+            if port.metric in others:
+                # Another process was as fast as we: whoever sees it gives way.
+                if previous is not None:
+                    self.interfaces.drop_routes(port.link, previous, port.metric)
                 port.metric = self._free_metric(others)
             self.interfaces.configure(port.link, lease, previous, port.metric)
         except OSError as error:

@@ -144,10 +144,14 @@ class Interfaces:
         for route in sorted(lease.routes, key=lambda route: route[2] != ANY):
             yield partial(self._add_route, name, lease, route, metric)
 
-    def withdraw(self, link: Link, lease: Lease, metric: int) -> None:
-        """Remove everything that came with the lease; what is gone already is no error."""
+    def drop_routes(self, link: Link, lease: Lease, metric: int) -> None:
+        """Remove the lease's routes; what is gone already is no error."""
         for route in lease.routes:
             self._drop_route(link.name, route, metric)
+
+    def withdraw(self, link: Link, lease: Lease, metric: int) -> None:
+        """Remove everything that came with the lease; what is gone already is no error."""
+        self.drop_routes(link, lease, metric)
         self._drop_address(link.name, lease)
         self._set_mtu(link, None)
 

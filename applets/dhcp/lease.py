@@ -73,11 +73,15 @@ class Lease:
         self.dns = self._hosts(read, dhcp.DNS_SERVERS, "name server")
         self.ntp = self._hosts(read, dhcp.NTP_SERVERS, "time server")
         self.hostname = read.one(dhcp.HOST_NAME, dhcp.domain)
-        domains = read.many(dhcp.DOMAIN_NAME, dhcp.domains)
+        most = dhcp.MOST_DOMAINS
+        domains = read.many(dhcp.DOMAIN_NAME, lambda value: dhcp.domains(value, most + 1))
         self.domain = domains[0] if domains else None
-        self.search = read.many(dhcp.DOMAIN_SEARCH, dhcp.domain_search)
-        if not self.search and len(domains) > 1:
-            self.search = domains
+        found = read.many(dhcp.DOMAIN_SEARCH, lambda value: dhcp.domain_search(value, most + 1))
+        if not found and len(domains) > 1:
+            found = domains
+        if len(found) > most:
+            self.notes.append(f"took the first {most} domains of the search list")
+        self.search = list(dict.fromkeys(found[:most]))
         self.mtu = read.one(dhcp.INTERFACE_MTU, lambda value: dhcp.number(value, 2))
         if self.mtu is not None and self.mtu < least_mtu:
             self.notes.append(f"ignored an MTU of {self.mtu}: less than {least_mtu}")

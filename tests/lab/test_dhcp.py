@@ -342,6 +342,23 @@ def test_two_interfaces_one_of_which_is_unplugged_and_plugged_in_again(
     eventually(lambda: defaults(net) == BOTH, "both routes are there after all")
 
 
+def test_a_metric_that_somebody_takes_is_given_up_at_the_next_renewal(net: Net) -> None:
+    net.dnsmasq(RANGE)
+    client = net.dhcp("eth0")
+    client.wait_for("eth0: got ")
+    net.client.ip("link add dummy0 type veth peer name dummy1")
+    net.client.ip("link set dummy1 up")
+    net.client.ip("link set dummy0 up")
+    net.client.ip("addr add 192.0.2.1/24 dev dummy0")
+    net.client.ip("route replace default via 192.0.2.9 dev dummy0 metric 100")
+    assert defaults(net) == []
+    client.process.send_signal(signal.SIGUSR1)
+    client.wait_for("eth0: kept ")
+    assert (defaults(net), metrics(net)) == (["default 10.9.0.1"], [100, 101])
+    assert client.stop() == 0
+    assert metrics(net) == [100]
+
+
 def test_two_processes_and_a_route_of_somebody_else(net: Net) -> None:
     """What others have set is not replaced: each takes the lowest metric that is free."""
     net.client.ip("link add dummy0 type veth peer name dummy1")

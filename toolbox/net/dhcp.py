@@ -278,25 +278,25 @@ def _domain_text(labels: list[str]) -> str:
     return name
 
 
-def domains(value: bytes) -> list[str]:
-    """The domains of option 15, the first MOST_DOMAINS.
+def domains(value: bytes, most: int = MOST_DOMAINS) -> list[str]:
+    """The domains of option 15, the first `most`.
 
     It is for one (RFC 2132 3.17), but servers have long put several there, with blanks between them.
     """
     words = text(value).split()
     if not words:
         raise ProtocolError("no domain")
-    return [_domain_text(word.removesuffix(".").split(".")) for word in words[:MOST_DOMAINS]]
+    return [_domain_text(word.removesuffix(".").split(".")) for word in words[:most]]
 
 
-def domain_search(value: bytes) -> list[str]:
+def domain_search(value: bytes, most: int = MOST_DOMAINS) -> list[str]:
     """The domains of a search list (option 119, RFC 3397), with DNS's compression undone.
 
-    What comes after the first MOST_DOMAINS is not read.
+    What comes after the first `most` is not read.
     """
     names: list[str] = []
     at = 0
-    while at < len(value) and len(names) < MOST_DOMAINS:
+    while at < len(value) and len(names) < most:
         labels, at = _labels(value, at)
         names.append(_domain_text(labels))
     if not names:

@@ -219,9 +219,13 @@ def test_several_domains_in_option_15() -> None:
 def test_a_search_list_has_an_end() -> None:
     """A name, and 700 times a pointer to it: each would be a line for the resolver."""
     found = lease(o119=b"\x07example\0" + b"\xc0\0" * 700)
-    assert found.search == ["example"] * dhcp.MOST_DOMAINS
+    assert found.search == ["example"]
+    assert found.notes == ["took the first 32 domains of the search list"]
     found = lease(o15=b" ".join(b"d%d.example" % i for i in range(100)))
-    assert len(found.search) == dhcp.MOST_DOMAINS
+    assert found.search == [f"d{i}.example" for i in range(dhcp.MOST_DOMAINS)]
+    assert found.notes == ["took the first 32 domains of the search list"]
+    found = lease(o119=b"".join(b"\x01%c\0" % c for c in range(65, 65 + 26)))
+    assert len(found.search) == 26 and found.notes == []
 
 
 @given(st.dictionaries(st.integers(1, 254), st.binary(max_size=64)))
