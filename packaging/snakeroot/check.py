@@ -13,11 +13,13 @@ import re
 from collections.abc import Iterator
 
 import applets
+from applets.breakglass import keys as box_keys
 from applets.init import config as init_config
 from snakeroot import executable, programs, release, services, users
 from snakeroot.config import HOSTNAME, FileSetting, Instance, Service, is_key
 from snakeroot.host import BuildError
 from toolbox.errors import UsageError
+from toolbox.net.address import parse_network
 from toolbox.release import manifest
 from toolbox.storage import slot
 from toolbox.trust import password, tokens
@@ -84,6 +86,19 @@ def _secrets(instance: Instance) -> Iterator[Problem]:
     for entry in settings.authorized_keys:
         if not is_key(entry) and not instance.place(entry).is_file():
             yield ("authorized_keys",), f"'{entry}' is neither a public key nor a file"
+            continue
+        # What the box would refuse is refused here, where its owner can still get in.
+        place = "" if is_key(entry) else str(instance.place(entry))
+        text = entry if not place else instance.place(entry).read_text(errors="replace")
+        wrong: list[str] = []
+        box_keys.select(text, place, wrong.append)
+        for said in wrong:
+            yield ("authorized_keys",), said if place else f"'{entry[:60]}': {said[2:]}"
+    for network in settings.near:
+        try:
+            parse_network(network)
+        except ValueError as error:
+            yield ("near",), str(error)
     for server in settings.ntp:
         if not SERVER.fullmatch(server):
             yield ("ntp",), f"'{server}' is neither a host name nor an address"

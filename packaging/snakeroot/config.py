@@ -166,6 +166,11 @@ class Settings:
     ntp: list[str] = setting(
         [], help="time servers; by default those that DHCP names, else a public pool"
     )
+    near: list[str] = setting(
+        [],
+        help="networks besides the private ones from which the page may be seen, and which SSH may forward"
+        ' to: "100.64.0.0/10" of an overlay',
+    )
     sysctl: dict[str, str] = setting({}, help='kernel settings: "net.ipv4.ip_forward" = "1"')
     console: Literal["shell", "none"] = setting(
         "shell",

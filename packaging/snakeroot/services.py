@@ -59,6 +59,7 @@ def users_of(settings: Settings) -> dict[str, int]:
 def contents(instance: Instance) -> dict[str, Any]:
     """The contents of services.json, which init reads (applets/init/config.py has its grammar)."""
     settings = instance.settings
+    near = [f"--near={network}" for network in settings.near]
     box: dict[str, Any] = {
         "randomd": {"command": ["/bin/randomd"]},
         "dhcp": {
@@ -73,8 +74,12 @@ def contents(instance: Instance) -> dict[str, Any]:
             "provides": ["clock"],
             "idle": IDLE,
         },
-        "httpd": {"command": ["/bin/httpd", "--box"], "ready": "notify", "nice": NETWORK_NICE},
-        "breakglass": {"command": ["/bin/breakglass"], "listen": ["[::]:22"]},
+        "httpd": {
+            "command": ["/bin/httpd", "--box", *near],
+            "ready": "notify",
+            "nice": NETWORK_NICE,
+        },
+        "breakglass": {"command": ["/bin/breakglass", *near], "listen": ["[::]:22"]},
     }
     if settings.console == "shell":
         box["console"] = {

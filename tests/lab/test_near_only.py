@@ -14,8 +14,8 @@ import pytest
 
 from tests.daemon import Daemon
 
-NEAR = ("10.1.2.3", "192.168.9.9", "169.254.7.7", "100.64.3.3", "fd00:1::5", "fe80::77%lo")
-FAR = ("192.0.2.1", "8.8.8.8", "2001:db8::1")
+NEAR = ("10.1.2.3", "192.168.9.9", "169.254.7.7", "fd00:1::5", "fe80::77%lo")
+FAR = ("192.0.2.1", "8.8.8.8", "2001:db8::1", "100.64.3.3")
 
 pytestmark = pytest.mark.lab
 
@@ -53,7 +53,11 @@ def fetch(inside: list[str], port: int, address: str) -> bytes:
     return subprocess.run([*inside, *argv, *source, url], capture_output=True, timeout=40).stdout
 
 
-@pytest.mark.parametrize("more", [[], ["--anywhere"]], ids=["near", "anywhere"])
+@pytest.mark.parametrize(
+    "more",
+    [[], ["--anywhere"], ["--near=100.64.0.0/10", "--near=2001:db8::/32"]],
+    ids=["near", "anywhere", "overlay"],
+)
 def test_who_may_connect(
     inside: list[str],
     toolbox_argv: list[str],
@@ -66,7 +70,9 @@ def test_who_may_connect(
         for address in (*NEAR, "127.0.0.1", "::1"):
             assert fetch(inside, 8080, address) == b"401", address
         for address in FAR:
-            assert fetch(inside, 8080, address) == (b"401" if more else b"000"), address
+            overlay = len(more) == 2 and address in ("100.64.3.3", "2001:db8::1")
+            let_in = overlay or more == ["--anywhere"]
+            assert fetch(inside, 8080, address) == (b"401" if let_in else b"000"), address
         if not more:
             daemon.wait_log("8.8.8.8: refused")
     assert daemon.process.returncode == 0

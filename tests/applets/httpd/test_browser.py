@@ -33,11 +33,11 @@ def test_a_visit(start: Callable[..., Box], tmp_path: Path) -> None:
         browser.wait("document.querySelector('#tail-hello').innerText.includes('a fresh line')")
         assert browser.run("return window.kept") is True
         # A button works, and leads back here.
-        browser.click("button[formaction='/services/hello/restart']")
+        browser.click("button[formaction$='/services/hello/restart']")
         browser.wait(f"{LIVE} && !window.kept && document.body.innerText.includes('running')")
         assert {"verb": "restart", "names": ["hello"]} in box.init.asked
         # A service's page with its log.
-        browser.click("a[href='/services/hello']")
+        browser.click("a[href$='/services/hello']")
         browser.wait(f"{LIVE} && document.querySelector('#log').innerText.includes('a fresh line')")
         box.init.log("hello", "<b>another</b> line")
         browser.wait("document.querySelector('#log').innerText.includes('<b>another</b> line')")
@@ -53,11 +53,20 @@ def test_a_visit(start: Callable[..., Box], tmp_path: Path) -> None:
         assert browser.run("return document.querySelector('#log').innerText").count("another") == 1
         # On a phone nothing is wider than the screen.
         browser.resize(390, 844)
+        root = str(browser.run("return location.pathname")).removesuffix("/services/hello")
+        assert root.startswith("/~")
         for path in ("/", "/services/hello", "/log"):
-            browser.go(address + path)
+            browser.go(address + root + path)
             assert browser.run("return document.documentElement.scrollWidth") <= 390, path
+        # The plain address leads to the login's pages; the cookie is nobody else's.
         browser.go(address)
-        browser.click("form[action='/logout'] button")
+        browser.wait(f"{LIVE} && location.pathname === '{root}/'")
+        assert browser.run("return document.cookie") == ""
+        browser.click("form[action$='/logout'] button")
         browser.wait("document.querySelector('#password')")
+        # After that the plain address asks for the password again, and so does a page whose login has ended.
+        for place in (address, f"{address}{root}/log"):
+            browser.go(place)
+            browser.wait("document.querySelector('#password') && location.pathname === '/login'")
         serious = [one for one in browser.complaints() if "403" not in one]
         assert serious == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from snakeroot import services
 from snakeroot.config import Instance, load
 from snakeroot.host import BuildError
 from snakeroot.settings import SettingError, line_of
@@ -75,6 +76,7 @@ def test_a_good_file(folder: Path) -> None:
         ('python = "./hello"', "", 4, "needs either 'python' or 'binary'"),
         ("[machine]", "[machine", 15, "Expected"),
         ("ssh-ed25519 AAAA me", "no/such.pub", 2, "neither a public key nor a file"),
+        ('"box"', '"box"\nnear = ["100.64.0.0/40"]', 2, "'100.64.0.0/40' does not appear to be"),
         ("[machine]", '[files]\n"/x" = "none"\n[machine]', 16, "'none': no such file or folder"),
         ('"box"', '"box"\npassword = "hunter2"', 2, "never the password"),
         ('"box"', f'"box"\nupdate_tokens = ["{"0" * 64}"]', 2, "64 digits 0-9a-f, never the token"),
@@ -101,6 +103,27 @@ def test_a_mistake_is_told_with_its_line(
     assert text.startswith(f"{path}:{line}: "), text
     assert words in text
     assert "\n" not in text
+
+
+def test_keys_that_the_box_would_refuse(folder: Path) -> None:
+    """They are told while their owner can still get in, with file and line."""
+    (folder / "keys").write_text(
+        '# mine\nssh-ed25519 AAAA me\n\nfrom="10.0.0.5/8" ssh-ed25519 AAAA x\n'
+    )
+    path = folder / "snakeroot.toml"
+    path.write_text(GOOD.replace("ssh-ed25519 AAAA me", "keys", 1))
+    with pytest.raises(SettingError, match=r"keys: line 4: from: 10\.0\.0\.5/8 has host bits set"):
+        load(folder)
+    (folder / "keys").write_text("ssh-ed25519 AAAA me\n")
+    load(folder)
+
+
+def test_networks_that_are_near(folder: Path) -> None:
+    path = folder / "snakeroot.toml"
+    path.write_text(GOOD.replace('"box"', '"box"\nnear = ["100.64.0.0/10"]', 1))
+    made = services.contents(load(folder))["services"]
+    for name in ("httpd", "breakglass"):
+        assert made[name]["command"][-1] == "--near=100.64.0.0/10"
 
 
 def test_a_missing_file_names_the_cure(tmp_path: Path) -> None:
