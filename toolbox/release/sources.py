@@ -16,7 +16,7 @@ from toolbox.net.url import URL
 from toolbox.release import ReleaseError
 from toolbox.web import Untrusted
 from toolbox.web.client import Client
-from toolbox.web.connect import Settings
+from toolbox.web.connect import Settings, basic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -175,12 +175,16 @@ class PipeSource(Source):
 
 
 class HTTPSource(Source):
-    """A URL.  Ranges are asked for; a server that sends the whole instead is read through from its beginning."""
+    """A URL.  Ranges are asked for; a server that sends the whole instead is read through from its beginning.
+
+    A user and password in the URL are told to its own server only, and to no log; proxies are asked as the
+    environment says.
+    """
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
         """clock: seconds.  ReleaseError when the URL is none for HTTP."""
-        super().__init__(url)
         self._url = _parse(url)
+        super().__init__(str(self._url) if self._url.user else url)
         self._clock = clock
         self._settings = Settings(
             connect_timeout=SILENCE,
@@ -309,6 +313,9 @@ class HTTPSource(Source):
         raise ReleaseError(f"{self.name}: redirected more than {MOST_REDIRECTIONS} times")
 
     def _request(self, url: URL, headers: dict[str, str]) -> Response:
+        if self._url.user and url.origin == self._url.origin:
+            login = basic(self._url.user, self._url.password)
+            headers = {**headers, "Authorization": login}
         try:
             return self._client.request(url, "GET", headers.items())
         except TimeoutError:

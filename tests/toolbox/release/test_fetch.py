@@ -171,6 +171,27 @@ def test_early_hints_and_a_long_head(server: Server) -> None:
     assert collect(start(HTTPSource(server.url + PATH), [have(OLD)])) == NEW
 
 
+def test_a_login_goes_to_its_own_server_and_into_no_message(server: Server) -> None:
+    told: list[str] = []
+    with serve() as other:
+        other.files[PATH] = release(NEW)
+
+        def hear(handler: Any) -> bool:
+            told.append(handler.headers.get("Authorization", ""))
+            return False
+
+        def move(handler: Any) -> bool:
+            hear(handler)
+            handler.reply(302, b"", {"Location": other.url + PATH})
+            return True
+
+        server.answer, other.answer = move, hear
+        source = HTTPSource(server.url.replace("//", "//me:s%40x@") + PATH)
+        assert collect(start(source, [have(OLD)])) == NEW
+        assert told[0] == "Basic bWU6c0B4" and not any(told[1:])
+        assert source.name == server.url + PATH
+
+
 def test_one_connection_brings_several_ranges(server: Server) -> None:
     peers = set()
     server.answer = lambda handler: bool(peers.add(handler.client_address))
