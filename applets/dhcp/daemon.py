@@ -9,8 +9,7 @@ import signal
 import time
 
 from applets.dhcp import machine
-from applets.dhcp.interface import Interfaces, has_carrier, is_wire, like_ethernet, uses_ipv6
-from applets.dhcp.lease import LEAST_IPV6_MTU, LEAST_MTU
+from applets.dhcp.interface import Interfaces, has_carrier, is_wire, like_ethernet, mtus
 from applets.dhcp.machine import Bound, Client, GaveUp, Lost, Note, Send, Settings
 from applets.dhcp.records import Records, name_the_box
 from applets.dhcp.wire import PASSING, Arp, Raw, Udp
@@ -159,7 +158,7 @@ class Daemon:
         except OSError as error:
             say(f"dhcp: {link.name}: {describe(error)}")
             return
-        client = Client(link.hardware, chance, self.wishes.settings, lambda: _least_mtu(link.name))
+        client = Client(link.hardware, chance, self.wishes.settings, lambda: mtus(link))
         port = Port(link, client, self._free_metric(set()))
         self.ports[link.name] = port
         self.records.remove(link.name)
@@ -415,10 +414,6 @@ class Daemon:
         for port in list(self.ports.values()):
             release = self.wishes.always_release or not port.remembered
             self._apply(port, port.client.stop(now(), release))
-
-
-def _least_mtu(name: str) -> int:
-    return LEAST_IPV6_MTU if uses_ipv6(name) else LEAST_MTU
 
 
 def now() -> float:

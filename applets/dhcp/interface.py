@@ -7,6 +7,8 @@ import math
 import socket
 from functools import partial
 
+from applets.dhcp.lease import ANY_LINK, LEAST_IPV6_MTU, LEAST_MTU
+from toolbox.linux import rtnetlink as rt
 from toolbox.linux.netlink import (
     IFF_LOOPBACK,
     IFF_LOWER_UP,
@@ -19,7 +21,7 @@ from toolbox.linux.netlink import (
     Netlink,
     messages,
 )
-from toolbox.linux.netlink_objects import Link
+from toolbox.linux.netlink_objects import Link, u32
 from toolbox.net.ip import ANY, address_number, address_text
 
 TYPE_CHECKING = False
@@ -215,13 +217,14 @@ class Interfaces:
                 raise
 
 
-def uses_ipv6(name: str) -> bool:
-    """Whether the kernel has IPv6 on this interface."""
+def mtus(link: Link) -> tuple[int, int]:
+    """The least MTU that the link may get, by whether the kernel has IPv6 on it, and its driver's most."""
     try:
-        with open(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6") as file:
-            return file.read().strip() == "0"
+        with open(f"/proc/sys/net/ipv6/conf/{link.name}/disable_ipv6") as file:
+            least = LEAST_IPV6_MTU if file.read().strip() == "0" else LEAST_MTU
     except OSError:
-        return False
+        least = LEAST_MTU
+    return least, u32(link.attributes.get(rt.IFLA_MAX_MTU)) or ANY_LINK[1]
 
 
 def _broadcast(lease: Lease) -> str:

@@ -21,6 +21,8 @@ LEAST_SECONDS = 5
 #: The least MTU that a server may set: what every IPv4 host must take at once (RFC 791), and what IPv6
 #: needs on a link (RFC 8200 5): below it the kernel takes the link's IPv6 addresses away.
 LEAST_MTU, LEAST_IPV6_MTU = 576, 1280
+#: The least and the most MTU where nothing more is known of the link.
+ANY_LINK = (LEAST_MTU, 65535)
 #: More are no network, but an attack on the routing table.
 MOST_ROUTES = 64
 #: A shorter mask would put a part of the Internet on our link.
@@ -56,10 +58,12 @@ class Lease:
         "server",
     )
 
-    def __init__(self, message: dhcp.Message, source: str, least_mtu: int = LEAST_MTU) -> None:
+    def __init__(
+        self, message: dhcp.Message, source: str, mtus: tuple[int, int] = ANY_LINK
+    ) -> None:
         """Read an OFFER or ACK that came from `source`; ProtocolError when its address is unusable.
 
-        least_mtu: a smaller one is passed over.
+        mtus: the least and the most MTU that the link can have; any other is passed over.
         """
         read = _Reader(message.options)
         self.notes = read.notes
@@ -83,8 +87,10 @@ class Lease:
             self.notes.append(f"took the first {most} domains of the search list")
         self.search = list(dict.fromkeys(found[:most]))
         self.mtu = read.one(dhcp.INTERFACE_MTU, lambda value: dhcp.number(value, 2))
-        if self.mtu is not None and self.mtu < least_mtu:
-            self.notes.append(f"ignored an MTU of {self.mtu}: less than {least_mtu}")
+        least, most_mtu = mtus
+        if self.mtu is not None and not least <= self.mtu <= most_mtu:
+            bound = f"less than {least}" if self.mtu < least else f"more than {most_mtu}"
+            self.notes.append(f"ignored an MTU of {self.mtu}: {bound}")
             self.mtu = None
         self.routes = self._routes(read)
         self._read_times(read)

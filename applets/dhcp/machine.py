@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 
-from applets.dhcp.lease import LEAST_MTU, Lease
+from applets.dhcp.lease import ANY_LINK, Lease
 from toolbox.net import ProtocolError, dhcp
 from toolbox.net.ip import ANY, BROADCAST, address_bytes
 
@@ -152,11 +152,11 @@ class Client:
         hardware: bytes,
         random: Callable[[], float],
         settings: Settings | None = None,
-        least_mtu: Callable[[], int] = lambda: LEAST_MTU,
+        mtus: Callable[[], tuple[int, int]] = lambda: ANY_LINK,
     ) -> None:
-        """least_mtu: asked at each lease; a smaller MTU is passed over."""
+        """mtus: asked at each lease for the least and the most MTU that the link can have."""
         self.hardware = hardware
-        self.least_mtu = least_mtu
+        self.mtus = mtus
         self.settings = settings or Settings()
         self.state = INIT
         self.lease: Lease | None = None
@@ -369,7 +369,7 @@ class Client:
         self._events.append(Bound(lease, previous))
 
     def _lease(self, message: dhcp.Message, source: str) -> Lease:
-        return Lease(message, source, self.least_mtu())
+        return Lease(message, source, self.mtus())
 
     def _lose(self, reason: str) -> None:
         if self.lease:

@@ -173,7 +173,10 @@ def test_a_small_mtu_is_passed_over(mtu: int) -> None:
     assert found.notes == [f"ignored an MTU of {mtu}: less than 576"]
     assert lease(o26=(576).to_bytes(2, "big")).mtu == 576
     message = dhcp.Message(dhcp.REPLY, 1, MAC, {53: b"\x05", 26: b"\x04\xff"}, yiaddr="10.0.0.7")
-    assert Lease(message, "10.0.0.1", least_mtu=1280).mtu is None
+    assert Lease(message, "10.0.0.1", (1280, 9000)).mtu is None
+    message.options[26] = (9001).to_bytes(2, "big")
+    found = Lease(message, "10.0.0.1", (1280, 9000))
+    assert (found.mtu, found.notes) == (None, ["ignored an MTU of 9001: more than 9000"])
 
 
 @pytest.mark.parametrize("mask", ["0.0.0.0", "128.0.0.0", "254.0.0.0"])

@@ -497,7 +497,7 @@ def test_the_least_mtu_is_asked_for_at_each_lease() -> None:
     """IPv6 may be turned on after we have begun."""
     bench = Bench()
     least = 576
-    bench.client.least_mtu = lambda: least
+    bench.client.mtus = lambda: (least, 1500)
     mtu = {dhcp.INTERFACE_MTU: (1000).to_bytes(2, "big")}
     bench.bind(options=mtu)
     assert bench.client.lease is not None and bench.client.lease.mtu == 1000
