@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,13 @@ DEFAULT_PACKAGES = {
     "x86_64": ("linux-image-cloud-amd64", "linux-image-virtual"),
     "aarch64": ("linux-image-cloud-arm64", "linux-image-virtual"),
 }
+
+
+#: Packages that may be parts of a kernel.
+PART = re.compile(r"linux-(image|binary|modules|base)-.+")
+
+#: Where a package has its modules: in a folder named by the kernel's release.
+MODULES = ("lib/modules", "usr/lib/modules")
 
 
 @dataclass(frozen=True)
@@ -157,26 +165,37 @@ def find(package: str = "") -> Kernel:
 
 
 def _of_package(name: str) -> Kernel:
-    """A kernel package, or one that depends on it (linux-image-cloud-amd64 names the newest)."""
-    names = [name]
-    if not _images(packages.unpacked(name)):
-        names = [d for d in packages.dependencies(name) if d.startswith("linux-image-")]
-        # Ubuntu keeps the modules in a package beside the image.
-        names += [d for n in list(names) for d in packages.dependencies(n) if "-modules-" in d]
-    folders = [packages.unpacked(n) for n in names]
+    """The kernel of a package and of those parts that it depends on.
+
+    linux-image-cloud-amd64 only names the newest; Ubuntu keeps the modules in a package beside the image, and Debian
+    from 14 on has one for the image, one for the modules, and one for what both need.
+    """
+    folders = [packages.unpacked(part) for part in _parts(name)]
     images = [image for folder in folders for image in _images(folder)]
     if not images:
         raise BuildError(
             f"{name}: holds no kernel", "name a linux-image-* package in kernel.package"
         )
-    release = images[0].name.partition("-")[2]
-    prefixes = ("lib/modules", "usr/lib/modules")
-    modules = [folder / prefix / release for folder in folders for prefix in prefixes]
-    return Kernel(release, images[0], tuple(path for path in modules if path.is_dir()))
+    image = images[0]
+    # boot/vmlinuz-RELEASE, or usr/lib/modules/RELEASE/vmlinuz
+    release = image.name.partition("-")[2] or image.parent.name
+    modules = [folder / prefix / release for folder in folders for prefix in MODULES]
+    return Kernel(release, image, tuple(path for path in modules if path.is_dir()))
+
+
+def _parts(name: str) -> list[str]:
+    """The package, and what it depends on that may be a part of the kernel; each once."""
+    found = [name]
+    for package in found:
+        for one in packages.dependencies(package):
+            if PART.fullmatch(one) and one not in found:
+                found.append(one)
+    return found
 
 
 def _images(folder: Path) -> list[Path]:
-    return sorted((folder / "boot").glob("vmlinu*")) if (folder / "boot").is_dir() else []
+    patterns = ("boot/vmlinu*", *(f"{prefix}/*/vmlinu*" for prefix in MODULES))
+    return sorted(path for pattern in patterns for path in folder.glob(pattern))
 
 
 def read(path: Path) -> tuple[bytes, ModuleFile]:

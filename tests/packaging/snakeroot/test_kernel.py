@@ -7,6 +7,8 @@ import lzma
 from pathlib import Path
 
 import pytest
+from snakeroot import kernel as kernels
+from snakeroot import packages
 from snakeroot.host import BuildError
 from snakeroot.kernel import Kernel
 
@@ -91,3 +93,81 @@ def test_a_file_that_is_no_module_is_named(kernel: Kernel) -> None:
     (kernel.folders[0] / "kernel/bad.ko").write_bytes(b"text " * 20)
     with pytest.raises(BuildError, match=r"bad\.ko: not a kernel module \(no ELF file\)"):
         kernel.modules(("bad",))
+
+
+#: Package -> what it depends on, and its files: how the distributions divide a kernel.
+DIVISIONS: dict[str, dict[str, tuple[list[str], list[str]]]] = {
+    "debian 12": {
+        "linux-image-amd64": (["linux-image-6.1-amd64"], []),
+        "linux-image-6.1-amd64": (
+            ["kmod", "linux-base", "initramfs-tools"],
+            [
+                "boot/vmlinuz-6.1-amd64",
+                "lib/modules/6.1-amd64/kernel/one.ko",
+                "lib/modules/6.1-amd64/modules.builtin",
+            ],
+        ),
+    },
+    "debian 14": {
+        "linux-image-amd64": (["linux-base-amd64", "linux-image-7.2-amd64"], []),
+        "linux-base-amd64": (["linux-base-7.2-amd64"], []),
+        "linux-image-7.2-amd64": (
+            [
+                *("dracut", "linux-initramfs-tool", "linux-base-7.2-amd64"),
+                *("linux-binary-7.2-amd64", "linux-modules-7.2-amd64", "linux-base"),
+            ],
+            [],
+        ),
+        "linux-base-7.2-amd64": ([], ["usr/lib/modules/7.2-amd64/modules.builtin"]),
+        "linux-binary-7.2-amd64": (
+            ["linux-base-7.2-amd64"],
+            ["usr/lib/modules/7.2-amd64/vmlinuz"],
+        ),
+        "linux-modules-7.2-amd64": (
+            ["kmod", "linux-base-7.2-amd64"],
+            ["usr/lib/modules/7.2-amd64/kernel/one.ko"],
+        ),
+    },
+    "ubuntu": {
+        "linux-image-virtual": (["linux-image-6.8-generic"], []),
+        "linux-image-6.8-generic": (
+            ["kmod", "linux-base", "linux-modules-6.8-generic"],
+            ["boot/vmlinuz-6.8-generic"],
+        ),
+        "linux-modules-6.8-generic": (
+            [],
+            [
+                "lib/modules/6.8-generic/kernel/one.ko",
+                "lib/modules/6.8-generic/modules.builtin",
+            ],
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize("name", DIVISIONS)
+def test_a_kernel_out_of_its_packages(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has no part of it is not even fetched."""
+    division = DIVISIONS[name]
+    for package, (_, files) in division.items():
+        for file in files:
+            path = tmp_path / package / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(module() if file.endswith(".ko") else b"kernel/lib/built.ko\n")
+    monkeypatch.setattr(packages, "dependencies", lambda package: division[package][0])
+    monkeypatch.setattr(
+        packages, "unpacked", lambda package: division[package] and tmp_path / package
+    )
+    found = kernels.find(next(iter(division)))
+    assert found.release in found.image.as_posix()
+    assert found.image.name.startswith("vmlinuz")
+    assert list(found.modules(("one", "built"))) == ["kernel/one.ko"]
+
+
+def test_a_package_without_a_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "dependencies", lambda package: [])
+    monkeypatch.setattr(packages, "unpacked", lambda package: tmp_path)
+    with pytest.raises(BuildError, match="linux-image-nothing: holds no kernel"):
+        kernels.find("linux-image-nothing")
