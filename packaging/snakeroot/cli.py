@@ -84,11 +84,13 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, text in (
         ("check", _check, "read snakeroot.toml and say what is wrong with it"),
         ("build", _build, "make kernel, initramfs and root file system"),
-        ("run", _run, "build, and boot in a virtual machine"),
         ("password", _password, "make the hash of a password for snakeroot.toml"),
         ("token", _token, "make a token for pushing releases, and its hash for snakeroot.toml"),
     ):
         commands.add_parser(name, help=text).set_defaults(run=run)
+    start = commands.add_parser("run", help="build, and boot in a virtual machine")
+    start.add_argument("--check", action="store_true", help="power off as soon as the box answers")
+    start.set_defaults(run=_run)
     make_image = commands.add_parser("image", help="build, and make a disk image")
     make_image.add_argument(
         *("--format",),
@@ -136,7 +138,8 @@ def _build(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     instance = config.load(arguments.folder)
     built = image.build(instance)
-    return qemu.boot(instance, lambda: machine.prepare(instance, built))
+    power_off = (lambda: remote.power_off(instance)) if arguments.check else None
+    return qemu.boot(instance, lambda: machine.prepare(instance, built), power_off)
 
 
 #: Format -> what writes it.

@@ -36,6 +36,9 @@ PROBE_STATUS = 33
 #: One boot of a hundred hung so.
 PARALLEL = (8, 1)
 
+#: Seconds that a box has to answer, and then to power off, when nobody watches it: emulated on a busy machine.
+ANSWER_SECONDS, OFF_SECONDS = 600.0, 120.0
+
 #: Size of the disk for /perm that a new instance gets; the file is sparse.
 PERM_BYTES = 1 << 30
 
@@ -203,38 +206,63 @@ def _free(port: int) -> bool:
     return True
 
 
-def boot(instance: Instance, prepare: Callable[[], Path]) -> int:
+def boot(
+    instance: Instance, prepare: Callable[[], Path], power_off: Callable[[], None] | None = None
+) -> int:
     """Run the box on this terminal until it powers off; returns QEMU's status.
 
     prepare: makes its disk ready and says where it is; called when no other machine has it.
+    power_off: called when the box answers, for a run without a user; BuildError when it does not answer, or stays on.
 
     Where it answers is printed when it does; `snakeroot ssh` finds the port in a file meanwhile.
     """
     with _alone(instance):
-        return _boot(instance, prepare())
+        return _boot(instance, prepare(), power_off)
 
 
-def _boot(instance: Instance, disk: Path) -> int:
+def _boot(instance: Instance, disk: Path, power_off: Callable[[], None] | None) -> int:
     ports = forwarded(instance)
     argv = disk_command(instance, disk, ports)
     if accelerator() == "tcg":
         print("  no working hardware accelerator: software emulation", file=sys.stderr)
-    print("  way out: Ctrl-A X, or `poweroff` in the box", file=sys.stderr)
+    if power_off is None:
+        print("  way out: Ctrl-A X, or `poweroff` in the box", file=sys.stderr)
     with _announced(instance, ports):
         try:
-            qemu = subprocess.Popen(argv)
+            qemu = subprocess.Popen(argv, stdin=subprocess.DEVNULL if power_off else None)
         except FileNotFoundError:
             raise missing(argv[0]) from None
-        over = threading.Event()
-        teller = threading.Thread(target=_tell, args=(instance, ports, over), daemon=True)
-        teller.start()
+        over, told = threading.Event(), threading.Event()
+        words = (instance, ports, over, told)
+        threading.Thread(target=_tell, args=words, daemon=True).start()
         try:
+            if power_off:
+                _check(instance.settings.hostname, qemu, told, power_off)
             return qemu.wait()
         finally:
             over.set()
             if qemu.poll() is None:
                 qemu.terminate()
                 qemu.wait()
+
+
+def _check(
+    name: str, qemu: subprocess.Popen[bytes], told: threading.Event, power_off: Callable[[], None]
+) -> None:
+    """Wait until the box has answered, and power it off.  BuildError when one of both takes too long."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while not told.wait(0.2):
+        if qemu.poll() is not None:
+            raise BuildError(f"{name} ended before it answered")
+        if time.monotonic() > deadline:
+            raise BuildError(f"{name} does not answer after {ANSWER_SECONDS:.0f} s")
+    started = time.monotonic()
+    power_off()
+    try:
+        qemu.wait(OFF_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise BuildError(f"{name} does not power off") from None
+    print(f"{name} is off after {time.monotonic() - started:.1f} s", file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -276,7 +304,9 @@ def port_of(instance: Instance, guest: int) -> int:
     return next(int(host) for found, host in lines if int(found) == guest)
 
 
-def _tell(instance: Instance, ports: dict[int, int], over: threading.Event) -> None:
+def _tell(
+    instance: Instance, ports: dict[int, int], over: threading.Event, told: threading.Event
+) -> None:
     """Print the addresses, and once the new password, when the box's page answers."""
     by_guest = {guest: host for host, guest in ports.items()}
     started = time.monotonic()
@@ -296,6 +326,7 @@ def _tell(instance: Instance, ports: dict[int, int], over: threading.Event) -> N
     # The terminal is in raw mode: a line feed alone does not return to the first column.
     text = "".join(f"\r\n{line}" for line in lines)
     print(f"{text}\r\n", end="", file=sys.stderr, flush=True)
+    told.set()
 
 
 def _own_name() -> str:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import time
 from pathlib import Path
 
 from snakeroot.config import Instance
-from snakeroot.host import missing
+from snakeroot.host import BuildError, missing
 from snakeroot.qemu import port_of
+
+#: Seconds that a box whose page answers has until its shell does, and between two tries.
+SHELL_SECONDS, PAUSE = 60.0, 0.5
 
 
 def options(instance: Instance) -> list[str]:
@@ -39,3 +44,18 @@ def ssh(instance: Instance, command: list[str], *, terminal: bool = False) -> li
     port = str(port_of(instance, 22))
     tty = ["-t"] if terminal else []
     return [program, *options(instance), *tty, "-p", port, "root@127.0.0.1", *command]
+
+
+def power_off(instance: Instance) -> None:
+    """Power the running box off from its shell.  BuildError, with ssh's words, when there is none."""
+    deadline = time.monotonic() + SHELL_SECONDS
+    while (done := _ssh(instance, "true")).returncode:
+        if time.monotonic() > deadline:
+            said = done.stderr.decode(errors="replace").strip()
+            raise BuildError(f"no shell in {instance.settings.hostname}: {said}")
+        time.sleep(PAUSE)
+    _ssh(instance, "poweroff")  # the connection may end before its status comes
+
+
+def _ssh(instance: Instance, command: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(ssh(instance, [command]), capture_output=True, check=False)

@@ -63,7 +63,10 @@ def test_help_of_a_command(command: str, words: list[str]) -> None:
         (["--yse", "run"], "unknown option --yse: did you mean --yes?"),
         (["run", "--plian"], "run: unknown option --plian: did you mean --plain?"),
         (["run", "--yess"], "run: unknown option --yess: did you mean --yes?"),
-        (["run", "a", "b"], "run: too many words: a b; usage: ./dev run [--plain] [--yes] [DIR]"),
+        (
+            ["run", "a", "b"],
+            "run: too many words: a b; usage: ./dev run [--plain] [--check] [--yes] [DIR]",
+        ),
         (["build", "--plain"], "build: unknown option --plain"),
         (["build", "-j4"], "build: unknown option -j4"),
         (["build", "toolbox"], "build: too many words: toolbox"),
