@@ -72,6 +72,13 @@ NEEDS = {
         "chromedriver": "chromium-driver",
     },
     "bench": {"toybox": "toybox"},
+    "fresh": {
+        "debootstrap": "debootstrap",
+        "git": "git",
+        "setpriv": "util-linux",
+        "unshare": "util-linux",
+        "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
+    },
 }
 
 #: What a command needs beside its own: the rows of NEEDS.
@@ -82,6 +89,7 @@ PURPOSES = {
     "test": ["lint", "build", "run", "test"],
     "bench": ["lint", "build", "run", "test", "bench"],
     "sources --update": ["lint"],
+    "fresh": ["fresh"],
 }
 
 #: cryptography's oldest Rust, and the distributions' packages that may be recent enough, best first.
