@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from interpreter import sources
+from interpreter.client import Client
+from interpreter.indices import ORIGINS, mirrors
 from snakeroot import grub, packages
 from snakeroot.host import BuildError, cache, run
 
@@ -25,8 +26,6 @@ PACKAGES = (
     *("grub-common", "grub2-common", "grub-pc-bin", "grub-efi-amd64-bin"),
     *("libc6", "liblzma5", "libdevmapper1.02.1"),
 )
-
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 #: Seconds after which a release is asked for a newer version: a week.
 FRESH = 7 * 86400
@@ -48,13 +47,15 @@ def unpacked(suite: str) -> Path:
 
 def _fetch(suite: str, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    mirror = sources._mirror()
+    mirror = next(one.uri for one in mirrors(Client()) if one.name == "debian")
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         root = Path(scratch)
         for name in ("lists/partial", "cache/archives/partial", "debs", "files"):
             (root / name).mkdir(parents=True)
         (root / "status").touch()
-        (root / "sources.list").write_text(f"deb [signed-by={KEYRING}] {mirror} {suite} main\n")
+        (root / "sources.list").write_text(
+            f"deb [signed-by={ORIGINS['debian']}] {mirror} {suite} main\n"
+        )
         settings = {
             "Dir::Etc::sourcelist": root / "sources.list",
             "Dir::Etc::sourceparts": "/dev/null",
