@@ -43,6 +43,9 @@ MOUNTS = (
     ("/sys/fs/cgroup", "cgroup2", "cgroup", ("nosuid", "nodev", "noexec"), "nsdelegate"),
 )
 
+#: Where dhcp's leases lie.
+LEASES = "/run/dhcp"
+
 #: Names that programs expect beside the devices.
 LINKS = (
     ("/dev/fd", "/proc/self/fd"),
@@ -321,6 +324,8 @@ def prepare(log: Log, config: Callable[[], Config]) -> Config:
     mounts(log)
     attempt(log, "crash log", crash_log, log)
     standard_descriptors()
+    # dhcp writes its leases there, and others, who are not root, look for them.
+    attempt(log, LEASES, os.makedirs, LEASES, 0o755, True)
     read = config()
     attempt(log, "modules", load_modules, log, read.modules)
     attempt(log, "host name", host_name, log, read.hostname)

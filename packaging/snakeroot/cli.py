@@ -150,7 +150,7 @@ def _image(arguments: argparse.Namespace) -> int:
     instance = config.load(arguments.folder)
     if arguments.format == "netboot":
         built, initramfs = image.netboot(instance)
-        replace(arguments.output, initramfs)
+        replace(arguments.output, initramfs, private=True)  # with the root in it
         print(f"{built.kernel}\n{arguments.output}")
         return 0
     made = _disk(instance)

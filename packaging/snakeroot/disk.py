@@ -14,7 +14,7 @@ from pathlib import Path
 
 from snakeroot import crash_log, grub
 from snakeroot.config import DiskSettings
-from snakeroot.host import BuildError, run
+from snakeroot.host import BuildError, fresh, run
 from snakeroot.image import Image
 from snakeroot.kernel import CONSOLE
 from toolbox.release import slots
@@ -210,17 +210,15 @@ def partitions(layout: Layout) -> gpt.Table:
 
 
 def raw(disk: Disk, path: Path) -> None:
-    """A file that is the disk byte by byte, with holes where it is zero.  The old one stays until it is whole."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with part.open("wb") as file:
-            file.truncate(disk.size)
-            for offset, data in disk.blocks(1 << 16):
-                file.seek(offset)
-                file.write(data[: disk.size - offset])
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    """A file that is the disk byte by byte, with holes where it is zero.  The old one stays until it is whole.
+
+    Nobody else may read it.
+    """
+    with fresh(path, private=True) as file:
+        file.truncate(disk.size)
+        for offset, data in disk.blocks(1 << 16):
+            file.seek(offset)
+            file.write(data[: disk.size - offset])
 
 
 def _efi_system(program: bytes, partition: gpt.Partition, seed: str) -> bytes:

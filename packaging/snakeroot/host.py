@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 
 class BuildError(Exception):
@@ -140,9 +141,39 @@ def cache() -> Path:
     return Path(own) if own else Path(base) / "snakeroot"
 
 
-def replace(path: Path, data: bytes) -> None:
-    """Write a file so that an interruption leaves the old one or the new one whole."""
+def replace(path: Path, data: bytes, *, private: bool = False) -> None:
+    """Write a file so that an interruption leaves the old one or the new one whole.
+
+    private: nobody else may read it
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    with fresh(path, private=private) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def fresh(path: Path, *, private: bool) -> Iterator[BinaryIO]:
+    """A new file to write to, which takes the place of `path` at the end, and is gone after an error.
+
+    private: nobody else may read it.  A disk or a root has the hash of the page's password in it, and what else
+    the box keeps secret.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_bytes(data)
-    part.replace(path)
+    part.unlink(missing_ok=True)
+    try:
+        with open(part, "xb", opener=_private if private else None) as file:
+            yield file
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def private_folder(path: Path) -> Path:
+    """Make the folder, into which nobody else may look, and return it."""
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(0o700)
+    return path

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from snakeroot import crash_log, first_stage, kernel, rootfs, squashfs
 from snakeroot.config import FILE, Instance
-from snakeroot.host import BuildError, replace, step
+from snakeroot.host import BuildError, private_folder, replace, step
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Image:
 def build(instance: Instance) -> Image:
     """Make the image, showing a line for each step that takes time."""
     toolbox = frozen_program()
+    private_folder(instance.output)
     settings = instance.settings
     with step("kernel and first stage"):
         chosen = kernel.find(settings.kernel.package)

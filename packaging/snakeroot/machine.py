@@ -12,7 +12,7 @@ from pathlib import Path
 
 from snakeroot import disk, releasing
 from snakeroot.config import Instance
-from snakeroot.host import BuildError, replace, step
+from snakeroot.host import BuildError, private_folder, replace, step
 from snakeroot.image import Image
 from toolbox.storage import gpt
 from toolbox.storage.device import SECTOR, Disk
@@ -41,7 +41,7 @@ def prepare(instance: Instance, image: Image) -> Path:
             stamp.unlink(missing_ok=True)  # until all is written, it is neither the old nor the new
             _renew(path, made)
         else:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
             disk.raw(made, path)
             os.truncate(path, path.stat().st_size + MORE_BYTES)
             (instance.output / "known_hosts").unlink(missing_ok=True)  # a new disk, a new host key

@@ -6,11 +6,11 @@ reference counts, the first-level table, then each second-level table followed b
 
 from __future__ import annotations
 
-import os
 import struct
 from pathlib import Path
 
 from snakeroot.disk import Disk
+from snakeroot.host import fresh
 
 CLUSTER_BITS = 16
 CLUSTER = 1 << CLUSTER_BITS
@@ -31,7 +31,7 @@ _HEADER = struct.Struct(">4sIQIIQIIQQIIQQQQII")
 
 
 def write(disk: Disk, path: Path) -> None:
-    """Make the file; the old one stays until it is whole."""
+    """Make the file; the old one stays until it is whole, and nobody else may read it."""
     tables = -(-disk.size // (CLUSTER * ENTRIES))
     first_clusters = -(-tables * 8 // CLUSTER)
     # Enough reference counts for a disk without holes: one block of them counts 2 GiB.
@@ -42,38 +42,33 @@ def write(disk: Disk, path: Path) -> None:
     first = [0] * tables
     second: list[int] = []
     second_at = current = -1
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with part.open("wb") as file:
+    with fresh(path, private=True) as file:
 
-            def put(cluster: int, data: bytes) -> None:
-                file.seek(cluster * CLUSTER)
-                file.write(data)
+        def put(cluster: int, data: bytes) -> None:
+            file.seek(cluster * CLUSTER)
+            file.write(data)
 
-            def finish() -> None:
-                if current >= 0:
-                    put(second_at, struct.pack(f">{ENTRIES}Q", *second))
+        def finish() -> None:
+            if current >= 0:
+                put(second_at, struct.pack(f">{ENTRIES}Q", *second))
 
-            for offset, data in disk.blocks(CLUSTER):
-                index, entry = divmod(offset // CLUSTER, ENTRIES)
-                if index != current:
-                    finish()
-                    current, second, second_at = index, [0] * ENTRIES, used
-                    first[index] = used * CLUSTER | COPIED
-                    used += 1
-                second[entry] = used * CLUSTER | COPIED
-                put(used, data)
+        for offset, data in disk.blocks(CLUSTER):
+            index, entry = divmod(offset // CLUSTER, ENTRIES)
+            if index != current:
+                finish()
+                current, second, second_at = index, [0] * ENTRIES, used
+                first[index] = used * CLUSTER | COPIED
                 used += 1
-            finish()
-            put(first_at, struct.pack(f">{tables}Q", *first))
-            blocks = [(counts_at + 1 + i) * CLUSTER for i in range(count_blocks)]
-            put(counts_at, struct.pack(f">{count_blocks}Q", *blocks))
-            put(counts_at + 1, struct.pack(">H", 1) * used)
-            put(0, _header(disk.size, tables, first_at, counts_at))
-            file.truncate(used * CLUSTER)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+            second[entry] = used * CLUSTER | COPIED
+            put(used, data)
+            used += 1
+        finish()
+        put(first_at, struct.pack(f">{tables}Q", *first))
+        blocks = [(counts_at + 1 + i) * CLUSTER for i in range(count_blocks)]
+        put(counts_at, struct.pack(f">{count_blocks}Q", *blocks))
+        put(counts_at + 1, struct.pack(">H", 1) * used)
+        put(0, _header(disk.size, tables, first_at, counts_at))
+        file.truncate(used * CLUSTER)
 
 
 def _header(size: int, tables: int, first_at: int, counts_at: int) -> bytes:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from snakeroot.config import Instance
-from snakeroot.host import BuildError, cache, missing, replace, run
+from snakeroot.host import BuildError, cache, missing, private_folder, replace, run
 from snakeroot.image import Image
 from snakeroot.kernel import CONSOLE
 
@@ -172,7 +172,7 @@ def perm_disk(instance: Instance) -> Path:
     """The disk that keeps /perm between runs; made when it is not there."""
     path = instance.output / "perm.img"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         part = path.with_suffix(".part")
         with part.open("wb") as file:
             file.truncate(PERM_BYTES)
@@ -268,7 +268,7 @@ def _check(
 @contextlib.contextmanager
 def _alone(instance: Instance) -> Iterator[None]:
     """Keep a second machine from the disk of one that runs.  BuildError when there is one."""
-    instance.output.mkdir(parents=True, exist_ok=True)
+    private_folder(instance.output)
     with (instance.output / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from typing import BinaryIO
 from snakeroot import keys
 from snakeroot.config import Instance
 from snakeroot.host import BuildError, replace, step
+from snakeroot.hostfiles import items
 from toolbox.harmless import harmless
 from toolbox.release import ReleaseError, channel, manifest, own, pack, signed
 from toolbox.release.channel import Channel
@@ -122,6 +124,30 @@ def own_files(instance: Instance, trusted: list[PublicKey]) -> dict[str, bytes]:
     return own.encode(Own(target(instance), trusted, settings.url, settings.channel))
 
 
+def readable(instance: Instance) -> list[str]:
+    """What of an instance's secrets anybody can read who has one of its releases: a release is signed, not secret."""
+    settings = instance.settings
+    found = []
+    if settings.password:
+        found.append("the hash of the page's password")
+    if number := len(settings.update_tokens):
+        found.append(f"the hashes of {number} update token{'s' if number > 1 else ''}")
+    if number := len(instance.keys()):
+        found.append(f"{number} public SSH key{'s' if number > 1 else ''}")
+    for name, service in settings.services.items():
+        if service.environment:
+            found.append(f"the environment of {name} ({', '.join(sorted(service.environment))})")
+    for target, file in instance.files().items():
+        if any(_is_private(item.mode, file.mode) for item in items(instance.place(file.source))):
+            found.append(f"{target}, which not everybody may read on the box")
+    return found
+
+
+def _is_private(mode: int, chosen: str) -> bool:
+    bits = int(chosen, 8) if chosen and stat.S_ISREG(mode) else mode
+    return not stat.S_ISLNK(mode) and not bits & stat.S_IROTH
+
+
 def created(instance: Instance, inputs: Sequence[Path]) -> int:
     """When the newest input was changed, in Unix seconds; $SOURCE_DATE_EPOCH when it is set."""
     told = os.environ.get("SOURCE_DATE_EPOCH")
@@ -177,16 +203,35 @@ def write(
             stored.seek(0)
             _publish(path, [head, packed.index], stored)
         for rollout in rollouts:
+            name = channel.file_name(plan.target, rollout.channel)
             latest = Channel(
                 *(rollout.channel, plan.target, plan.version, path.name, plan.created),
                 *(rollout.percent, rollout.salt),
             )
+            _succeed(latest, folder / name, key)
             channel.decode(latest.encode())
-            name = channel.file_name(plan.target, rollout.channel)
-            replace(folder / name, signed.seal(latest.encode(), key, plan.created, name))
+            replace(folder / name, signed.seal(latest.encode(), key, latest.created, name))
     except ReleaseError as error:
         raise BuildError(str(error)) from None
     return path
+
+
+def _succeed(latest: Channel, path: Path, key: SecretKey) -> None:
+    """Make a channel file newer than the one that is there, unless it says the same.
+
+    Boxes refuse one that is older than what they have seen, and the time of the newest input may be: of an older
+    branch, say.
+    """
+    try:
+        with path.open("rb") as file:
+            line, _ = signed.unseal(signed.split(file.read(signed.LONGEST))[0], [key.public])
+        former = channel.decode(signed.parse(line))
+    except (FileNotFoundError, ReleaseError):
+        return
+    mine = latest.created
+    latest.created = former.created
+    if latest.encode() != former.encode():
+        latest.created = max(mine, former.created + 1)
 
 
 def label(plan: Plan, parts: Mapping[str, BinaryIO], key: SecretKey) -> bytes:

@@ -95,6 +95,9 @@ def _release(arguments: argparse.Namespace) -> int:
     rollout = release.Rollout(name, arguments.percent, arguments.salt)
     texts = arguments.version, arguments.floor, arguments.notes
     print(make(instance, arguments.output, texts, arguments.key, rollout))
+    if found := release.readable(instance):
+        print("whoever has the release can read in it:", file=sys.stderr)
+        print("".join(f"  {what}\n" for what in found), end="", file=sys.stderr)
     print(arguments.output / channel.file_name(release.target(instance), name))
     return 0
 

@@ -44,6 +44,12 @@ SYSCTL = {
     "user.max_user_namespaces": "0",
 }
 
+#: Services of the box that are users of their own.
+OWN_USERS = ("ntp",)
+
+#: Where ntp keeps the time.
+NTP_STATE = "/perm/home/ntp"
+
 #: Ports below this one are for services that name them in `ports` (ip_unprivileged_port_start's default).
 FIRST_FREE_PORT = 1024
 
@@ -53,7 +59,8 @@ IDLE = 2.0
 
 def users_of(settings: Settings) -> dict[str, int]:
     """The users of the box: name -> the number that was chosen for it, 0 for none."""
-    return {name: service.uid for name, service in settings.services.items()}
+    own = dict.fromkeys(OWN_USERS, 0)
+    return {**own, **{name: service.uid for name, service in settings.services.items()}}
 
 
 def contents(instance: Instance) -> dict[str, Any]:
@@ -61,24 +68,38 @@ def contents(instance: Instance) -> dict[str, Any]:
     settings = instance.settings
     near = [f"--near={network}" for network in settings.near]
     box: dict[str, Any] = {
-        "randomd": {"command": ["/bin/randomd"]},
+        # RNDADDENTROPY, which credits the seed, is sys_admin's.
+        "randomd": {"command": ["/bin/randomd"], **_root_with("sys_admin")},
+        # Addresses and routes, packets below IP, port 68, and the host name, which is sys_admin's.
         "dhcp": {
             "command": ["/bin/dhcp"],
             "ready": "notify",
             "provides": ["network"],
             "nice": NETWORK_NICE,
+            **_root_with("net_admin", "net_raw", "net_bind_service", "sys_admin"),
         },
         "ntp": {
-            "command": ["/bin/ntp", *(("--", *settings.ntp) if settings.ntp else ())],
+            "command": [
+                *("/bin/ntp", f"--save={NTP_STATE}/clock"),
+                *(("--", *settings.ntp) if settings.ntp else ()),
+            ],
             "ready": "notify",
             "provides": ["clock"],
             "idle": IDLE,
+            "user": "ntp",
+            "state_directory": NTP_STATE,
+            "capabilities": ["sys_time"],
+            "no_new_privs": True,
         },
+        # Port 80.  It is root to read the password's hash, to ask init, and to have a release installed (which opens
+        # the disk, that is root's), but has no other power of root's.
         "httpd": {
             "command": ["/bin/httpd", "--box", *near],
             "ready": "notify",
             "nice": NETWORK_NICE,
+            **_root_with("net_bind_service"),
         },
+        # Its shells are root's: whoever comes in by it is the owner, who may do everything.
         "breakglass": {"command": ["/bin/breakglass", *near], "listen": ["[::]:22"]},
     }
     if settings.console == "shell":
@@ -117,6 +138,11 @@ def _shares(service: Service) -> dict[str, str | int]:
     if "memory.max" in service.cgroup and "memory.high" not in service.cgroup:
         del defaults["memory.high"]  # it would be the limit of one that may have more
     return {**defaults, **service.cgroup}
+
+
+def _root_with(*capabilities: str) -> dict[str, Any]:
+    """A service that needs root's files, but of root's powers these alone, and gains no others."""
+    return {"capabilities": list(capabilities), "no_new_privs": True}
 
 
 def _update(settings: Settings) -> list[str]:

@@ -121,6 +121,28 @@ def test_the_program_runs_as_a_user_of_its_own(box: Any) -> None:
     assert "/hello" in box.ssh(f"cat /proc/{pid}/cgroup").out
 
 
+#: capabilities(7): net_bind_service is 10, net_admin 12, net_raw 13, sys_admin 21, sys_time 25.
+POWERS = {
+    "dhcp": (0, 1 << 10 | 1 << 12 | 1 << 13 | 1 << 21),
+    "httpd": (0, 1 << 10),
+    "randomd": (0, 1 << 21),
+    "ntp": (users.number("ntp"), 1 << 25),
+    "hello": (users.number("hello"), 0),
+}
+
+
+@pytest.mark.parametrize("name", POWERS)
+def test_a_daemon_has_the_powers_of_its_job_and_gains_no_others(box: Any, name: str) -> None:
+    pid = box.wait(f"{name} runs", lambda: (box.services().get(name) or {}).get("pid"))
+    lines = box.ssh(f"cat /proc/{pid}/status").out.splitlines()
+    status = {key: value.split() for key, _, value in (line.partition(":") for line in lines)}
+    uid, capabilities = POWERS[name]
+    assert status["Uid"] == [str(uid)] * 4
+    for which in ("CapEff", "CapPrm", "CapBnd"):
+        assert int(status[which][0], 16) == capabilities, which
+    assert status["NoNewPrivs"] == ["1"]
+
+
 @pytest.mark.parametrize("name", ["dhcp", "ntp", "randomd", "httpd", "hello", "console"])
 def test_a_killed_service_comes_back(box: Any, name: str) -> None:
     before = box.wait(f"{name} runs", lambda: (box.services().get(name) or {}).get("pid"))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from snakeroot import disk, qcow2, write
+from snakeroot import disk, host, qcow2, write
 from snakeroot.disk import Layout, Piece, Release
 from snakeroot.host import BuildError
 
@@ -201,3 +203,30 @@ def test_disks_that_are_refused(whole: disk.Disk, loop: Path, tmp_path: Path) ->
             write.write(whole, loop, yes=True)
     finally:
         run("umount", mounted)
+
+
+@pytest.mark.parametrize("make", [disk.raw, qcow2.write])
+def test_nobody_else_may_read_a_disk(tmp_path: Path, make: Any) -> None:
+    """It has the hash of the page's password in it, and /perm of a box that ran."""
+    path = tmp_path / "disk"
+    path.write_bytes(b"old")
+    path.chmod(0o644)
+    make(sparse(MB, (0, b"x" * 512)), path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert os.listdir(tmp_path) == ["disk"]
+
+
+def test_nobody_else_looks_into_what_is_built(tmp_path: Path) -> None:
+    folder = tmp_path / ".build"
+    folder.mkdir(0o755)
+    assert host.private_folder(folder).stat().st_mode & 0o777 == 0o700
+    host.replace(folder / "x", b"1", private=True)
+    host.replace(folder / "y", b"1")
+    assert (folder / "x").stat().st_mode & 0o777 == 0o600
+    assert (folder / "y").stat().st_mode & 0o777 == 0o666 & ~umask()
+
+
+def umask() -> int:
+    old = os.umask(0)
+    os.umask(old)
+    return old

@@ -270,3 +270,45 @@ def test_keygen_makes_and_rotates(
     assert second.name in out
     assert first.name not in out
     assert keys.public(instance.path)[0] == second
+
+
+def test_a_channel_file_is_newer_than_the_one_before(tmp_path: Path) -> None:
+    """Boxes refuse an older one; the time of the newest input may go back."""
+
+    def published(version: str, created: int, percent: int = 100) -> tuple[int, bytes]:
+        made = release.Plan(TARGET, version, created)
+        parts = {"boot": io.BytesIO(bytes(512)), "root": io.BytesIO(bytes(1024))}
+        release.write(tmp_path, made, parts, KEY, [release.Rollout(percent=percent)])
+        data = (tmp_path / channel.file_name(TARGET)).read_bytes()
+        head, _ = signed.split(data)
+        line, _ = signed.unseal(head, [KEY.public])
+        return channel.decode(signed.parse(line)).created, data
+
+    first = published("1.0", 1000)
+    assert first[0] == 1000
+    assert published("1.0", 1000) == first, "same arguments, same bytes"
+    assert published("1.1", 900)[0] == 1001
+    assert published("1.1", 900, percent=50)[0] == 1002
+    assert published("1.2", 5000)[0] == 5000
+    (tmp_path / channel.file_name(TARGET)).write_bytes(b"junk")
+    assert published("1.3", 6000)[0] == 6000
+
+
+def test_what_a_release_gives_away_is_listed(tmp_path: Path) -> None:
+    new.create(folder := tmp_path / "box")
+    (folder / "key").write_text("secret")
+    (folder / "key").chmod(0o600)
+    (folder / "note").write_text("note")
+    text = (folder / "snakeroot.toml").read_text()
+    text = text.replace("environment = { ", "environment = { API_TOKEN = 'x', ")
+    text += '\n[files]\n"/etc/key" = "key"\n"/etc/note" = "note"\n'
+    text += '"/etc/other" = { source = "note", mode = "0640" }\n'
+    (folder / "snakeroot.toml").write_text(text)
+    assert release.readable(config.load(folder)) == [
+        "the hash of the page's password",
+        "the hashes of 1 update token",
+        "1 public SSH key",
+        "the environment of hello (API_TOKEN, GREETING)",
+        "/etc/key, which not everybody may read on the box",
+        "/etc/other, which not everybody may read on the box",
+    ]

@@ -156,3 +156,20 @@ def test_a_box_without_a_shell_on_its_console(instance: config.Instance) -> None
     assert "console" in services.contents(instance)["services"]
     path.write_text('console = "none"\n' + path.read_text())
     assert "console" not in services.contents(config.load(instance.path))["services"]
+
+
+def test_the_boxes_own_daemons_have_what_their_job_needs(instance: config.Instance) -> None:
+    made = services.contents(instance)["services"]
+    needs = {
+        "randomd": ["sys_admin"],
+        "dhcp": ["net_admin", "net_raw", "net_bind_service", "sys_admin"],
+        "ntp": ["sys_time"],
+        "httpd": ["net_bind_service"],
+    }
+    for name, capabilities in needs.items():
+        assert made[name]["capabilities"] == capabilities
+        assert made[name]["no_new_privs"]
+    assert made["ntp"]["user"] == "ntp"
+    assert made["ntp"]["state_directory"] == "/perm/home/ntp"
+    for name in ("breakglass", "update", "console"):  # whose children are the owner's, and root's
+        assert "capabilities" not in made[name]
