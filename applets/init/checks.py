@@ -144,6 +144,18 @@ def _optional(check: Check) -> Check:
     return lambda value: None if value is None else check(value)
 
 
+#: What may be asked of init (control.py).
+VERBS = ("list", "status", "start", "stop", "restart", "power", "logs", "watch")
+
+
+def _verbs(value: object) -> list[str]:
+    verbs = strings(value)
+    for verb in verbs:
+        if verb not in VERBS:
+            raise Problem(f"{verb!r} is nothing that init does{near(verb, VERBS)}")
+    return verbs
+
+
 def _addresses(value: object) -> list[str]:
     addresses = strings(value)
     for address in addresses:
@@ -335,6 +347,7 @@ CHECKS: dict[str, Check] = {
     "nice": _nice,
     "limits": _limits,
     "cgroup": _cgroup,
+    "control": _verbs,
     "oom_score_adj": _oom_score,
     "tty": _optional(_path),
     "state_directory": _optional(_path),

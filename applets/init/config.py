@@ -28,6 +28,7 @@ SERVICE, all keys but `command` optional:
     cgroup           {"memory.max": "64M"}, written to its control group; of memory and pids "50%" is a share of
                      what the machine has
     oom_score_adj    -1000 to 1000: the higher, the sooner it is killed when the machine's memory is used up
+    control          what its user may ask of init, by a socket of its own: ["list", "logs"] (control.py)
     tty              terminal that it leads as a session, instead of logging: a shell on the console
     state_directory  made for its user alone before the first start, given to it when another user owns it
 """
@@ -83,6 +84,7 @@ class ServiceConfig:
         self.limits: dict[str, tuple[int, int]] = {}
         self.cgroup: dict[str, str] = {}
         self.oom_score_adj = 0
+        self.control: list[str] = []
         self.tty: str | None = None
         self.state_directory: str | None = None
 

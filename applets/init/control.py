@@ -13,12 +13,13 @@ import json
 import os
 import select
 import socket
+import struct
 
 from applets.init.config import RESERVED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from applets.init.loop import Loop, Timer
@@ -46,6 +47,20 @@ class Refused(Exception):
     """A request that cannot be met; the text is the answer."""
 
 
+class Listener:
+    """A socket at `path`.  verbs: what its clients may ask for, None for all    uid: whose it is besides root's"""
+
+    __slots__ = ("path", "socket", "uid", "verbs")
+
+    def __init__(
+        self, sock: socket.socket, path: str, verbs: frozenset[str] | None, uid: int
+    ) -> None:
+        self.socket = sock
+        self.path = path
+        self.verbs = verbs
+        self.uid = uid
+
+
 class Server:
     """Listens, and owns its clients."""
 
@@ -53,11 +68,25 @@ class Server:
         self.box = box
         self.loop = loop
         self.clients: set[Client] = set()
-        self.socket: socket.socket | None = None
+        self.listeners: dict[str, Listener] = {}
         self.path = ""
 
     def listen(self, path: str) -> None:
         """Listen at `path`, for root and this user alone.  OSError as bind(2)."""
+        self._open(path, None, os.geteuid())
+        self.path = path
+
+    def listen_for(self, name: str, uid: int, verbs: Iterable[str]) -> str:
+        """A socket of a service's own, for its user, who may ask for these things alone; returns its path.
+
+        OSError as bind(2).
+        """
+        path = f"{self.path}.{name}"
+        if path not in self.listeners:
+            self._open(path, frozenset(verbs), uid)
+        return path
+
+    def _open(self, path: str, verbs: frozenset[str] | None, uid: int) -> None:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
             sock.setblocking(False)
@@ -71,24 +100,26 @@ class Server:
                 sock.bind(temporary)
             finally:
                 os.umask(former)
+            if uid != os.geteuid():
+                os.chown(temporary, uid, -1)
             sock.listen(64)
             os.rename(temporary, path)
         except OSError as error:
             sock.close()
             raise OSError(error.errno or 0, str(error.strerror or error), path) from error
-        self.socket, self.path = sock, path
-        self.loop.watch(sock.fileno(), self.loop.READ, self._accept)
+        self.listeners[path] = Listener(sock, path, verbs, uid)
+        self._accept_at(path)
 
     def close(self) -> None:
         """Stop listening and send everybody away."""
-        if self.socket is not None:
-            self.loop.unwatch(self.socket.fileno())
+        for listener in self.listeners.values():
+            self.loop.unwatch(listener.socket.fileno())
             try:
-                os.unlink(self.path)
+                os.unlink(listener.path)
             except OSError:
                 pass  # somebody took it away already
-            self.socket.close()
-            self.socket = None
+            listener.socket.close()
+        self.listeners.clear()
         for client in list(self.clients):
             client.flush()
             client.close()
@@ -104,39 +135,48 @@ class Server:
         for client in list(self.clients):
             client.pump()
 
-    def _accept(self, events: int) -> None:
+    def _accept_at(self, path: str) -> None:
+        listener = self.listeners.get(path)
+        if listener is not None:
+            fd = listener.socket.fileno()
+            self.loop.watch(fd, self.loop.READ, lambda events: self._accept(listener))
+
+    def _accept(self, listener: Listener) -> None:
         for _ in range(16):
             try:
-                sock, _address = self.socket.accept()  # type: ignore[union-attr]
+                sock, _address = listener.socket.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError as error:
-                # No descriptors left: somebody will close some.
+                # No descriptors left: somebody will close some.  Until then nobody is accepted.
                 self.box.log(f"control socket: {error.strerror}")
-                self._pause()
+                self.loop.unwatch(listener.socket.fileno())
+                self.loop.at(self.loop.clock() + 1, lambda: self._accept_at(listener.path))
                 return
             sock.setblocking(False)
-            client = Client(self, sock)
+            client = Client(self, sock, listener.verbs)
             self.clients.add(client)
-            if len(self.clients) > MAX_CLIENTS:
+            if peer_uid(sock) not in (0, listener.uid):
+                client.refuse("this socket is another user's")
+            elif len(self.clients) > MAX_CLIENTS:
                 client.refuse("too many clients")
 
-    def _pause(self) -> None:
-        """Accept nobody for a second."""
-        if self.socket is not None:
-            self.loop.unwatch(self.socket.fileno())
-            self.loop.at(self.loop.clock() + 1, self._accept_again)
 
-    def _accept_again(self) -> None:
-        if self.socket is not None:
-            self.loop.watch(self.socket.fileno(), self.loop.READ, self._accept)
+def peer_uid(sock: socket.socket) -> int:
+    """The user at the other end of a Unix socket, as the kernel says (SO_PEERCRED of unix(7))."""
+    size = struct.calcsize("3i")
+    return int(struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[1])
 
 
 class Client:
     """One connection.  Its ways: requests one after the other, until one of them is a stream."""
 
-    def __init__(self, server: Server, sock: socket.socket) -> None:
+    def __init__(
+        self, server: Server, sock: socket.socket, verbs: frozenset[str] | None = None
+    ) -> None:
+        """verbs: what it may ask for; None: everything."""
         self.server = server
+        self.verbs = verbs
         self.socket = sock
         self.fd = sock.fileno()
         self.received = b""
@@ -214,6 +254,8 @@ class Client:
             verb = VERBS.get(asked["verb"])
             if verb is None:
                 raise Refused(f"unknown verb {asked['verb'][:40]!r}; known: {', '.join(VERBS)}")
+            if self.verbs is not None and asked["verb"] not in self.verbs:
+                raise Refused(f"this service may not ask for {asked['verb']!r}")
             verb(self, asked)
         except Refused as refusal:
             self.send({"error": str(refusal)})

@@ -43,6 +43,9 @@ MOUNTS = (
     ("/sys/fs/cgroup", "cgroup2", "cgroup", ("nosuid", "nodev", "noexec"), "nsdelegate"),
 )
 
+#: Where the box itself keeps what outlives a restart.
+OWN_STATE = f"{PERM}/snakeroot"
+
 #: Where dhcp's leases lie.
 LEASES = "/run/dhcp"
 
@@ -127,12 +130,13 @@ def _mount(target: str, kind: str, source: str, flags: tuple[str, ...], data: st
 BYTES_PER_FILE = 4096
 
 
-def bounded(data: str, memory: int | None = None) -> list[str]:
+def bounded(data: str, memory: int | None = None, release: str = "") -> list[str]:
     """A tmpfs's options with its share of the memory in the kernel's words, the best first.
 
     `share=20` becomes 20 % of the memory that is there when the box starts (an image in memory is not), as many files
     as go with that, and, where everybody may write, half of both for each user at most (Linux 6.6).
-    memory: bytes; by default what the kernel says is available
+    memory: bytes; by default what the kernel says is available    release: the kernel's, which complains of
+    options that it does not know
     """
     words = data.split(",")
     shares = [int(word.removeprefix("share=")) for word in words if word.startswith("share=")]
@@ -145,10 +149,15 @@ def bounded(data: str, memory: int | None = None) -> list[str]:
     size = max(memory * shares[0] // 100, 1 << 20)
     files = max(size // BYTES_PER_FILE, 1024)
     found = [",".join([*rest, f"size={size >> 10}k", f"nr_inodes={files}"])]
-    if "mode=1777" in words:
+    if "mode=1777" in words and _version(release or os.uname().release) >= (6, 6):
         each = f"usrquota_block_hardlimit={size >> 11}k,usrquota_inode_hardlimit={files // 2}"
         found.insert(0, f"{found[0]},usrquota,{each}")
     return found
+
+
+def _version(release: str) -> tuple[int, ...]:
+    """(6, 12) of 6.12.43-cloud-amd64."""
+    return tuple(int(part) for part in release.split(".")[:2] if part.isdecimal())
 
 
 def _available() -> int:
@@ -332,8 +341,15 @@ def prepare(log: Log, config: Callable[[], Config]) -> Config:
     attempt(log, "sysctl", sysctl, log, read.sysctl)
     attempt(log, "loopback", loopback)
     attempt(log, "/perm", perm, log)
+    attempt(log, OWN_STATE, _own_state)
     attempt(log, "Ctrl-Alt-Del", _own_the_keys)
     return read
+
+
+def _own_state() -> None:
+    """The folder of what the box itself keeps: its files say who may read them, and some the page shows."""
+    os.makedirs(OWN_STATE, 0o755, exist_ok=True)
+    os.chmod(OWN_STATE, 0o755)
 
 
 def _own_the_keys() -> None:

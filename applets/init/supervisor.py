@@ -148,6 +148,17 @@ class Supervisor:
         """Listen for the services' READY=1 at `path`, and for each at one that begins so.  OSError as bind(2)."""
         self.notifications[""] = Notifications(self.loop, path, self._notified)
 
+    def _control_of(self, name: str, config: ServiceConfig) -> dict[str, str]:
+        """The way to init of a service that may ask for something; what cannot be had is logged."""
+        uid = user_id(config)
+        if not config.control or uid is None:
+            return {}  # root may come by everybody's
+        try:
+            return {"SNAKEROOT_CONTROL": self.server.listen_for(name, uid, config.control)}
+        except OSError as error:
+            self.log(f"{name}: {error.filename}: {error.strerror}")
+            return {}
+
     def _notify_path(self, name: str, config: ServiceConfig) -> str | None:
         """Where a service may say READY=1; None where that cannot be had at all."""
         if "" not in self.notifications:
@@ -356,7 +367,7 @@ class Supervisor:
             given = Surroundings(
                 unit.log.writer(),
                 [unit.sockets[a].fileno() for a in service.config.listen if a in unit.sockets],
-                self.environment,
+                {**self.environment, **self._control_of(name, service.config)},
                 self._notify_path(name, service.config),
                 self.groups.prepare(name, service.config.cgroup),
             )

@@ -5,7 +5,7 @@ update wanted [--downgrade] FILE
 update set-default SLOT
 update rollback|commit [--no-reboot]
 update retry
-update --daemon [--check=COMMAND] [--after=S] [--within=S] [--poll=S] [--window=HH:MM-HH:MM]
+update --daemon [--check=COMMAND] [--after=S] [--within=S] [--poll=S] [--window=HH:MM-HH:MM] [--for=USER]
 
 Show which release runs, and put another one into the slot that does not. The box then restarts
 into it on trial: it is kept when it is healthy, and left when it is not.
@@ -29,6 +29,7 @@ retry        forget which releases failed, and how new the channel was: the daem
       --after=SECONDS    how long all must have been well before it is committed (3)
       --within=SECONDS   how long that may take before the box goes back (60)
       --poll=SECONDS     how often to look for a release, about; 0: never (0)
+      --for=USER         let this user look at and install releases, too (the box's page)
       --window=HH:MM-HH:MM  when (UTC) a release may be installed that was looked for
 
 A file /perm/snakeroot/hold keeps the daemon from installing anything.
@@ -74,6 +75,8 @@ def main(argv: list[str]) -> int:
     }
     if verb not in known:
         raise UsageError(f"unknown command {verb!r}; known: {', '.join(known)}")
+    if door := _is_for_the_daemon():
+        return door(words + (["--json"] if opt.json else []))
     needs = {"set-default": "slot: a or b", "wanted": "file of a release"}
     if len(operands) != (verb in needs) and not (verb == "apply" and len(operands) <= 1):
         raise UsageError(f"extra operand {operands[0]!r}" if operands else f"missing {needs[verb]}")
@@ -81,6 +84,17 @@ def main(argv: list[str]) -> int:
         return known[verb](opt, *operands)
     except ValueError as error:
         raise Fatal(str(error), 2 if verb == "check" else 1) from None
+
+
+def _is_for_the_daemon() -> Callable[[list[str]], int] | None:
+    """What runs it as root for us, when we are a service of the box that may ask for that."""
+    import os
+
+    if os.geteuid() == 0:
+        return None
+    from applets.update.door import SOCKET, ask
+
+    return ask if os.access(SOCKET, os.W_OK) else None
 
 
 def _show(opt: Values) -> int:

@@ -119,6 +119,7 @@ def _add_own(tree: Tree, instance: Instance, toolbox: Path) -> None:
     settings = instance.settings
     host = settings.hostname
     numbers = users.numbers(services.users_of(settings))
+    page = numbers["httpd"]
     tree.file("etc/hostname", f"{host}\n")
     tree.file("etc/hosts", f"127.0.0.1\tlocalhost {host}\n::1\tlocalhost {host}\n")
     tree.file("etc/os-release", _os_release())
@@ -126,9 +127,10 @@ def _add_own(tree: Tree, instance: Instance, toolbox: Path) -> None:
     tree.file("etc/group", "root:x:0:\n" + "".join(f"{n}:x:{i}:\n" for n, i in _ids(numbers)))
     tree.file("etc/profile", PROFILE)
     if settings.password:
-        tree.file("etc/snakeroot/password", f"{settings.password}\n", 0o600)
+        tree.file("etc/snakeroot/password", f"{settings.password}\n", 0o600, *(page, page))
     if hashes := settings.update_tokens:
-        tree.file("etc/snakeroot/update-tokens", "".join(f"{h}\n" for h in hashes), 0o600)
+        lines = "".join(f"{line}\n" for line in hashes)
+        tree.file("etc/snakeroot/update-tokens", lines, 0o600, *(page, page))
     if keys := instance.keys():
         tree.file("etc/snakeroot/authorized_keys", "".join(f"{k}\n" for k in keys), 0o600)
     if trusted := release_keys.public(instance.path):

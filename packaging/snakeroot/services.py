@@ -45,7 +45,7 @@ SYSCTL = {
 }
 
 #: Services of the box that are users of their own.
-OWN_USERS = ("ntp",)
+OWN_USERS = ("httpd", "ntp")
 
 #: Where ntp keeps the time.
 NTP_STATE = "/perm/home/ntp"
@@ -69,14 +69,14 @@ def contents(instance: Instance) -> dict[str, Any]:
     near = [f"--near={network}" for network in settings.near]
     box: dict[str, Any] = {
         # RNDADDENTROPY, which credits the seed, is sys_admin's.
-        "randomd": {"command": ["/bin/randomd"], **_root_with("sys_admin")},
+        "randomd": {"command": ["/bin/randomd"], **_only("sys_admin")},
         # Addresses and routes, packets below IP, port 68, and the host name, which is sys_admin's.
         "dhcp": {
             "command": ["/bin/dhcp"],
             "ready": "notify",
             "provides": ["network"],
             "nice": NETWORK_NICE,
-            **_root_with("net_admin", "net_raw", "net_bind_service", "sys_admin"),
+            **_only("net_admin", "net_raw", "net_bind_service", "sys_admin"),
         },
         "ntp": {
             "command": [
@@ -88,16 +88,17 @@ def contents(instance: Instance) -> dict[str, Any]:
             "idle": IDLE,
             "user": "ntp",
             "state_directory": NTP_STATE,
-            "capabilities": ["sys_time"],
-            "no_new_privs": True,
+            **_only("sys_time"),
         },
-        # Port 80.  It is root to read the password's hash, to ask init, and to have a release installed (which opens
-        # the disk, that is root's), but has no other power of root's.
+        # It reads the password's hash, which is its own, asks init for these things, and the updater to install a
+        # release; neither is root's socket.
         "httpd": {
             "command": ["/bin/httpd", "--box", *near],
             "ready": "notify",
             "nice": NETWORK_NICE,
-            **_root_with("net_bind_service"),
+            "user": "httpd",
+            "control": ["list", "status", "start", "stop", "restart", "power", "logs"],
+            **_only("net_bind_service"),
         },
         # Its shells are root's: whoever comes in by it is the owner, who may do everything.
         "breakglass": {"command": ["/bin/breakglass", *near], "listen": ["[::]:22"]},
@@ -140,8 +141,8 @@ def _shares(service: Service) -> dict[str, str | int]:
     return {**defaults, **service.cgroup}
 
 
-def _root_with(*capabilities: str) -> dict[str, Any]:
-    """A service that needs root's files, but of root's powers these alone, and gains no others."""
+def _only(*capabilities: str) -> dict[str, Any]:
+    """Of root's powers these alone, whoever it runs as, and never others."""
     return {"capabilities": list(capabilities), "no_new_privs": True}
 
 
@@ -149,7 +150,7 @@ def _update(settings: Settings) -> list[str]:
     """The updater, for a box that takes releases."""
     update = settings.update
     return [
-        *("/bin/update", "--daemon"),
+        *("/bin/update", "--daemon", "--for=httpd"),
         *(f"--after={update.healthy_after:g}", f"--within={update.healthy_within:g}"),
         *((f"--check={update.check}",) if update.check else ()),
         *((f"--poll={update.poll:g}",) if update.poll else ()),

@@ -124,7 +124,7 @@ def test_the_program_runs_as_a_user_of_its_own(box: Any) -> None:
 #: capabilities(7): net_bind_service is 10, net_admin 12, net_raw 13, sys_admin 21, sys_time 25.
 POWERS = {
     "dhcp": (0, 1 << 10 | 1 << 12 | 1 << 13 | 1 << 21),
-    "httpd": (0, 1 << 10),
+    "httpd": (users.number("httpd"), 1 << 10),
     "randomd": (0, 1 << 21),
     "ntp": (users.number("ntp"), 1 << 25),
     "hello": (users.number("hello"), 0),

@@ -3,6 +3,7 @@ client raises, blocks, or grows memory without bound."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from applets.init import control
+from applets.init.checks import VERBS
 from applets.init.config import parse
 from applets.init.supervisor import Clocks, Supervisor
 
@@ -328,3 +330,71 @@ def test_a_list_holds_the_last_lines_of_each(box: Box) -> None:
         assert [line["text"] for line in b["log"]][-len(texts) or 99 :] == texts
         assert len(b["log"]) == min(count, 5 + before[1]) and len(a["log"]) == min(count, before[0])
     assert all("log" not in one for one in box.ask(b'{"verb":"list"}\n')[0]["services"])
+
+
+def test_the_verbs_that_a_services_file_may_name_are_those_that_there_are() -> None:
+    assert set(VERBS) == set(control.VERBS)
+
+
+def test_a_service_may_ask_for_what_its_file_says(box: Box) -> None:
+    path = box.box.server.listen_for("a", os.geteuid(), ["list", "logs"])
+    assert path == f"{box.path}.a"
+    assert box.box.server.listen_for("a", os.geteuid(), ["list"]) == path, "made once"
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    former, box.path = box.path, path
+    try:
+        assert box.ask(b'{"verb":"list"}\n')[0]["ok"]
+        assert box.ask(b'{"verb":"power","action":"halt"}\n') == [
+            {"error": "this service may not ask for 'power'"}
+        ]
+        assert box.ask(b'{"verb":"nonsense"}\n')[0]["error"].startswith("unknown verb")
+    finally:
+        box.path = former
+    assert box.ask(b'{"verb":"status","name":"a"}\n')[0]["ok"]
+
+
+@pytest.mark.lab
+def test_another_user_is_sent_away(box: Box) -> None:
+    path = box.box.server.listen_for("b", 1000, ["list"])
+    os.chmod(path, 0o666)  # as if somebody had opened it
+    os.chmod(os.path.dirname(path), 0o755)
+    for uid, words in ((1001, b"another user's"), (1000, b'"ok"')):
+        reading, writing = os.pipe()
+        if not (child := os.fork()):
+            try:
+                os.setuid(uid)
+                with socket.socket(socket.AF_UNIX) as client:
+                    client.settimeout(20)
+                    client.connect(path)
+                    client.send(b'{"verb":"list"}\n')
+                    os.write(writing, client.recv(1000))
+            finally:
+                os._exit(0)
+        os.close(writing)
+        os.set_blocking(reading, False)
+        said = b""
+        while not said:
+            box.box.loop.turn(0.02)
+            with contextlib.suppress(BlockingIOError):
+                said = os.read(reading, 1000) or b"nothing"
+        assert words in said
+        os.waitpid(child, 0)
+        os.close(reading)
+    box.turn()
+
+
+@pytest.mark.lab
+def test_a_service_is_told_its_own_way_to_init(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        made = Box(os.path.join(folder, "s"))
+        service = {"command": ["/none"], "user": "nobody", "control": ["list"]}
+        config = parse(
+            json.dumps({"services": {"page": service, "r": {"command": ["x"]}}}).encode()
+        )
+        assert made.box._control_of("page", config.services["page"]) == {
+            "SNAKEROOT_CONTROL": f"{made.path}.page"
+        }
+        assert os.stat(f"{made.path}.page").st_uid == 65534
+        assert made.box._control_of("r", config.services["r"]) == {}
+        made.box.close()
+        assert os.listdir(folder) == []

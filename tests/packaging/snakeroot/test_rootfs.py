@@ -87,7 +87,7 @@ def test_the_updater_is_told_what_the_settings_say(instance: config.Instance) ->
     written = services.contents(config.load(instance.path))
     assert written["trial"] == 38.0
     assert written["services"]["update"]["command"] == [
-        *("/bin/update", "--daemon", "--after=3", "--within=8"),
+        *("/bin/update", "--daemon", "--for=httpd", "--after=3", "--within=8"),
         *("--check=test -e /perm/x", "--poll=3600", "--window=22:00-02:00"),
     ]
     assert parse(json.dumps(written).encode()).trial == 38.0
@@ -169,6 +169,8 @@ def test_the_boxes_own_daemons_have_what_their_job_needs(instance: config.Instan
     for name, capabilities in needs.items():
         assert made[name]["capabilities"] == capabilities
         assert made[name]["no_new_privs"]
+    assert made["httpd"]["user"] == "httpd"
+    assert "--for=httpd" in made["update"]["command"]
     assert made["ntp"]["user"] == "ntp"
     assert made["ntp"]["state_directory"] == "/perm/home/ntp"
     for name in ("breakglass", "update", "console"):  # whose children are the owner's, and root's
