@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from snakeroot.settings import SettingError, line_of, read, setting
+from toolbox.harmless import harmless
 
 FILE = "snakeroot.toml"
 
@@ -237,7 +238,7 @@ def load(folder: Path) -> Instance:
     from snakeroot import check  # which stands on this module
 
     for keys, text in check.problems(instance):
-        raise SettingError(f"{path}:{line_of(path.read_text(), keys)}: {text}")
+        raise SettingError(f"{path}:{line_of(path.read_text(), keys)}: {harmless(text)}")
     return instance
 
 

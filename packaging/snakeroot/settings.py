@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from snakeroot.host import BuildError
+from toolbox.harmless import harmless
 
 T = TypeVar("T")
 
@@ -52,7 +53,7 @@ def read(path: Path, kind: type[T]) -> T:
         return _table(table, kind, ())
     except _Misfit as misfit:
         line = str(line_of(text, misfit.keys))
-        raise SettingError(f"{path}:{line}: {misfit.text}") from None
+        raise SettingError(f"{path}:{line}: {harmless(misfit.text)}") from None
 
 
 def line_of(text: str, keys: tuple[str, ...]) -> int:

@@ -126,7 +126,10 @@ def test_a_client_that_goes_takes_its_program_with_it(path: str) -> None:
         socket.send_fds(client, [b'["apply", "-"]\n'], [reading, output, output])
         os.close(reading)
         os.close(output)
-        assert os.read(kept, 100) == b"apply -\n"  # and now it waits for its input
+        said = b""
+        while not said.endswith(b"\n"):
+            said += os.read(kept, 100)
+        assert said == b"apply -\n"  # and now it waits for its input
     os.set_blocking(kept, False)
     deadline = time.monotonic() + 20
     while True:  # its output ends when it has ended, and nobody else holds it
