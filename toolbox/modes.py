@@ -5,6 +5,7 @@ Mode("u+x").apply(0o644)    0o744
 
 from __future__ import annotations
 
+import errno
 import os
 
 from toolbox.errors import UsageError
@@ -52,6 +53,18 @@ class Mode:
                     directory,
                 )
         return mode
+
+
+def set_mode(name: str, mode: int, dir_fd: int | None = None) -> None:
+    """chmod(2) that follows no symbolic link, not even one that takes the name's place at this moment.
+
+    OSError as chmod(2); EOPNOTSUPP for a link, which has no permissions of its own.
+    """
+    try:
+        # The C library opens it with O_PATH, and changes what it has opened (or has fchmodat2(2)).
+        os.chmod(name, mode, dir_fd=dir_fd, follow_symlinks=False)
+    except (NotImplementedError, ValueError):
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP), name) from None
 
 
 def current_umask() -> int:

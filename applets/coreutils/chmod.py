@@ -22,7 +22,7 @@ import os
 import stat
 
 from toolbox.errors import Fatal, UsageError, current, warn
-from toolbox.modes import Mode, current_umask
+from toolbox.modes import Mode, current_umask, set_mode
 from toolbox.options import Options, Values
 from toolbox.streams import stdout
 
@@ -101,8 +101,9 @@ class _Changer:
         for visit in walk(name, follow=follow_how, failed=self._failed):
             if visit.leaving:
                 continue
-            # Links that are met on the way have no permissions of their own.
-            if visit.kind == stat.S_IFLNK and (visit.depth or not opt.no_dereference):
+            # Links that are met on the way, or that -P does not follow, have no permissions of their own.
+            met = visit.depth or not visit.followed
+            if met and visit.kind == stat.S_IFLNK and not opt.no_dereference:
                 continue
             self._change(visit)
 
@@ -122,21 +123,25 @@ class _Changer:
         directory = stat.S_ISDIR(status.st_mode)
         new = self.mode.apply(old, directory=directory, umask=self.umask)
         try:
-            if stat.S_ISLNK(status.st_mode):
-                # A dangling link followed is an error; the link itself cannot be changed on Linux.
-                if self.opt.no_dereference:
-                    os.chmod(visit.name, new, dir_fd=visit.dir_fd, follow_symlinks=False)
+            if not stat.S_ISLNK(status.st_mode):
+                if visit.followed:
+                    os.chmod(visit.name, new, dir_fd=visit.dir_fd)
                 else:
-                    warn(f"cannot operate on dangling symlink {visit.path!r}")
-                    return
+                    set_mode(visit.name, new, visit.dir_fd)
+            elif self.opt.no_dereference:
+                # A link itself cannot be changed on Linux: the kernel says so.
+                set_mode(visit.name, new, visit.dir_fd)
+            elif not self.opt.silent:
+                warn(f"cannot operate on dangling symlink {visit.path!r}")
+                return
             else:
-                os.chmod(visit.name, new, dir_fd=visit.dir_fd)
-        except (OSError, NotImplementedError) as error:
-            strerror = getattr(error, "strerror", None) or "Operation not supported"
+                current().status = max(current().status, 1)
+                return
+        except OSError as error:
             if self.opt.silent:
                 current().status = max(current().status, 1)
             else:
-                warn(f"changing permissions of {visit.path!r}: {strerror}")
+                warn(f"changing permissions of {visit.path!r}: {error.strerror}")
             return
         self._tell(visit.path, old, new)
         if self.warn_masked:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 
 from toolbox.errors import warn
-from toolbox.modes import Mode, current_umask
+from toolbox.modes import Mode, current_umask, set_mode
 from toolbox.options import Options
 from toolbox.streams import stdout
 
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
                 make(path, 0o777 if mode is None else mode)
                 if mode is not None:
                     # Exactly these bits, whatever the umask took away and mkdir(2) ignores.
-                    os.chmod(path, mode)
+                    set_mode(path, mode)
         except OSError as error:
             warn(f"cannot create directory {path!r}: {error.strerror}")
     return 0
@@ -52,6 +52,8 @@ def _make_parents(path: str, mode: int | None, mask: int, make: Callable[[str, i
             # Trying to make it tells without a race whether it is there.
             last = not missing
             make(above, (0o777 if mode is None else mode) if last else 0o777)
+            if missing:
+                _open_up(above, mask)
             break
         except FileNotFoundError:
             missing.append(above)
@@ -64,8 +66,6 @@ def _make_parents(path: str, mode: int | None, mask: int, make: Callable[[str, i
             if not missing:
                 return
             break
-    if missing and above not in missing:
-        _open_up(above, mask)
     for name in reversed(missing):
         try:
             make(name, (0o777 if mode is None else mode) if name is missing[0] else 0o777)
@@ -76,14 +76,14 @@ def _make_parents(path: str, mode: int | None, mask: int, make: Callable[[str, i
         if name is not missing[0]:
             _open_up(name, mask)
     if mode is not None:
-        os.chmod(path, mode)
+        set_mode(path, mode)
 
 
 def _open_up(path: str, mask: int) -> None:
     if mask & 0o300:
         status = os.stat(path)
         if status.st_uid == os.geteuid():
-            os.chmod(path, (status.st_mode & 0o7777) | 0o300)
+            set_mode(path, (status.st_mode & 0o7777) | 0o300)
 
 
 TYPE_CHECKING = False

@@ -12,7 +12,7 @@ import os
 import stat
 
 from toolbox.errors import Fatal, UsageError
-from toolbox.modes import Mode, current_umask
+from toolbox.modes import Mode, current_umask, set_mode
 from toolbox.options import Options
 
 options = Options(__doc__)
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     device = os.makedev(*map(_number, numbers)) if numbers else 0
     os.mknod(name, kind | mode, device)
     if opt.mode:
-        os.chmod(name, mode)
+        set_mode(name, mode)
     return 0
 
 
