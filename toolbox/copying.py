@@ -9,7 +9,12 @@ import errno
 import os
 import stat
 
+from toolbox import same_file
 from toolbox.errors import warn
+from toolbox.files import put_in_place
+from toolbox.modes import set_mode
+from toolbox.same_file import DONE, SAME, Side
+from toolbox.sparse import copy_with_holes, copy_without_zeros
 from toolbox.streams import copy, write_all
 from toolbox.walk import walk
 
@@ -31,15 +36,14 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 #: ioctl_ficlone(2): share the data of two files.
 _FICLONE = 0x40049409
 
-_HOLE_BLOCK = 65536
-
 
 class Copier:
     """How to copy; one object for one run, since it knows which files were made and linked.
 
     recursive: directories and special files as such; follow: "never", "top" or "always" (walk);
-    preserve: a subset of `ALL`; replace: asked with (path, source's status, target's status) before something
-    is overwritten; force: remove what cannot be opened; remove_first: remove what is there in any case;
+    preserve: a subset of `ALL`; keep: what exists stays: "" (no), "skip", "fail"; replace: asked with (path,
+    source's status, target's status) before something is overwritten; force: remove what cannot be opened;
+    remove_first: remove what is there in any case;
     link, symbolic: make links instead of copies; sparse: "auto", "always", "never";
     reflink: "auto", "always", "never"; attributes_only: no data; told: called with (source, target) of each copy.
     """
@@ -51,6 +55,7 @@ class Copier:
         follow: str = "never",
         preserve: frozenset[str] = frozenset(),
         required: frozenset[str] = frozenset(),
+        keep: str = "",
         replace: Callable[[str, os.stat_result, os.stat_result], bool] | None = None,
         force: bool = False,
         remove_first: bool = False,
@@ -70,6 +75,7 @@ class Copier:
         self.follow = follow
         self.preserve = preserve
         self.required = required
+        self.keep = keep
         self.replace = replace
         self.force = force
         self.remove_first = remove_first
@@ -153,14 +159,8 @@ class Copier:
         try:
             existing = _status(name, fd, follow=not visit.depth)
             if existing is not None and not stat.S_ISDIR(existing.st_mode):
-                if self.backups and self.backups.wanted and not visit.depth:
-                    self.backups.make(path)
-                    existing = None
-                else:
-                    self._fail(
-                        f"cannot overwrite non-directory {path!r} with directory {visit.path!r}"
-                    )
-                    return False
+                self._fail(f"cannot overwrite non-directory {path!r} with directory {visit.path!r}")
+                return False
             if existing is None:
                 # Nobody else may look in before the attributes are set.
                 private = 0o700 if self.preserve else (status.st_mode & 0o777) | 0o700
@@ -194,44 +194,99 @@ class Copier:
             kind != stat.S_IFLNK and (not self.recursive or self.copy_contents)
         )
         existing = _status(name, fd, follow=False)
-        if existing is not None and not self._may_replace(
-            visit, status, name, fd, path, existing, as_data
-        ):
-            return
-        if existing is not None and self.backups and self.backups.wanted and fd is None:
-            self.backups.make(path)
-            existing = None
-        key = _key(status)
-        if "links" in self.preserve:
-            # Also when it is the last link: mv has removed the others already.
-            earlier = self.linked.get(key)
-            if earlier is not None:
-                if existing is not None:
-                    os.unlink(name, dir_fd=fd)
-                os.link(earlier, name, dst_dir_fd=fd, follow_symlinks=False)
-                self._told(visit, path)
+        kept = None
+        if existing is not None:
+            target = Side(path, existing, name, fd)
+            through = as_data and not (
+                self.link or self.symbolic or self.remove_first or self._backs_up
+            )
+            if not self._may_replace(visit, status, target, through):
                 return
-            if status.st_nlink > 1:
-                self.linked[key] = path
-        if self.link or self.symbolic:
-            self._linked(visit, name, fd, path, existing)
-        elif as_data:
-            self._data_file(visit, status, name, fd, path, existing)
-        else:
-            if existing is not None:
-                os.unlink(name, dir_fd=fd)
-            self._special(visit, status, name, fd)
-            self._attributes_by_name(visit, status, name, fd, path)
+            kept = self._make_way(visit, status, name, fd, path, existing)
+            if kept is not None:
+                existing = None
+        try:
+            self._place(visit, status, name, fd, path, existing, as_data)
+        except (_Failed, OSError):
+            if kept:
+                # What was there comes back: a backup is for what was replaced.
+                os.rename(kept, name, src_dir_fd=fd, dst_dir_fd=fd)
+            raise
         made = _status(name, fd, follow=False)
         if made is not None:
             self.made.add(_key(made))
         self._told(visit, path)
 
+    def _place(
+        self,
+        visit: Visit,
+        status: os.stat_result,
+        name: str,
+        fd: int | None,
+        path: str,
+        existing: os.stat_result | None,
+        as_data: bool,
+    ) -> None:
+        """Make the copy, where `existing` may be overwritten."""
+        if "links" in self.preserve:
+            # Also when it is the last link: mv has removed the others already.
+            earlier = self.linked.get(_key(status))
+            if earlier is not None:
+                self._make_link(lambda new: _link(earlier, new, fd), name, fd, existing)
+                return
+            if status.st_nlink > 1:
+                self.linked[_key(status)] = path
+        if self.link or self.symbolic:
+            self._linked(visit, name, fd, path, existing)
+        elif as_data:
+            self._data_file(visit, status, name, fd, path, existing)
+        else:
+            self._special(visit, status, name, fd)
+            self._attributes_by_name(visit, status, name, fd, path)
+
     def _told(self, visit: Visit, path: str) -> None:
         if self.told:
             self.told(visit.path, path)
 
+    @property
+    def _backs_up(self) -> bool:
+        return self.backups is not None and self.backups.wanted
+
     def _may_replace(
+        self, visit: Visit, status: os.stat_result, target: Side, through: bool
+    ) -> bool:
+        """Whether what stands at the target may be overwritten; errors are raised as _Failed."""
+        path = target.path
+        if self.keep == "fail":
+            raise _Failed(f"not replacing {path!r}")
+        if self.keep:
+            return False
+        if through and target.followed is None and not self.force:
+            raise _Failed(f"not writing through dangling symlink {path!r}")
+        verdict = same_file.may_copy(
+            Side(visit.path, visit.lstat(), visit.name, visit.dir_fd),
+            target,
+            follow=visit.followed,
+            through=through,
+            backup=self._backs_up,
+            remove_first=self.remove_first,
+            link=self.link,
+            symbolic=self.symbolic,
+        )
+        if verdict == SAME:
+            raise _Failed(f"{visit.path!r} and {path!r} are the same file")
+        replaced = (target.followed if through else None) or target.itself
+        if stat.S_ISDIR(replaced.st_mode):
+            raise _Failed(f"cannot overwrite directory {path!r} with non-directory")
+        if self.replace and not self.replace(path, status, replaced):
+            return False
+        if verdict == DONE:
+            return False
+        if _key(target.itself) in self.made:
+            raise _Failed(f"will not overwrite just-created {path!r} with {visit.path!r}")
+        return True
+
+    def _make_way(
         self,
         visit: Visit,
         status: os.stat_result,
@@ -239,49 +294,76 @@ class Copier:
         fd: int | None,
         path: str,
         existing: os.stat_result,
-        as_data: bool,
-    ) -> bool:
-        """Whether what stands at the target may be overwritten; errors are raised as _Failed."""
-        through = existing
-        if stat.S_ISLNK(existing.st_mode) and as_data and not self.remove_first:
-            through = _status(name, fd, follow=True) or existing
-        same = _key(through) == _key(status) or _key(existing) == _key(visit.lstat())
-        if same and not self.remove_first:
-            if self.link and _key(existing) == _key(status):
-                return False  # it is linked already
-            saved = self.backups is not None and self.backups.wanted
-            replaced = self.symbolic or self.link or saved
-            if not (replaced and not os.path.samefile(os.path.abspath(path), visit.path)) and not (
-                saved and _key(existing) != _key(visit.lstat())
-            ):
-                raise _Failed(f"{visit.path!r} and {path!r} are the same file")
-        if stat.S_ISDIR(through.st_mode):
-            raise _Failed(f"cannot overwrite directory {path!r} with non-directory")
-        if self.replace and not self.replace(path, status, through):
-            return False
-        if _key(existing) in self.made:
-            raise _Failed(f"will not overwrite just-created {path!r} with {visit.path!r}")
-        return True
+    ) -> str | None:
+        """Rename what stands at the target as a backup, or unlink what is not to be written into.
+
+        The backup's name, "" when it was unlinked, None when it is still there.
+        """
+        if self._backs_up and self.backups:
+            if self.backups.endangers(visit.path, path):
+                raise _Failed(
+                    f"backing up {path!r} might destroy source; {visit.path!r} not copied"
+                )
+            return self.backups.make(name, fd)
+        # Who wants attributes alone keeps the data.
+        replaced = not self.attributes_only and (
+            ("links" in self.preserve and existing.st_nlink > 1)
+            or (not visit.followed and not stat.S_ISREG(status.st_mode))
+        )
+        if self.remove_first or replaced:
+            os.unlink(name, dir_fd=fd)
+            return ""
+        return None
 
     def _linked(
         self, visit: Visit, name: str, fd: int | None, path: str, existing: os.stat_result | None
     ) -> None:
-        if existing is not None:
-            if not (self.force or self.remove_first or self.replace):
-                raise _Failed(f"cannot create link {path!r}: {os.strerror(errno.EEXIST)}")
-            os.unlink(name, dir_fd=fd)
+        if existing is not None and not (self.force or self.replace):
+            raise _Failed(f"cannot create link {path!r}: {os.strerror(errno.EEXIST)}")
         if self.symbolic:
             if not visit.path.startswith("/") and os.path.dirname(path) not in ("", "."):
                 raise _Failed(f"{path}: can make relative symbolic links only in current directory")
-            os.symlink(visit.path, name, dir_fd=fd)
+
+            def make(new: str) -> None:
+                os.symlink(visit.path, new, dir_fd=fd)
+
+            self._make_link(make, name, fd, existing)
+            return
+        # What a link leads to is linked by its descriptor, for link(2) of Linux links the link itself.
+        flags = os.O_PATH | os.O_CLOEXEC | (0 if visit.followed else os.O_NOFOLLOW)
+        source = os.open(visit.name, flags, dir_fd=visit.dir_fd)
+        here = os.open(".", os.O_PATH | os.O_CLOEXEC)
+
+        def link(new: str) -> None:
+            if visit.followed:
+                os.link(f"/proc/self/fd/{source}", new, src_dir_fd=here, dst_dir_fd=fd)
+            else:
+                os.link(
+                    visit.name,
+                    new,
+                    src_dir_fd=visit.dir_fd,
+                    dst_dir_fd=fd,
+                    follow_symlinks=False,
+                )
+
+        try:
+            self._make_link(link, name, fd, existing)
+        finally:
+            os.close(source)
+            os.close(here)
+
+    def _make_link(
+        self,
+        make: Callable[[str], None],
+        name: str,
+        fd: int | None,
+        existing: os.stat_result | None,
+    ) -> None:
+        if existing is None:
+            make(name)
         else:
-            os.link(
-                visit.name,
-                name,
-                src_dir_fd=visit.dir_fd,
-                dst_dir_fd=fd,
-                follow_symlinks=visit.followed,
-            )
+            # What cannot be linked must not cost what stands in the place.
+            put_in_place(name, make, fd)
 
     def _special(self, visit: Visit, status: os.stat_result, name: str, fd: int | None) -> None:
         mode = status.st_mode
@@ -314,6 +396,7 @@ class Copier:
             target, new = self._open_target(name, fd, path, status, existing)
             try:
                 if not self.attributes_only:
+                    self._empty(target, opened, visit, path)
                     self._data(source, target, opened, path)
                 self._attributes(target, visit, path, new=new, source=source)
             finally:
@@ -330,13 +413,11 @@ class Copier:
         existing: os.stat_result | None,
     ) -> tuple[int, bool]:
         """A descriptor to write to, and whether the file is new."""
-        unlink = self.remove_first or (
-            existing is not None and "links" in self.preserve and existing.st_nlink > 1
-        )
-        if existing is not None and not unlink:
-            truncate = 0 if self.attributes_only else os.O_TRUNC
+        if existing is not None:
+            # What was a file when it was looked at, and is a link now, is somebody's trap.
+            follow = 0 if stat.S_ISLNK(existing.st_mode) else os.O_NOFOLLOW
             try:
-                return os.open(name, os.O_WRONLY | truncate | os.O_CLOEXEC, dir_fd=fd), False
+                return os.open(name, os.O_WRONLY | follow | os.O_CLOEXEC, dir_fd=fd), False
             except OSError as error:
                 if error.errno == errno.ENOENT and stat.S_ISLNK(existing.st_mode):
                     raise _Failed(f"not writing through dangling symlink {path!r}") from None
@@ -344,7 +425,6 @@ class Copier:
                     raise _Failed(
                         f"cannot create regular file {path!r}: {error.strerror}"
                     ) from None
-        if existing is not None:
             os.unlink(name, dir_fd=fd)
         mode = 0o600 if self.preserve else status.st_mode & 0o777
         try:
@@ -355,6 +435,14 @@ class Copier:
 
     # -- data ------------------------------------------------------------------------------
 
+    def _empty(self, target: int, source: os.stat_result, visit: Visit, path: str) -> None:
+        """Take the old data away; not those of the source, by whatever name the target was opened."""
+        status = os.fstat(target)
+        if _key(status) == _key(source):
+            raise _Failed(f"{visit.path!r} and {path!r} are the same file")
+        if stat.S_ISREG(status.st_mode) and status.st_size:
+            os.ftruncate(target, 0)
+
     def _data(self, source: int, target: int, status: os.stat_result, path: str) -> None:
         try:
             if self.reflink == "always":
@@ -364,9 +452,9 @@ class Copier:
                 return
             regular = stat.S_ISREG(status.st_mode) and stat.S_ISREG(os.fstat(target).st_mode)
             if regular and self.sparse == "always":
-                _copy_without_zeros(source, target)
+                copy_without_zeros(source, target)
             elif regular and self.sparse == "auto" and status.st_blocks * 512 < status.st_size:
-                _copy_with_holes(source, target, status.st_size)
+                copy_with_holes(source, target)
             elif self.reflink == "never" or (regular and self.sparse == "never"):
                 while block := os.read(source, 1 << 20):
                     write_all(target, block)
@@ -433,7 +521,7 @@ class Copier:
             except OSError:
                 mode &= ~0o6000
         if preserve and not stat.S_ISLNK(status.st_mode):
-            os.chmod(name, mode if "mode" in preserve else mode & 0o777 & ~self.umask, dir_fd=fd)
+            set_mode(name, mode if "mode" in preserve else mode & 0o777 & ~self.umask, fd)
         if "timestamps" in preserve:
             times = (status.st_atime_ns, status.st_mtime_ns)
             os.utime(name, ns=times, dir_fd=fd, follow_symlinks=False)
@@ -510,40 +598,13 @@ def _status(name: str, fd: int | None, *, follow: bool) -> os.stat_result | None
         return None
 
 
+def _link(source: str, name: str, fd: int | None) -> None:
+    os.link(source, name, dst_dir_fd=fd, follow_symlinks=False)
+
+
 def _below(source: str, target: str, visit: Visit) -> str:
     """The path of the copy."""
     if not visit.depth:
         return target
     inner = visit.path[len(source) :].lstrip("/")
     return target + inner if target.endswith("/") else f"{target}/{inner}"
-
-
-def _copy_with_holes(source: int, target: int, size: int) -> None:
-    """Copy only what lseek(2) calls data; the rest becomes holes again."""
-    at = 0
-    while at < size:
-        try:
-            data = os.lseek(source, at, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno != errno.ENXIO:
-                raise
-            break  # a hole up to the end
-        hole = os.lseek(source, data, os.SEEK_HOLE)
-        os.lseek(source, data, os.SEEK_SET)
-        os.lseek(target, data, os.SEEK_SET)
-        copy(source, target, hole - data)
-        at = hole
-    os.ftruncate(target, size)
-
-
-def _copy_without_zeros(source: int, target: int) -> None:
-    """Copy, and make a hole of each block of zeros."""
-    zeros = bytes(_HOLE_BLOCK)
-    size = 0
-    while block := os.read(source, _HOLE_BLOCK):
-        size += len(block)
-        if block == zeros[: len(block)]:
-            os.lseek(target, len(block), os.SEEK_CUR)
-        else:
-            write_all(target, block)
-    os.ftruncate(target, size)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def replace_file(path: str, data: bytes, *, mode: int = 0o644, durable: bool = False) -> None:
@@ -34,6 +39,30 @@ def replace_file(path: str, data: bytes, *, mode: int = 0o644, durable: bool = F
         raise
     if durable:
         sync_folder(os.path.dirname(path) or ".")
+
+
+def put_in_place(name: str, make: Callable[[str], None], fd: int | None = None) -> None:
+    """Replace the file `name` (of the directory `fd`) by what `make` makes, so that there is always one of them.
+
+    make: called with a name in the same directory that is free; FileExistsError makes it be called again.
+    OSError of `make` or rename(2): the old file is untouched.
+    """
+    folder = os.path.dirname(name)
+    for number in itertools.count():
+        new = os.path.join(folder, f".new-{os.getpid()}-{number}")
+        try:
+            make(new)
+            break
+        except FileExistsError:
+            continue
+    try:
+        os.rename(new, name, src_dir_fd=fd, dst_dir_fd=fd)
+    finally:
+        # rename(2) of two links to one file does nothing at all, and the new one stays.
+        try:
+            os.unlink(new, dir_fd=fd)
+        except FileNotFoundError:
+            pass
 
 
 def sync_folder(path: str) -> None:

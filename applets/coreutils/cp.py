@@ -57,8 +57,8 @@ _USUAL = frozenset(("mode", "ownership", "timestamps"))
 def main(argv: list[str]) -> int:
     opt, files = options.parse(argv)
     backups = Backups.from_options(opt)
-    overwrite = _overwrite(opt)
-    if overwrite == "no_clobber" and backups.wanted:
+    keep = _keep(opt)
+    if opt.no_clobber and backups.wanted:
         raise UsageError("options --backup and --no-clobber are mutually exclusive")
     recursive = bool(opt.recursive or opt.archive)
     preserve, required = _preserved(opt)
@@ -67,7 +67,8 @@ def main(argv: list[str]) -> int:
         follow=_follow(opt, recursive),
         preserve=preserve,
         required=required,
-        replace=_replacer(opt, overwrite),
+        keep=keep,
+        replace=_replacer(opt),
         force=opt.force,
         remove_first=opt.remove_destination,
         link=opt.link,
@@ -89,7 +90,11 @@ def main(argv: list[str]) -> int:
         files = [f.rstrip("/") or "/" for f in files]
     directory, files = _directory(opt, files)
     if directory is None:
-        _copy_one(copier, files[0], files[1])
+        source, target = files
+        if opt.force and backups.wanted and source == target and os.path.isfile(source):
+            # `cp -f --backup f f` makes a backup of f (GNU).
+            target, copier.backups = backups.name(target), None
+        _copy_one(copier, source, target)
         return 0
     for source in files:
         if opt.parents:
@@ -174,7 +179,7 @@ def _copy_with_parents(copier: Copier, source: str, directory: str) -> None:
 def _follow(opt: Values, recursive: bool) -> str:
     given = opt.last("archive", "d", "H", "dereference", "no_dereference")
     if given is None:
-        return "never" if recursive or opt.link else "always"
+        return "never" if recursive and not opt.link else "always"
     return {"H": "top", "dereference": "always"}.get(given, "never")
 
 
@@ -212,30 +217,26 @@ def _names(text: str) -> set[str]:
     return names
 
 
-def _overwrite(opt: Values) -> str | None:
-    """Which of -i, -n and -u decides about overwriting."""
-    given = opt.last("interactive", "no_clobber", "u", "update")
-    if given == "update":
-        word = opt.update or "older"
-        if word not in ("all", "none", "older", "none-fail"):
-            raise UsageError(f"invalid argument {word!r} for '--update'")
-        return {"older": "u", "all": None}.get(word, "no_clobber")
-    return given
+def _keep(opt: Values) -> str:
+    """What becomes of targets that exist, as Copier's `keep`: -n, --update=none and none-fail leave them."""
+    if opt.update not in (None, "", "all", "none", "older", "none-fail"):
+        raise UsageError(f"invalid argument {opt.update!r} for '--update'")
+    if opt.update == "none-fail":
+        return "fail"
+    # Of -i and -n the last one counts (GNU); -u goes along with either.
+    asked = opt.last("interactive", "no_clobber") == "no_clobber"
+    return "skip" if asked or opt.update == "none" else ""
 
 
-def _replacer(
-    opt: Values, overwrite: str | None
-) -> Callable[[str, os.stat_result, os.stat_result], bool] | None:
-    older = opt.u or (opt.update in ("", "older"))
-    if overwrite is None and not older:
+def _replacer(opt: Values) -> Callable[[str, os.stat_result, os.stat_result], bool] | None:
+    older = opt.last("u", "update") == "u" or opt.update in ("", "older")
+    if not (older or opt.interactive):
         return None
 
     def replace(path: str, source: os.stat_result, target: os.stat_result) -> bool:
-        if overwrite == "no_clobber":
-            return False
         if older and target.st_mtime_ns >= source.st_mtime_ns:
             return False
-        if overwrite == "interactive":
+        if opt.interactive:
             from toolbox.confirm import confirm
 
             return confirm(f"cp: overwrite {path!r}? ")

@@ -24,7 +24,9 @@ import os
 
 from toolbox.backups import Backups
 from toolbox.errors import UsageError, warn
+from toolbox.files import put_in_place
 from toolbox.options import Options, Values
+from toolbox.same_file import leads_through, same_name
 from toolbox.streams import stdout
 
 options = Options(__doc__)
@@ -84,7 +86,7 @@ def _link(target: str, name: str, opt: Values, backups: Backups) -> None:
 
             if not confirm(f"ln: replace {name!r}? "):
                 return
-        if not opt.symbolic and _same_name(target, name):
+        if _would_lead_to_itself(target, name, opt, backups):
             warn(f"{target!r} and {name!r} are the same file")
             return
         if backups.wanted:
@@ -93,16 +95,24 @@ def _link(target: str, name: str, opt: Values, backups: Backups) -> None:
             if os.path.isdir(name) and not os.path.islink(name):
                 warn(f"{name}: cannot overwrite directory")
                 return
-            _replace(target, name, opt)
+            put_in_place(name, lambda new: _make(target, new, opt))
+            _tell(target, name, opt)
             return
     _make(target, name, opt)
     _tell(target, name, opt)
 
 
-def _same_name(target: str, name: str) -> bool:
-    return os.path.basename(target) == os.path.basename(name) and os.path.samefile(
-        os.path.dirname(target) or ".", os.path.dirname(name) or "."
-    )
+def _would_lead_to_itself(target: str, name: str, opt: Values, backups: Backups) -> bool:
+    """Whether the link would take the place of the file that it is to lead to."""
+    if not opt.symbolic:
+        follow = opt.last("logical", "physical") == "logical" and os.path.islink(target)
+        return not follow and same_name(target, name)
+    # With a backup the file is there under another name (GNU); a link's place may be taken.
+    if backups.wanted or os.path.islink(name):
+        return False
+    # A symbolic link's TARGET is read from where the link stands.
+    found = target if opt.relative else os.path.join(os.path.dirname(name), target)
+    return leads_through(found, name) or same_name(target, name)
 
 
 def _make(target: str, name: str, opt: Values) -> None:
@@ -117,23 +127,8 @@ def _make(target: str, name: str, opt: Values) -> None:
     follow = opt.last("logical", "physical") == "logical"
     if follow:
         # Not every system's link(2) can follow: the descriptor's name always can.
-        target = os.path.realpath(target)
+        target = os.path.realpath(target, strict=True)
     os.link(target, name, follow_symlinks=False)
-
-
-def _replace(target: str, name: str, opt: Values) -> None:
-    """Put the link into place by rename(2), so that the name is never missing."""
-    temporary = f"{name}.ln{os.getpid()}"
-    _make(target, temporary, opt)
-    try:
-        os.rename(temporary, name)
-    finally:
-        # rename(2) of two links to one file does nothing at all, and the temporary one stays.
-        try:
-            os.unlink(temporary)
-        except FileNotFoundError:
-            pass
-    _tell(target, name, opt)
 
 
 def _tell(target: str, name: str, opt: Values) -> None:

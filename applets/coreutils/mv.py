@@ -26,6 +26,7 @@ import stat
 from toolbox.backups import Backups
 from toolbox.errors import Fatal, UsageError, warn
 from toolbox.options import Options, Values
+from toolbox.same_file import Side, may_move
 from toolbox.streams import stdout
 
 TYPE_CHECKING = False
@@ -75,12 +76,13 @@ class _Mover:
         self.opt = opt
         self.backups = Backups.from_options(opt)
         self.overwrite = opt.last("force", "interactive", "no_clobber")
+        self.keep = "skip" if self.overwrite == "no_clobber" else ""
         self.older = opt.u or opt.update in ("", "older")
         if opt.update is not None:
             if opt.update not in ("", "older", "all", "none", "none-fail"):
                 raise UsageError(f"invalid argument {opt.update!r} for '--update'")
             if opt.update.startswith("none"):
-                self.overwrite = "no_clobber"
+                self.keep = "fail" if opt.update == "none-fail" else "skip"
         if self.overwrite == "no_clobber" and self.backups.wanted:
             raise UsageError("options --backup and --no-clobber are mutually exclusive")
         self.copier: Copier | None = None
@@ -119,11 +121,18 @@ class _Mover:
     def _may_replace(
         self, source: str, target: str, status: os.stat_result, existing: os.stat_result
     ) -> bool:
-        same = (status.st_dev, status.st_ino) == (existing.st_dev, existing.st_ino)
-        if same and not self.backups.wanted:
-            if stat.S_ISDIR(status.st_mode) and not _same_name(source, target):
-                return True  # into itself: the rename tells
+        if self.keep == "fail":
+            warn(f"not replacing {target!r}")
+        if self.keep:
+            return False
+        new, old = Side(source, status), Side(target, existing)
+        directories = stat.S_ISDIR(status.st_mode) and not new.is_entry_of(old)
+        # A directory into itself: the rename tells.
+        if not directories and not may_move(new, old, backup=self.backups.wanted):
             warn(f"{source!r} and {target!r} are the same file")
+            return False
+        if self.backups.wanted and self.backups.endangers(source, target):
+            warn(f"backing up {target!r} might destroy source; {source!r} not moved")
             return False
         if not self._agreed(target, status, existing):
             return False
@@ -143,8 +152,6 @@ class _Mover:
 
     def _agreed(self, target: str, status: os.stat_result, existing: os.stat_result) -> bool:
         """Whether -n, -u, -i, or a write-protected target and a terminal, let the target be replaced."""
-        if self.overwrite == "no_clobber":
-            return False
         if self.older and existing.st_mtime_ns >= status.st_mtime_ns:
             return False
         if self.overwrite == "force":
@@ -192,18 +199,6 @@ class _Mover:
             remove_tree(source.rstrip("/") or "/")
         else:
             raise OSError(errno.EIO, "not all could be copied; the source stays")
-
-
-def _same_name(one: str, other: str) -> bool:
-    """Whether two paths are one name in one directory."""
-    if os.path.basename(one.rstrip("/")) != os.path.basename(other.rstrip("/")):
-        return False
-    try:
-        return os.path.samefile(
-            os.path.dirname(one.rstrip("/")) or ".", os.path.dirname(other.rstrip("/")) or "."
-        )
-    except OSError:
-        return False
 
 
 def _is_terminal(fd: int) -> bool:
