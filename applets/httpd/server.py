@@ -20,6 +20,7 @@ from toolbox.limited_log import LimitedLog
 from toolbox.listening import peer_of
 from toolbox.shares import Shares
 from toolbox.signals import Signals
+from toolbox.waits import bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Server:
                 wait.register(sock, selectors.EVENT_READ, sock)
             ready()
             while not self.stopping.is_set():
-                for key, _ in wait.select(self.log.due()):
+                for key, _ in wait.select(bounded(self.log.due())):
                     if key.data is not None:
                         self._accept(key.data)
                     elif list(signals.take()):
