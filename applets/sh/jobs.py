@@ -95,11 +95,24 @@ def decode(raw: int) -> int:
     return 128 + os.WSTOPSIG(raw) if os.WIFSTOPPED(raw) else 0
 
 
+#: Jobs that a shell lists before it forgets those that have ended: a script may start them for ever.
+_LISTED = 64
+
+
 class Jobs:
-    """The jobs of one shell, the newest last, and its terminal."""
+    """The jobs of one shell, the newest last, and its terminal.
+
+    A job that has ended is forgotten after a while; the statuses of the last CHILD_MAX processes stay,
+    for `wait` (XCU 2.9.3.2).
+    """
 
     def __init__(self) -> None:
         self.jobs: list[Job] = []
+        self._of: dict[int, Job] = {}  # process id -> its job
+        self._ended: dict[
+            int, int
+        ] = {}  # process id of a forgotten job -> its status, the oldest first
+        self._crowd = _LISTED  # with so many jobs those that have ended are forgotten
         self.terminal = -1
         self._group = 0  # the shell's own process group
         self._former_group = 0  # whose the terminal was before
@@ -114,13 +127,39 @@ class Jobs:
     def background(self, shell: State, commands: Sequence[Command], text: str) -> Job:
         """Start a pipeline and go on; sets $!."""
         self.reap()
+        if len(self.jobs) >= self._crowd:
+            for job in [job for job in self.jobs if job.done]:
+                self.forget(job)
+            self._crowd = max(_LISTED, 2 * len(self.jobs))
         job = self._start(shell, commands, text, False)
         shell.last_background = job.processes[-1].pid
-        self.jobs.append(job)
+        self._add(job)
         return job
 
+    def _add(self, job: Job) -> None:
+        """Put a job into the table."""
+        self.jobs.append(job)
+        for process in job.processes:
+            self._ended.pop(process.pid, None)
+            self._of[process.pid] = job
+
+    def forget(self, job: Job) -> None:
+        """Take a job out of the table; the statuses of its processes are still known."""
+        self.jobs.remove(job)
+        for process in job.processes:
+            if self._of.get(process.pid) is job:
+                del self._of[process.pid]
+                if process.status is not None:
+                    self._ended[process.pid] = process.status
+        while len(self._ended) > _most_children():
+            del self._ended[next(iter(self._ended))]
+
+    def ended(self, pid: int) -> int | None:
+        """The status of a process whose job has been forgotten; None when it is not known."""
+        return self._ended.get(pid)
+
     def _start(self, shell: State, commands: Sequence[Command], text: str, foreground: bool) -> Job:
-        job = Job(1 + max((j.number for j in self.jobs), default=0), text)
+        job = Job(self.jobs[-1].number + 1 if self.jobs else 1, text)
         reader = -1
         for index, command in enumerate(commands):
             last = index == len(commands) - 1
@@ -196,15 +235,16 @@ class Jobs:
                     break
         if job.pgid:
             self.give_terminal(self._group)
+        listed = self._of.get(job.processes[0].pid) is job
         if not job.done:
+            if not listed:
+                self._add(job)
             self.reap()
-            if job not in self.jobs:
-                self.jobs.append(job)
             job.reported = "Stopped"
             shell.complain_plain(f"\n[{job.number}]+  Stopped                    {job.text}")
         else:
-            if job in self.jobs:
-                self.jobs.remove(job)
+            if listed:
+                self.forget(job)
             self._report_signal(shell, job.processes[-1].raw or 0)
         return job.status("pipefail" in shell.flags)
 
@@ -224,17 +264,20 @@ class Jobs:
 
     def reap(self) -> None:
         """Note what has become of background processes, without waiting."""
-        for job in self.jobs:
-            for process in job.processes:
-                while process.status is None:
-                    try:
-                        flags = os.WNOHANG | os.WUNTRACED | os.WCONTINUED
-                        pid, raw = os.waitpid(process.pid, flags)
-                    except ChildProcessError:
-                        process.raw = 127 << 8
-                        break
-                    if not pid:
-                        break
+        while self._of:
+            try:
+                pid, raw = os.waitpid(-1, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
+            except ChildProcessError:
+                for job in self.jobs:
+                    for process in job.processes:
+                        if process.status is None:
+                            process.raw = 127 << 8
+                return
+            if not pid:
+                return
+            known = self._of.get(pid)
+            for process in known.processes if known else ():
+                if process.pid == pid and process.status is None:
                     process.raw = None if os.WIFCONTINUED(raw) else raw
 
     def wait_until(self, shell: State, done: Callable[[], bool]) -> int:
@@ -285,10 +328,7 @@ class Jobs:
 
     def of_pid(self, pid: int) -> Job | None:
         """The job that a process belongs to."""
-        for job in self.jobs:
-            if any(process.pid == pid for process in job.processes):
-                return job
-        return None
+        return self._of.get(pid)
 
     def _current(self) -> list[Job]:
         """The jobs, the current one first: stopped ones before running ones, newer before older."""
@@ -314,7 +354,7 @@ class Jobs:
         for job in list(self.jobs):
             if job.done:
                 shell.complain_plain(self.describe(job))
-                self.jobs.remove(job)
+                self.forget(job)
             elif job.stopped and job.reported != "Stopped":
                 job.reported = "Stopped"
                 shell.complain_plain(self.describe(job))
@@ -333,7 +373,7 @@ class Jobs:
 
     def enter_subshell(self) -> None:
         """A child has no jobs of its own yet."""
-        self.jobs = []
+        self.jobs, self._of, self._ended = [], {}, {}
 
     # Job control
 
@@ -383,6 +423,11 @@ class Jobs:
                 os.tcsetpgrp(self.terminal, group)
             except OSError:
                 pass  # the group has ended already, or the terminal has been hung up
+
+
+def _most_children() -> int:
+    """CHILD_MAX, at most what a table of numbers may cost."""
+    return min(max(os.sysconf("SC_CHILD_MAX"), 1024), 1 << 16)
 
 
 _JOB_SIGNALS = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)

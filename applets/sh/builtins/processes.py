@@ -24,10 +24,17 @@ def wait(shell: State, argv: list[str]) -> int:
         return _wait_any(shell)
     if not operands:
         running = list(table.jobs)
-        number = table.wait_until(shell, lambda: all(job.done or job.stopped for job in running))
+
+        def settled() -> bool:
+            while running and (running[-1].done or running[-1].stopped):
+                running.pop()
+            return not running
+
+        number = table.wait_until(shell, settled)
         if number:
             return _interrupted(shell, number)
-        table.jobs = [job for job in table.jobs if not job.done]
+        for job in [job for job in table.jobs if job.done]:
+            table.forget(job)
         return 0
     status = 0
     for word in operands:
@@ -64,6 +71,9 @@ def _wait_one(shell: State, word: str) -> int:
         pid = arguments.number(word)
         job = table.of_pid(pid)
         process = next((p for p in job.processes if p.pid == pid), None) if job else None
+        if job is None:
+            status = table.ended(pid)
+            return 127 if status is None else status
     if job is None or process is None:
         return 127
     one, all_of = process, job
@@ -71,7 +81,7 @@ def _wait_one(shell: State, word: str) -> int:
     if number:
         return _interrupted(shell, number)
     if all_of.done and "i" in shell.flags:
-        table.jobs.remove(all_of)
+        table.forget(all_of)
     return one.status if one.status is not None else all_of.status()
 
 
@@ -87,7 +97,7 @@ def jobs(shell: State, argv: list[str]) -> int:
         else:
             write(table.describe(job, "l" in found) + "\n")
         if job.done:
-            table.jobs.remove(job)
+            table.forget(job)
     return 0
 
 

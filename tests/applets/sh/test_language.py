@@ -14,6 +14,7 @@ from tests.applets.sh.tables import (
     builtins,
     commands,
     errors,
+    jobs,
     numbers,
     output,
     pathnames,
@@ -24,7 +25,18 @@ from tests.applets.sh.tables import (
 TABLES = {
     module.__name__.rpartition(".")[2]: module.ROWS
     for module in (
-        *(aliases, builtins, commands, errors, numbers, output, pathnames, redirections, words),
+        *(
+            aliases,
+            builtins,
+            commands,
+            errors,
+            jobs,
+            numbers,
+            output,
+            pathnames,
+            redirections,
+            words,
+        ),
     )
 }
 ROWS = [row for rows in TABLES.values() for row in rows]
