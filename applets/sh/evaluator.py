@@ -256,10 +256,31 @@ def run_background(shell: State, node: Background) -> int:
     return 0
 
 
+def may_stay(shell: State) -> bool:
+    """Whether nobody would notice that a subshell runs in this process, which ends with it."""
+    return not (shell.traps.actions or "m" in shell.flags or "i" in shell.flags)
+
+
+def tail_pipeline(shell: State, node: Pipeline) -> int:
+    """A pipeline that is the last of this process: its last command runs here."""
+    with shell.jobs.feeding(shell, node.commands[:-1]):
+        shell.enter_subshell(False)
+        last = node.commands[-1]
+        return run(shell, last.body if isinstance(last, Subshell) else last)
+
+
 def run_tail(shell: State, node: Node) -> int:
-    """Evaluate what this process does last: an external program then takes the process's place."""
+    """Evaluate what this process does last: an external program then takes the process's place, and a
+    subshell or the last command of a pipeline needs no process of its own.
+    """
     if isinstance(node, Simple):
         return tail_simple(shell, node)
+    if isinstance(node, (Subshell, Pipeline)) and may_stay(shell):
+        if isinstance(node, Subshell):
+            shell.enter_subshell(False)
+            return run_tail(shell, node.body)
+        if not node.negated and "pipefail" not in shell.flags:
+            return tail_pipeline(shell, node)
     if isinstance(node, Sequence):
         for item in node.items[:-1]:
             status = run(shell, item)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+from contextlib import contextmanager
 
 from applets.sh.errors import Interrupt, ShellError
 from applets.sh.numbers import decimal
@@ -16,7 +17,7 @@ from applets.sh.syntax import Node
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from applets.sh.state import State
 
@@ -124,6 +125,22 @@ class Jobs:
         job = self._start(shell, commands, text, True)
         return self.finish(shell, job)
 
+    @contextmanager
+    def feeding(self, shell: State, commands: Sequence[Command]) -> Iterator[None]:
+        """Start a pipeline whose output is this process's input, and wait for it in the end."""
+        reader, writer = os.pipe()
+        job = self._start(shell, commands, "", True, writer)
+        if reader:
+            os.dup2(reader, 0)
+            os.close(reader)
+        else:
+            os.set_inheritable(0, True)
+        try:
+            yield
+        finally:
+            for process in job.processes:
+                _wait(process.pid, 0)
+
     def background(self, shell: State, commands: Sequence[Command], text: str) -> Job:
         """Start a pipeline and go on; sets $!."""
         self.reap()
@@ -158,12 +175,20 @@ class Jobs:
         """The status of a process whose job has been forgotten; None when it is not known."""
         return self._ended.get(pid)
 
-    def _start(self, shell: State, commands: Sequence[Command], text: str, foreground: bool) -> Job:
+    def _start(
+        self,
+        shell: State,
+        commands: Sequence[Command],
+        text: str,
+        foreground: bool,
+        output: int = -1,
+    ) -> Job:
+        """Fork a pipeline; its last command writes to `output`, which is closed here."""
         job = Job(self.jobs[-1].number + 1 if self.jobs else 1, text)
         reader = -1
         for index, command in enumerate(commands):
             last = index == len(commands) - 1
-            following, writer = (-1, -1) if last else os.pipe()
+            following, writer = (-1, output) if last else os.pipe()
             pid = fork(reader, writer, following)
             if not pid:
                 self._child(shell, job, command, foreground, (reader, writer, following))

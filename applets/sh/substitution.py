@@ -32,7 +32,7 @@ def substitute(shell: State, body: Node | None) -> str:
     if isinstance(body, Simple) and not body.words and not body.assignments:
         output = _file(shell, body)
     else:
-        output = _in_process(shell, body) if isinstance(body, Simple) else None
+        output = _without_fork(shell, body) if isinstance(body, Simple) else None
         if output is None:
             output = _fork(shell, body)
     if b"\0" in output:
@@ -54,23 +54,69 @@ def _fork(shell: State, body: Node) -> bytes:
             os.close(reader)
         run_child(shell, body)
     os.close(writer)
+    return _collect(shell, pid, reader)
+
+
+def _without_fork(shell: State, body: Simple) -> bytes | None:
+    """Run one command without a fork of the shell; None when that may not be.
+
+    It may be when expanding its words changes nothing in the shell, and the command is an applet that
+    leaves the process as it is, or a program.
+    """
+    name = body.words[0].literal if body.words else None
+    if name is None or body.assignments or body.redirections or "x" in shell.flags:
+        return None
+    if not all(_pure(word.parts) for word in body.words):
+        return None
+    if _is_applet(shell, name):
+        return _in_process(shell, body)
+    return _spawned(shell, body, name)
+
+
+def _spawned(shell: State, body: Simple, name: str) -> bytes | None:
+    """The output of a program, started straight away."""
+    from applets.sh import builtins, expansion, programs
+
+    if name in shell.functions or builtins.find(name) is not None:
+        return None
+    program = programs.resolve(shell, name)
+    if program is None or program.ours:
+        return None
+    line = shell.line
+    try:
+        shell.line = body.line
+        argv = expansion.words(shell, body.words)
+    except ShellError as error:  # it would end only the subshell
+        shell.status = shell.substituted = shell.report(error)
+        return b""
+    finally:
+        shell.line = line
+    reader, writer = os.pipe()
+    try:
+        pid = os.posix_spawn(
+            program.path,
+            argv,
+            shell.environment(),
+            file_actions=[(os.POSIX_SPAWN_DUP2, writer, 1)],
+            setsigdef=shell.traps.defaults_in_child(),
+        )
+    except OSError:
+        os.close(reader)
+        return None  # the subshell will find out why
+    finally:
+        os.close(writer)
+    return _collect(shell, pid, reader)
+
+
+def _collect(shell: State, pid: int, reader: int) -> bytes:
     output = read_all(reader)
     os.close(reader)
     shell.status = shell.substituted = shell.jobs.wait_for(pid)
     return output
 
 
-def _in_process(shell: State, body: Simple) -> bytes | None:
-    """Call an applet without a fork, its output caught in a file in memory; None when that may not be.
-
-    It may be when the command is an applet that leaves the process as it is, and expanding its words
-    changes nothing in the shell.
-    """
-    name = body.words[0].literal if body.words else None
-    if name is None or body.assignments or body.redirections or not _is_applet(shell, name):
-        return None
-    if not all(_pure(word.parts) for word in body.words) or "x" in shell.flags:
-        return None
+def _in_process(shell: State, body: Simple) -> bytes:
+    """Call an applet, its output caught in a file in memory."""
     from applets.sh import expansion
     from toolbox import multicall
 

@@ -19,26 +19,15 @@ from tests.applets.sh.tables import (
     output,
     pathnames,
     redirections,
+    subshells,
     words,
 )
 
-TABLES = {
-    module.__name__.rpartition(".")[2]: module.ROWS
-    for module in (
-        *(
-            aliases,
-            builtins,
-            commands,
-            errors,
-            jobs,
-            numbers,
-            output,
-            pathnames,
-            redirections,
-            words,
-        ),
-    )
-}
+MODULES = (
+    *(aliases, builtins, commands, errors, jobs, numbers),
+    *(output, pathnames, redirections, subshells, words),
+)
+TABLES = {module.__name__.rpartition(".")[2]: module.ROWS for module in MODULES}
 ROWS = [row for rows in TABLES.values() for row in rows]
 
 

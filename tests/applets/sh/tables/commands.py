@@ -65,7 +65,7 @@ ROWS = [
     row("cat <<A; cat <<B\na\nA\nb\nB", "a\nb\n"),
     row('while read x; do echo "<$x>"; done <<E\n a b \nc\nE', "<a b>\n<c>\n"),
     row("set -C; echo a >f; echo b >f || echo kept; echo c >|f; cat f", "kept\nc\n"),
-    row("cat </nonexistent || echo failed; : </nonexistent; echo no", "failed\n", ERROR),
+    row("cat <./no/such || echo failed; : <./no/such; echo no", "failed\n", ERROR),
     row("echo abc >f; exec 5<>f; read x <&5; echo $x; exec 5<&-", "abc\n"),
     row(
         "for i in 1 2; do echo $i; done >f; cat f; if true; then echo x; fi >>f; wc -l <f",
