@@ -144,6 +144,7 @@ def _run(module: str, name: str, argv: list[str]) -> int:
     from toolbox.errors import Fatal, Run, UsageError, describe, say
 
     trouble = 1
+    told = False  # that standard output cannot be written to
     with Run(name) as run:
         try:
             applet = load(module)
@@ -157,7 +158,8 @@ def _run(module: str, name: str, argv: list[str]) -> int:
             status = error.status
         except OSError as error:
             # What only a write meets, and names no file, was met on standard output.
-            doing = "write error: " if error.filename is None and _is_of_writing(error) else ""
+            told = error.filename is None and _is_of_writing(error)
+            doing = "write error: " if told else ""
             say(f"{name}: {doing}{describe(error)}")
             status = max(trouble, run.status)
         except MemoryError:
@@ -168,7 +170,32 @@ def _run(module: str, name: str, argv: list[str]) -> int:
             status = trouble
         except SystemExit as leave:
             status = _status_of(leave, name)
-        return _flush(name, status, trouble)
+        except Exception as error:
+            _internal(name, error)
+            status = trouble
+        return _flush(name, status, trouble, told)
+
+
+#: Set to anything, it makes an applet show where an error of ours came from.
+TRACEBACK = "SNAKEROOT_TRACEBACK"
+
+
+def _internal(name: str, error: Exception) -> None:
+    """Say in one line that an error slipped through, which is a fault of ours and no answer to anybody."""
+    import os
+
+    from toolbox.errors import say
+
+    if os.environ.get(TRACEBACK):
+        import traceback
+
+        say(*traceback.format_exc().splitlines())
+        return
+    what = " ".join(str(error).split())
+    say(
+        f"{name}: internal error: {type(error).__name__}{': ' if what else ''}{what}"
+        f" ({TRACEBACK}=1 shows where; please report it)"
+    )
 
 
 def _is_of_writing(error: OSError) -> bool:
@@ -177,7 +204,7 @@ def _is_of_writing(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def _flush(name: str, status: int, trouble: int) -> int:
+def _flush(name: str, status: int, trouble: int, told: bool) -> int:
     """Write out what standard output still holds.  A full disk is an error, never silence."""
     if sys.stdout is None:  # started with standard output closed, and nothing was written
         return status
@@ -186,7 +213,8 @@ def _flush(name: str, status: int, trouble: int) -> int:
     except (OSError, ValueError) as error:
         from toolbox.errors import describe, say
 
-        say(f"{name}: write error: {describe(error)}")
+        if not told:
+            say(f"{name}: write error: {describe(error)}")
         _drop_unwritten()
         return status or trouble
     return status

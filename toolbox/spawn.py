@@ -7,11 +7,13 @@ status = wait(pid)                exit status; -N: ended by signal N
 from __future__ import annotations
 
 import _signal  # `signal` costs an import of enum
+import errno
 import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import NoReturn
 
 #: Exit statuses for commands that could not be run (POSIX: env, xargs, nice, ...).
 NOT_FOUND = 127
@@ -32,7 +34,8 @@ def spawn(
     environment: None: ours; default_signals: those that we ignore, and it shall not.  OSError (with the
     program's name) when it cannot be started; with `directory` the child ends with 127 or 126 instead.
     """
-    environment = os.environ if environment is None else environment
+    check(argv)
+    environment = usable(os.environ if environment is None else environment)
     if directory is None:
         actions = [] if stdin is None else [(os.POSIX_SPAWN_OPEN, 0, stdin, os.O_RDONLY, 0)]
         return os.posix_spawnp(
@@ -54,8 +57,34 @@ def spawn(
 
         status = failure_status(error)
         say(f"{argv[0]}: {error.strerror}")
+    except ValueError as error:
+        from toolbox.errors import say
+
+        say(f"{argv[0]}: {error}")
     finally:
         os._exit(status)
+
+
+def execute(argv: list[str], environment: Mapping[str, str]) -> NoReturn:
+    """Become a program found by the environment's $PATH.  OSError when it cannot be run."""
+    check(argv)
+    os.execvpe(argv[0], argv, usable(environment))
+
+
+def check(argv: Sequence[str]) -> None:
+    """OSError for what no program can be called with: an empty name, a NUL in a word."""
+    if not argv[0]:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "''")
+    for word in argv:
+        if "\0" in word:
+            raise OSError(errno.EINVAL, "an argument with a NUL byte", argv[0])
+
+
+def usable(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment without an entry that has no name (`=x`), which some parents leave and execve(3) refuses."""
+    if "" not in environment:
+        return environment
+    return {name: value for name, value in environment.items() if name}
 
 
 def wait(pid: int) -> int:

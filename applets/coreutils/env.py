@@ -18,6 +18,7 @@ import os
 
 from toolbox.errors import Fatal, UsageError, say
 from toolbox.options import Options
+from toolbox.spawn import execute, failure_status
 from toolbox.streams import stdout
 
 alters_process = True
@@ -37,7 +38,10 @@ def main(argv: list[str]) -> int:
             raise UsageError(f"cannot unset {name!r}: no variable's name")
         environment.pop(name, None)
     while operands and "=" in operands[0]:
-        name, _, value = operands.pop(0).partition("=")
+        word = operands.pop(0)
+        name, _, value = word.partition("=")
+        if not name:
+            raise Fatal(f"cannot set {word!r}: a variable needs a name", 125)
         environment[name] = value
     if opt.chdir is not None:
         if not operands:
@@ -57,11 +61,9 @@ def run(command: list[str], environment: dict[str, str], debug: bool) -> int:
     if debug:
         say(f"executing: {command[0]}")
     try:
-        os.execvpe(command[0], command, environment)
-    except FileNotFoundError as error:
-        raise Fatal(f"{command[0]}: {error.strerror}", 127) from None
+        execute(command, environment)
     except OSError as error:
-        raise Fatal(f"{command[0]}: {error.strerror}", 126) from None
+        raise Fatal(f"{command[0]!r}: {error.strerror}", failure_status(error)) from None
 
 
 def with_strings_split(argv: list[str]) -> list[str]:

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import os
 
-from toolbox.errors import Fatal, UsageError, say
+from toolbox.errors import Fatal, UsageError, say, warn
 from toolbox.options import Options
 from toolbox.streams import Source, stdout
 
@@ -88,19 +88,27 @@ def _arguments(opt: Values, source: Source) -> Iterator[tuple[str, bool]]:
         return
     given = opt.last("E", "eof")
     end_mark = (opt.eof or None) if given == "eof" else opt.E
-    words = (
-        _lines(source)
-        if opt.last("I", "replace", "max_args", "max_lines", "l")
-        in (
-            "I",
-            "replace",
-        )
-        else _words(source)
-    )
-    for word, last in words:
+    told = False
+    for word, last in _lines(source) if _replaces(opt) else _words(source):
         if word == end_mark:
             return
+        if "\0" in word:
+            if not told:
+                warn(
+                    "a NUL in the input ends the argument it is in; -0 is for names ended by NULs",
+                    0,
+                )
+                told = True
+            word = word.partition("\0")[0]
         yield word, last
+
+
+def _replaces(opt: Values) -> bool:
+    """Whether lines take the place of -I's string: -n 1 beside it says no more than -I does."""
+    given = opt.last("I", "replace", "max_args", "max_lines", "l")
+    return given in ("I", "replace") or (
+        given == "max_args" and opt.I is not None and opt.max_args == 1
+    )
 
 
 def _delimiter(text: str) -> bytes:

@@ -272,3 +272,80 @@ def test_overview_names_families_and_summaries(run: Callable[..., Any]) -> None:
     assert any(
         line.split()[:1] == ["head"] and "first 10 lines" in line for line in text.splitlines()
     )
+
+
+def test_what_slips_through_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A traceback is no answer: name, kind, and how a developer sees where it came from."""
+    from applets.coreutils import true
+    from toolbox import multicall
+
+    def broken(argv: list[str]) -> int:
+        return int("two\nlines")
+
+    monkeypatch.setattr(true, "main", broken)
+    assert multicall.call(["true"]) == 1
+    err = capfd.readouterr().err
+    assert err.count("\n") == 1 and err.startswith("true: internal error: ValueError: ")
+    assert "SNAKEROOT_TRACEBACK=1" in err
+    monkeypatch.setenv("SNAKEROOT_TRACEBACK", "1")
+    assert multicall.call(["true"]) == 1
+    assert "Traceback" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "message"),
+    [
+        (["env", ""], 127, b"env: '': No such file or directory\n"),
+        (["env", "=x", "true"], 125, b"env: cannot set '=x': a variable needs a name\n"),
+        (["xargs", ""], 127, b"xargs: : No such file or directory\n"),
+        (["find", ".", "-maxdepth", "0", "-exec", "", ";"], 1, b"No such file or directory\n"),
+    ],
+)
+def test_a_program_without_a_name(
+    run: Callable[..., Any], argv: list[str], status: int, message: bytes
+) -> None:
+    done = run(*argv)
+    assert message in done.err and done.err.count(b"\n") == 1
+    assert done.status == status or argv[0] == "find"
+
+
+def test_an_environment_entry_without_a_name_is_dropped(
+    toolbox_argv: list[str], toolbox_env: dict[str, str]
+) -> None:
+    """Some parents leave `=x`; no applet that starts a program may fall over it."""
+    for words in (
+        ["env", "echo", "hi"],
+        ["xargs", "echo", "hi"],
+        ["find", ".", "-maxdepth", "0", "-exec", "echo", "hi", ";"],
+        ["find", ".", "-maxdepth", "0", "-execdir", "echo", "hi", ";"],
+        ["time", "-p", "echo", "hi"],
+    ):
+        done = subprocess.run(
+            ["python3", "-c", "import ctypes, os, sys\nlibc = ctypes.CDLL(None)\n"
+             "argv = [os.fsencode(a) for a in sys.argv[1:]] + [None]\n"
+             "env = [os.fsencode(f'{k}={v}') for k, v in os.environ.items()] + [b'=x', None]\n"
+             "libc.execve(argv[0], (ctypes.c_char_p * len(argv))(*argv), (ctypes.c_char_p * len(env))(*env))",
+             *toolbox_argv, *words],
+            env=toolbox_env, stdin=subprocess.DEVNULL, capture_output=True, cwd=ROOT,
+        )  # fmt: skip
+        assert done.stdout == b"hi\n" and done.returncode == 0, (words, done.stderr)
+
+
+def test_find_ends_with_its_output(toolbox_argv: list[str], toolbox_env: dict[str, str]) -> None:
+    """One message, not one for each file."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*toolbox_argv, "find", str(ROOT / "tests"), "-print"],
+            env=toolbox_env, stdout=full, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    assert done.returncode == 1 and done.stderr.count(b"\n") == 1
+
+
+def test_xargs_takes_lines_and_no_nul(run: Callable[..., Any]) -> None:
+    for words in (["-I{}", "-n1"], ["-n1", "-I{}"], ["-I{}"]):
+        done = run("xargs", *words, "echo", "[{}]", stdin=b"a b\nc d\n")
+        assert done.out == b"[a b]\n[c d]\n"
+    done = run("xargs", "echo", stdin=b"a\0b c\n")
+    assert (done.status, done.out) == (0, b"a c\n") and done.err.count(b"\n") == 1

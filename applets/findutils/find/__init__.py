@@ -153,6 +153,8 @@ def _walk(top: str, expression: Expression) -> None:
             try:
                 test(visit)
             except OSError as error:
+                if error.filename is None:
+                    raise  # no file's: standard output takes no more, and nobody would see the rest
                 # A file that went away, or cannot be asked: the others go on.
                 warn(error if error.filename else visit.error(error))
         if visit.leaving:
