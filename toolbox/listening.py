@@ -25,7 +25,9 @@ def inherited() -> list[socket.socket]:
     count = os.environ.pop("LISTEN_FDS", "")
     owner = os.environ.pop("LISTEN_PID", "")
     os.environ.pop("LISTEN_FDNAMES", None)
-    if not count.isdecimal() or (owner and owner != str(os.getpid())):
+    if not (count.isascii() and count.isdecimal() and len(count) <= 9) or (
+        owner and owner != str(os.getpid())
+    ):
         return []
     found = []
     for fd in range(FIRST, FIRST + min(int(count), 64)):
@@ -75,7 +77,7 @@ def parse_endpoint(text: str, default: int | None = None) -> tuple[str | None, i
                 f"invalid address: {text!r} (use PORT, ADDRESS:PORT or [ADDRESS]:PORT)"
             )
         host, port = text.strip("[]"), str(default)
-    if not (port.isascii() and port.isdecimal()) or int(port) > 65535:
+    if not (port.isascii() and port.isdecimal() and len(port) <= 9) or int(port) > 65535:
         raise UsageError(f"invalid port: {port!r}")
     if host:
         _family(host)

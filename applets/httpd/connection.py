@@ -17,7 +17,7 @@ import h11
 from applets.httpd.message import File, HeadTooLarge, Request, Response, plain
 from toolbox.net import ProtocolError
 from toolbox.net.http import REASONS, http_date
-from toolbox.waits import bounded
+from toolbox.waits import milliseconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class Connection:
         """Answer requests until one side has had enough.  OSError and `Gone` are the connection's end."""
         if self.sock.family != socket.AF_UNIX:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.setblocking(False)
         for number in range(1, REQUESTS + 1):
             self._last = number == REQUESTS
             try:
@@ -132,12 +133,13 @@ class Connection:
         self.method, self.request = "", None
         self.place.quiet()
         begun = self._has_begun()
+        whole = begun
         deadline = time.monotonic() + (HEAD_TIME if begun else IDLE_TIME)
         passed = 0
         while True:
             event = self.framing.next_event()
             if event is h11.NEED_DATA:
-                room = HEAD - len(self.framing.trailing_data[0])
+                room = HEAD - len(self.framing.trailing_data[0]) if whole else HEAD
                 if room <= 0:
                     raise HeadTooLarge(f"the head is longer than {HEAD} bytes")
                 data = self._receive(deadline, room)
@@ -150,6 +152,7 @@ class Connection:
                         continue
                     data, begun = rest, True
                     deadline = time.monotonic() + HEAD_TIME
+                whole = True
                 self.framing.receive_data(data)
             elif isinstance(event, h11.Request):
                 self.place.busy()
@@ -180,14 +183,20 @@ class Connection:
         return data[end:]
 
     def _receive(self, deadline: float, most: int = BLOCK) -> bytes:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TooSlow
-        self.sock.settimeout(bounded(left))
-        try:
-            return self.sock.recv(most)
-        except TimeoutError:
-            raise TooSlow from None
+        while True:
+            try:
+                return self.sock.recv(most)
+            except BlockingIOError:
+                pass
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._wait(select.POLLIN, left):
+                raise TooSlow
+
+    def _wait(self, what: int, seconds: float) -> bool:
+        """Wait until the socket can be read or written; False after so many seconds."""
+        poll = select.poll()
+        poll.register(self.sock, what)
+        return bool(poll.poll(milliseconds(seconds)))
 
     def _read_body(self, most: int) -> bytes:
         """The request's body; BodyTooLarge beyond `most` bytes, TooSlow when it does not come."""
@@ -237,7 +246,6 @@ class Connection:
         If not, more may come, or nothing (Expect: 100-continue): the next request could not be told from it.
         """
         left = DRAIN
-        self.sock.settimeout(0)
         while self.framing.their_state is h11.SEND_BODY:
             if self.framing.they_are_waiting_for_100_continue or left < 0:
                 return False
@@ -336,19 +344,19 @@ class Connection:
     def _send_bytes(self, data: bytes) -> None:
         """Send all; a peer that takes nothing for SEND_TIME is gone."""
         view = memoryview(data)
-        self.sock.settimeout(SEND_TIME)
         while view:
-            self._wait_for_taker()
             try:
                 view = view[self.sock.send(view) :]
-            except TimeoutError:
-                raise Gone from None
-            self.place.busy()
+            except BlockingIOError:
+                self._wait_for_taker()
 
     def _wait_for_taker(self) -> None:
-        """The peer may have to be waited for; a stranger that takes nothing for long is as good as silent."""
+        """Wait until the peer takes more; a stranger that takes nothing for long is as good as silent."""
         if self.request is None or not self.request.trusted:
             self.place.quiet(PATIENCE)
+        if not self._wait(select.POLLOUT, SEND_TIME):
+            raise Gone
+        self.place.busy()
 
     def _send_file(self, body: File) -> None:
         """Send a file's ranges without their bytes passing through this program."""
@@ -373,12 +381,7 @@ class Connection:
             try:
                 sent = os.sendfile(self.sock.fileno(), fd, start, count)
             except BlockingIOError:
-                poll = select.poll()
-                poll.register(self.sock, select.POLLOUT)
                 self._wait_for_taker()
-                if not poll.poll(SEND_TIME * 1000):
-                    raise Gone from None
-                self.place.busy()
                 continue
             if sent == 0:
                 raise Gone  # the file became shorter: the length that was promised cannot be kept

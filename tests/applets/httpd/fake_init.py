@@ -39,6 +39,7 @@ class FakeInit:
         self.lines: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
         self.refuse: str | None = None
+        self.stuck: set[str] = set()  # services that stay as they are
         self.changed = threading.Condition()
         self.closed = False
         self.socket = socket.socket(socket.AF_UNIX)
@@ -96,8 +97,9 @@ class FakeInit:
                     yield {"error": f"no such service: {name}"}
                     return
                 state = "stopped" if verb == "stop" else "running"
-                self.services[name] = service(name, state, since=time.time())
-            yield {"ok": True}
+                if name not in self.stuck:
+                    self.services[name] = service(name, state, since=time.time())
+            yield {"ok": True, "services": [self.services[name] for name in request["names"]]}
         else:
             yield {"ok": True}
 
