@@ -7,10 +7,12 @@ import re
 import shutil
 from pathlib import Path
 
-from interpreter.stages import CFLAGS, Stage
+from interpreter.stages import CFLAGS, PYTHON, Stage
 from interpreter.workshop import output, run
 
 HERE = Path(__file__).parent
+
+LIBPYTHON = f"libpython{PYTHON}.a"
 ROOT = HERE.parent.parent
 
 #: Our packages that go into the program.
@@ -64,7 +66,7 @@ class Linker:
     def plain(self, program: Path) -> None:
         """The plain frozen program: it starts the interpreter each time."""
         objects = self._common()
-        archives = [self._native.folder / "libcryptography_rust.a", self._work / "libpython3.13.a"]
+        archives = [self._native.folder / "libcryptography_rust.a", self._work / LIBPYTHON]
         objects.append(self._native.folder / "cffi_backend.o")
         self._link(program, [*objects, *archives], self._libraries(), "-s")
 
@@ -95,7 +97,7 @@ class Linker:
         objects += [self._compile(SNAPSHOT / name, self._folder) for name in OUTSIDE]
         objects.append(renamed(self._native.folder / "cffi_backend.o"))
         objects.append(renamed(self._native.folder / "libcryptography_rust.a"))
-        objects.append(renamed(self._work / "libpython3.13.a"))
+        objects.append(renamed(self._work / LIBPYTHON))
         libraries = [
             str(renamed(self._work / word)) if word.endswith(".a") else word
             for word in self._libraries()

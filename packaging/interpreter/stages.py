@@ -12,8 +12,10 @@ import hashlib
 import inspect
 import os
 import platform
+import re
 import shutil
 import sys
+import tempfile
 import textwrap
 import time
 import zipfile
@@ -23,7 +25,7 @@ from typing import NamedTuple
 
 from snakeroot.host import cache
 
-from interpreter import sources
+from interpreter import pins, sources
 from interpreter.client import Client
 from interpreter.ways import World
 from interpreter.workshop import BuildError, output, run
@@ -79,6 +81,10 @@ DISTRIBUTION = [
     "uuid-dev",
     "zlib1g-dev",
 ]
+
+#: Of CPython: "3.13", and the folder of its standard library where it is not installed.
+PYTHON = pins.series("cpython")
+PYTHON_LIB = f"home/usr/lib/python{PYTHON}"
 
 JOBS = str(os.cpu_count() or 1)
 
@@ -142,8 +148,13 @@ class Stage:
             if self.complete:
                 return
             shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir()
-            self._build(self.folder, log)
+            if fit(self.folder):
+                self.folder.mkdir()
+                self._build(self.folder, log)
+            else:
+                with tempfile.TemporaryDirectory(prefix="snakeroot-", dir="/var/tmp") as scratch:
+                    self._build(Path(scratch), log)
+                    shutil.copytree(scratch, self.folder, symlinks=True)
             (self.folder / "complete").touch()
         self._drop_old()
 
@@ -153,6 +164,19 @@ class Stage:
             if time.time() - stamp.stat().st_mtime > KEPT:
                 stamp.unlink()
                 shutil.rmtree(stamp.parent)
+
+
+def fit(path: Path) -> bool:
+    """Whether make, configure and compilers' flags can take a path: it has no blank, no quote and the like."""
+    return re.fullmatch(r"[A-Za-z0-9_./+@-]+", str(path)) is not None
+
+
+def reachable(path: Path, link: Path) -> Path:
+    """A path that is fit: this one, or a symbolic link to it, which is made."""
+    if fit(path):
+        return path
+    link.symlink_to(path)
+    return link
 
 
 def machine() -> str:
@@ -206,17 +230,19 @@ def cpython(archive: sources.Archive, ssl: Stage) -> Stage:
         source, work = folder / "source", folder / "build"
         sources.unpack(archive, source, log)
         work.mkdir()
-        words = [*CPYTHON_OPTIONS, f"--with-openssl={ssl.folder}/usr"]
+        words = [*CPYTHON_OPTIONS]
+        words.append(f"--with-openssl={reachable(ssl.folder / 'usr', folder / 'openssl')}")
         words += [f"{name}={value}" for name, value in flags.items()]
         # This makes Setup.stdlib say *static*: every module becomes a built-in one.
         env = {"MODULE_BUILDTYPE": "static", **released(source / "README.rst")}
         env["PYTHONHASHSEED"] = "0"  # the profile, too, is the same each time
         # By a relative path: it goes into messages.
         run(["../source/configure", *words], cwd=work, log=log, env=env)
-        make = [*_same_addresses(), "make", f"-j{JOBS}", f"PROFILE_TASK={TRAINING}"]
+        training = reachable(TRAINING, folder / TRAINING.name)
+        make = [*_same_addresses(), "make", f"-j{JOBS}", f"PROFILE_TASK={training}"]
         run(make, cwd=work, log=log, env=env)
         run(["make", "inclinstall", f"DESTDIR={folder}/home"], cwd=work, log=log)
-        (folder / "home/usr/lib/python3.13").mkdir(parents=True, exist_ok=True)
+        (folder / PYTHON_LIB).mkdir(parents=True, exist_ok=True)
         _check_modules(work)
         for pattern in ("*.o", "*.gcda"):
             for path in work.rglob(pattern):
@@ -255,7 +281,7 @@ def cryptography(ssl: Stage, python: Stage, code: Stage) -> Stage:
     rust = output(["rustc", "--version"]).strip()
     target = f"{platform.machine()}-unknown-linux-gnu"
     profile = {
-        "RUSTFLAGS": "-C relocation-model=static -C target-feature=+crt-static",
+        "CARGO_ENCODED_RUSTFLAGS": "-Crelocation-model=static\x1f-Ctarget-feature=+crt-static",
         f"CFLAGS_{target.replace('-', '_')}": CFLAGS,
         # "0": libcrypto is linked once, by us, for all.
         "OPENSSL_STATIC": "0",
@@ -268,7 +294,7 @@ def cryptography(ssl: Stage, python: Stage, code: Stage) -> Stage:
     backend += ["-DFFI_BUILDING=1", "-w"]
     # PyO3 is told about the interpreter, for it cannot run the one that is being made.
     settings = (
-        "implementation=CPython\nversion=3.13\nshared=false\nabi3=false\npointer_width=64\n"
+        f"implementation=CPython\nversion={PYTHON}\nshared=false\nabi3=false\npointer_width=64\n"
         "build_flags=\nsuppress_build_script_link_lines=true\n"
     )
     inputs = [ssl.key, python.key, code.key, rust, settings, machine()]
@@ -285,7 +311,7 @@ def cryptography(ssl: Stage, python: Stage, code: Stage) -> Stage:
             "PYO3_CONFIG_FILE": f"{folder}/pyo3.cfg",
             # It runs cffi's generator of C code, which any Python can.
             "PYO3_PYTHON": sys.executable,
-            "PYO3_CROSS_LIB_DIR": f"{python.folder}/home/usr/lib/python3.13",
+            "PYO3_CROSS_LIB_DIR": f"{python.folder}/{PYTHON_LIB}",
             "OPENSSL_LIB_DIR": f"{ssl.folder}/usr/lib",
             "OPENSSL_INCLUDE_DIR": f"{ssl.folder}/usr/include",
             "CARGO_TARGET_DIR": f"{folder}/target",
@@ -293,7 +319,7 @@ def cryptography(ssl: Stage, python: Stage, code: Stage) -> Stage:
         # The places of sources go into messages of panics: not those of this machine.
         crates = os.environ.get("CARGO_HOME") or Path.home() / ".cargo"
         for place, name in ((crates, "/cargo"), (code.folder, "/source"), (folder, "/build")):
-            env["RUSTFLAGS"] += f" --remap-path-prefix={place}={name}"
+            env["CARGO_ENCODED_RUSTFLAGS"] += f"\x1f--remap-path-prefix={place}={name}"
         words = ["cargo", "rustc", "--release", "--locked", f"-j{JOBS}", "-p", "cryptography-rust"]
         words += ["--target", target, "--crate-type", "staticlib"]
         run(words, cwd=code.folder / "cryptography", log=log, env=env)

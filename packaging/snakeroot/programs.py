@@ -19,15 +19,15 @@ from collections.abc import Collection
 from pathlib import Path
 
 from snakeroot.config import Instance, Service
-from snakeroot.host import BuildError, run
+from snakeroot.host import BuildError, OfflineError, run
 from snakeroot.hostfiles import items
 from snakeroot.release import SECRETS
 
 #: Where programs lie in the image, a folder for each service.
 FOLDER = "lib/snakeroot"
 
-#: The Python of the frozen program.
-TARGET = "3.13"
+#: The processors' and systems' part of a wheel's name: the box runs pure Python.
+TARGET = ("--implementation=cp", "--abi=none", "--platform=any")
 
 
 def install(instance: Instance, name: str, service: Service, toolbox: Path) -> Path:
@@ -40,16 +40,16 @@ def install(instance: Instance, name: str, service: Service, toolbox: Path) -> P
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     source = instance.place(service.python)
-    shipped = provided(toolbox)
+    shipped, python = provided(toolbox), version(toolbox)
     if not source.is_dir():
-        _pip(folder, [service.python], shipped)
+        _pip(folder, [service.python], shipped, python)
     elif (source / "pyproject.toml").exists() or (source / "setup.py").exists():
         # pip builds a project with what the developer's machine has; only its result is taken.
-        _pip(folder, [str(source)], shipped)
+        _pip(folder, [str(source)], shipped, python)
     else:
         requirements = source / "requirements.txt"
         if requirements.exists():
-            _pip(folder, ["-r", str(requirements)], shipped)
+            _pip(folder, ["-r", str(requirements)], shipped, python)
         _copy(source, folder, instance)
     _refuse_native(name, folder)
     if why := missing(folder, module(service), shipped=shipped):
@@ -95,6 +95,11 @@ def missing(folder: Path, name: str, shipped: Collection[str] = ()) -> str:
     return f"'{folder.name}' has no module '{name}': set 'module'"
 
 
+def version(toolbox: Path) -> str:
+    """The version of the frozen program's Python: "3.13.5"."""
+    return run([toolbox, "python", "-V"]).decode().split()[1]
+
+
 def provided(toolbox: Path) -> dict[str, str]:
     """The distributions inside the frozen program: name -> version."""
     code = (
@@ -109,7 +114,7 @@ def _inputs(instance: Instance, service: Service, toolbox: Path) -> str:
     """A hash over all that the program's folder is made from."""
     digest = hashlib.sha256(repr((service.python, TARGET)).encode())
     # The interpreter's version decides the bytecode; its other changes do not matter here.
-    digest.update(run([toolbox, "python", "-V"]))
+    digest.update(version(toolbox).encode())
     source = instance.place(service.python)
     for item in items(source, _not_made_of) if source.is_dir() else ():
         digest.update(f"\0{item.mode:o} ".encode() + os.fsencode(item.name) + b"\0")
@@ -142,7 +147,7 @@ def _copy(source: Path, folder: Path, instance: Instance) -> None:
             target.chmod(0o755 if item.mode & 0o100 else 0o644)
 
 
-def _pip(folder: Path, what: list[str], shipped: dict[str, str]) -> None:
+def _pip(folder: Path, what: list[str], shipped: dict[str, str], python: str) -> None:
     """Install into `folder`, for the box's Python, without what the frozen program has already."""
     stand_ins = folder.parent / ".provided"
     constraints = folder.parent / "provided.txt"
@@ -151,7 +156,7 @@ def _pip(folder: Path, what: list[str], shipped: dict[str, str]) -> None:
     for name, version in shipped.items():
         _stand_in(stand_ins, name, version)
     constraints.write_text("".join(f"{n}=={v}\n" for n, v in sorted(shipped.items())))
-    target = [*("--python-version", TARGET), "--implementation=cp", "--abi=none", "--platform=any"]
+    target = ["--python-version", python, *TARGET]
     try:
         run(
             [
@@ -162,6 +167,8 @@ def _pip(folder: Path, what: list[str], shipped: dict[str, str]) -> None:
                 *what,
             ]
         )
+    except OfflineError as error:
+        raise BuildError(f"{' '.join(what)}: {error}", error.hint) from None
     except BuildError as error:
         raise BuildError(
             f"{' '.join(what)}: cannot be resolved for the box\n{error}",

@@ -1,5 +1,7 @@
 """sysconfig's variables in a program without an installation: none of the build machine's."""
 
+import sys
+
 build_time_vars = {
     "EXT_SUFFIX": ".so",
     "MULTIARCH": "",
@@ -9,7 +11,7 @@ build_time_vars = {
     "SIZEOF_VOID_P": 8,
     "SOABI": "",
     "TZPATH": "/usr/share/zoneinfo",
-    "VERSION": "3.13",
+    "VERSION": f"{sys.version_info[0]}.{sys.version_info[1]}",
     "prefix": "/usr",
     "exec_prefix": "/usr",
 }

@@ -44,7 +44,7 @@ def test_what_is_built_in_counts_as_installed(index: Path, tmp_path: Path) -> No
     wheel(index, "tool", {"tool.py": "import h11\n"}, requires="h11>=0.10")
     target = tmp_path / "out" / "tool"
     target.mkdir(parents=True)
-    programs._pip(target, ["tool==1.0"], {"h11": "0.16.0"})
+    programs._pip(target, ["tool==1.0"], {"h11": "0.16.0"}, "3.13.5")
     assert (target / "tool.py").exists()
     assert not list(target.glob("h11*")), "neither its code nor its stand-in is in the image"
 
@@ -54,7 +54,7 @@ def test_another_version_of_what_is_built_in_is_refused(index: Path, tmp_path: P
     target = tmp_path / "out" / "tool"
     target.mkdir(parents=True)
     with pytest.raises(BuildError) as caught:
-        programs._pip(target, ["tool"], {"h11": "0.16.0"})
+        programs._pip(target, ["tool"], {"h11": "0.16.0"}, "3.13.5")
     assert "cannot be resolved for the box" in str(caught.value)
     assert "h11" in caught.value.hint
 
