@@ -7,6 +7,7 @@ stages before it.  A file `complete`, written last, tells a finished one from on
 from __future__ import annotations
 
 import ast
+import contextlib
 import fcntl
 import hashlib
 import inspect
@@ -15,11 +16,10 @@ import platform
 import re
 import shutil
 import sys
-import tempfile
 import textwrap
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -152,9 +152,9 @@ class Stage:
                 self.folder.mkdir()
                 self._build(self.folder, log)
             else:
-                with tempfile.TemporaryDirectory(prefix="snakeroot-", dir="/var/tmp") as scratch:
-                    self._build(Path(scratch), log)
-                    shutil.copytree(scratch, self.folder, symlinks=True)
+                with _elsewhere(self.folder.name) as folder:
+                    self._build(folder, log)
+                    shutil.copytree(folder, self.folder, symlinks=True)
             (self.folder / "complete").touch()
         self._drop_old()
 
@@ -177,6 +177,20 @@ def reachable(path: Path, link: Path) -> Path:
         return path
     link.symlink_to(path)
     return link
+
+
+@contextlib.contextmanager
+def _elsewhere(name: str) -> Iterator[Path]:
+    """A folder of ours alone whose path is fit, for as long as it is needed; what was left in it is removed."""
+    folder = Path("/var/tmp") / f"snakeroot-{os.getuid()}-{name}"
+    if folder.is_symlink() or (folder.exists() and folder.stat().st_uid != os.getuid()):
+        raise BuildError(f"{folder}: is another user's; remove it, or set $SNAKEROOT_CACHE")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def machine() -> str:

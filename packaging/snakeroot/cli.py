@@ -6,6 +6,7 @@ import argparse
 import getpass
 import os
 import secrets
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -36,6 +37,8 @@ _KEPT = "\n\t"
 def main(argv: list[str] | None = None) -> int:
     """Run a command; errors are one or two lines and status 1, bad usage is status 2."""
     arguments = _parser().parse_args(argv)
+    # As Ctrl-C: what is begun is ended in order, and a machine with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         status: int = arguments.run(arguments)
     except BuildError as error:

@@ -8,6 +8,7 @@ import functools
 import os
 import platform
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -275,7 +276,7 @@ def _alone(instance: Instance) -> Iterator[None]:
         except BlockingIOError:
             raise BuildError(
                 f"{instance.settings.hostname} is running already",
-                f"look into it: {_own_name()} -C {os.path.relpath(instance.path)} ssh",
+                f"look into it: {_own_name()} -C {_relative(instance.path)} ssh",
             ) from None
         yield
 
@@ -299,7 +300,7 @@ def port_of(instance: Instance, guest: int) -> int:
     except FileNotFoundError:
         raise BuildError(
             f"{instance.settings.hostname} is not running",
-            f"start it: snakeroot -C {instance.path} run",
+            f"start it: snakeroot -C {shlex.quote(str(instance.path))} run",
         ) from None
     return next(int(host) for found, host in lines if int(found) == guest)
 
@@ -316,7 +317,7 @@ def _tell(
     seconds = time.monotonic() - started
     lines = [f"{instance.settings.hostname} answers after {seconds:.1f} s:"]
     lines.append(f"  page      http://127.0.0.1:{by_guest[80]}/")
-    lines.append(f"  shell     {_own_name()} -C {os.path.relpath(instance.path)} ssh")
+    lines.append(f"  shell     {_own_name()} -C {_relative(instance.path)} ssh")
     for name, service in instance.settings.services.items():
         lines += [f"  {name:<9} http://127.0.0.1:{by_guest[port]}/" for port in service.ports]
     secret = instance.path / "first-password"
@@ -329,9 +330,14 @@ def _tell(
     told.set()
 
 
+def _relative(path: str | os.PathLike[str]) -> str:
+    """A path from here, as a shell takes it."""
+    return shlex.quote(os.path.relpath(path))
+
+
 def _own_name() -> str:
     """How this program is called again from here."""
-    return "snakeroot" if shutil.which("snakeroot") else os.path.relpath(sys.argv[0])
+    return "snakeroot" if shutil.which("snakeroot") else _relative(sys.argv[0])
 
 
 def _answers(port: int) -> bool:

@@ -63,7 +63,9 @@ def survey(world: World, others: Iterator[Row], show: Callable[[str], None] = pr
                 show(f"  {name} {version}: no way leads to it today")
         found = dict.fromkeys(row.way for row in there)
         newest = there[0].version if there else "none"
-        show(f"  {name}: {len(found)} ways; the newest that can be had is {newest}")
+        show(
+            f"  {name}: {len(found)} {'way' if len(found) == 1 else 'ways'}; the newest that can be had is {newest}"
+        )
         if len(found) < ENOUGH:
             problems.append(f"{name} has fewer than {ENOUGH} ways: pin a version that can be had")
     for row in others:

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from interpreter.stages import KEPT, Stage
-from interpreter.workshop import BuildError
+from interpreter.stages import KEPT, Stage, fit, reachable
+from interpreter.workshop import BuildError, run
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +50,28 @@ def test_inputs_and_builder_make_the_key() -> None:
     assert key(["a"], build) != key(["b"], build)
     assert key(["ab", "c"], build) != key(["a", "bc"], build)
     assert key(["a"], build) != key(["a"], other)
+
+
+@pytest.mark.parametrize(
+    "name", ["two words", "ü", "it's $y", "a,b:c", 'q"', "back\\slash", "#%;&"]
+)
+def test_built_where_the_tools_can_take_the_path(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The makefile of a stage has its folder in its rules, as configure writes them; and another stage's."""
+    monkeypatch.setenv("SNAKEROOT_CACHE", str(tmp_path / name))
+    seen = []
+
+    def build(folder: Path, log: Path) -> None:
+        seen.append(folder)
+        other = reachable(tmp_path / name, folder / "other")
+        (folder / "Makefile").write_text(f"{folder}/made: {other}\n\techo made >{folder}/made\n")
+        run(["make", "-C", folder], log=log)
+
+    stage = Stage("thing", [], build)
+    stage.make(tmp_path / "log")
+    assert (stage.folder / "made").read_text() == "made\n"
+    assert fit(seen[0]) and not seen[0].exists() and not fit(stage.folder)
 
 
 @pytest.mark.parametrize("end", [BuildError("no"), KeyboardInterrupt()])

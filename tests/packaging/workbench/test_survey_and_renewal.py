@@ -79,7 +79,8 @@ def test_ways_are_counted(blocked: list[str], open_ways: int) -> None:
     assert status == (open_ways < survey.ENOUGH)
     there = [line for line in shown if line.endswith("  there")]
     assert len(there) - 1 == open_ways  # the first is the heading
-    assert any(line.startswith(f"  thing: {open_ways} ways;") for line in shown)
+    ways = "way" if open_ways == 1 else "ways"
+    assert any(line.startswith(f"  thing: {open_ways} {ways}; ") for line in shown)
     assert ("  thing 1.0: no way leads to it today" in shown) is (open_ways == 0)
 
 
