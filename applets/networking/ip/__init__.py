@@ -193,7 +193,7 @@ def _batch(path: str, context: Context) -> int:
             try:
                 status = max(status, _command(words, context))
             except Refusal as refusal:
-                say(str(refusal))
+                say(*str(refusal).split("\n"))
                 say(f"Command failed {source.name}:{number}")
                 status = max(status, refusal.status if refusal.status != 255 else 1)
                 if not context.force:

@@ -10,6 +10,7 @@ import base64
 import http.client
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -56,6 +57,16 @@ class Server:
 
     def status(self, peer: str, secret: str) -> int:
         return self.ask(peer, secret).status
+
+    def lock(self, peer: str) -> None:
+        """Guess until nothing is heard for some seconds: on a busy machine a guess may take as long as a try is worth."""
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
+            answer = self.ask(peer, "guess")
+            assert answer.status in (401, 403, 429)
+            if answer.status == 429 and int(answer.getheader("retry-after") or "0") > 4:
+                return
+        raise AssertionError(f"{peer} is not locked")
 
     @property
     def right(self) -> str:
@@ -108,15 +119,15 @@ def test_every_way(serve: Callable[[str], Server], way: str, used: bool, locked:
     server = serve(way)
     if used:
         assert server.status(OWNER, server.right) == WAYS[way]
-    wrong = [server.status(THIEF, f"guess{number}") for number in range(5 if locked else 1)]
-    assert set(wrong) <= {401, 403, 429}
     if locked:
+        server.lock(THIEF)
         answers = [server.ask(THIEF, secret) for secret in ("guess", server.right, "guess")]
         assert [one.status for one in answers] == [429] * 3
         assert len({one.getheader("content-length") for one in answers}) == 1
         assert all(int(one.getheader("retry-after") or "0") >= 1 for one in answers)
         server.daemon.wait_log(rf"{THIEF}: too many wrong {server.kind}s: refused unheard")
     else:
+        assert server.status(THIEF, "guess") in (401, 403)
         assert server.status(THIEF, server.right) == WAYS[way]
     assert server.status(OWNER, server.right) == WAYS[way], "the owner elsewhere is not kept out"
     server.daemon.wait_log(rf"{THIEF}: wrong {server.kind}$")
@@ -134,6 +145,7 @@ def test_thirty_guesses_at_once(serve: Callable[[str], Server], way: str, used: 
         assert server.status(OWNER, server.right) == WAYS[way]
     assert server.status(THIEF, "first") in (401, 403)
     answers: list[int] = []
+    begun = time.monotonic()
 
     def guess(number: int) -> None:
         answers.append(server.status(THIEF, f"guess{number}"))
@@ -144,19 +156,20 @@ def test_thirty_guesses_at_once(serve: Callable[[str], Server], way: str, used: 
     for thread in threads:
         thread.join()
     heard = sum(line.endswith(f"wrong {server.kind}") for line in server.daemon.lines)
-    assert heard == 5 and set(answers) <= {401, 403, 429} and answers.count(429) >= 25
+    most = 5 + (time.monotonic() - begun) / 10  # one is forgiven in ten seconds
+    assert 5 <= heard <= most and set(answers) <= {401, 403, 429}
+    assert answers.count(429) >= 30 - most
+    server.lock(THIEF)
     assert server.status(THIEF, server.right) == 429
 
 
 def test_wrong_tokens_keep_nobody_from_the_password(serve: Callable[[str], Server]) -> None:
     server = serve("token")
-    for number in range(8):
-        server.status(OWNER, f"{number:064}")
+    server.lock(OWNER)
     assert server.status(OWNER, server.right) == 429
     server.way = "basic"
     assert server.status(OWNER, RIGHT["password"]) == 200
-    for number in range(8):
-        server.status(THIEF, f"guess{number}")
+    server.lock(THIEF)
     server.way = "token"
     assert server.status(THIEF, server.right) == WAYS["token"], "nor wrong passwords from the token"
 
