@@ -239,7 +239,7 @@ class Printer:
     def _parts(self, line: bytes, offset: int, number: int) -> None:
         if self.matcher is None:
             return
-        for start, stop in self.matcher.parts(line, 0, len(line)):
+        for start, stop in self.matcher.parts(line):
             part = self._colored("ms", line[start:stop])
             self.out.write(self._prefix(offset + start, number, b":") + part + self.end)
         self._flush()
@@ -249,7 +249,7 @@ class Printer:
         pieces = []
         at = 0
         if self.matcher and selected is not self.invert:
-            for start, stop in self.matcher.parts(line, 0, len(line)):
+            for start, stop in self.matcher.parts(line):
                 pieces.append(line[at:start])
                 pieces.append(self._colored("ms" if selected else "mc", line[start:stop]))
                 at = stop

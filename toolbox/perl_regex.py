@@ -74,10 +74,8 @@ def _translated(found: re.Match[bytes]) -> bytes:
 
 
 def _class(found: re.Match[bytes]) -> bytes:
-    from toolbox.regex import class_members
+    from toolbox.regex.charset import ALL, class_members
+    from toolbox.regex.source import ranges
 
     members = class_members(found[2])
-    if not found[1]:
-        return members
-    inside = re.compile(b"[" + members + b"]")
-    return b"".join(b"\\x%02x" % c for c in range(256) if not inside.match(bytes((c,))))
+    return ranges(ALL & ~members if found[1] else members)

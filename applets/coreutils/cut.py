@@ -217,17 +217,13 @@ def words_of(
 
     What separates the fields of one range stays as it is; `between` goes between ranges (toybox).
     """
-    import re
+    from toolbox.regex import compile
 
-    from toolbox.regex import translate
-
-    if expression is None:
-        pattern = re.compile(rb"[ \t\r\f\v]+")
-    else:
-        pattern = re.compile(translate(os.fsencode(expression), extended=True).source)
+    expression = "[[:space:]]+" if expression is None else expression
+    pattern = compile([os.fsencode(expression)], extended=True)
 
     def take(line: bytes) -> bytes | None:
-        spans = [found.span() for found in pattern.finditer(line) if found.end() > found.start()]
+        spans = [(start, end) for start, end in pattern.spans(line) if start < end]
         if not spans and not in_order:
             return None if only else line
         starts = [0, *[end for _, end in spans]]

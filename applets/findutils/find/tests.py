@@ -267,24 +267,16 @@ def _link_name(expression: Expression, name: str, text: str) -> Test:
 
 
 def _regex(expression: Expression, name: str, text: str) -> Test:
-    import re
-
-    from toolbox.regex import translate
+    from toolbox.regex import compile
 
     extended = _REGEX_TYPES[expression.regex_type]
     pattern = os.fsencode(text)
     if extended is None:
         pattern = _from_emacs(pattern)
-    ignore_case = name == "-iregex"
-    translated = translate(
-        pattern, extended=bool(extended), ignore_case=ignore_case, utf8=True, lines=False
-    )
-    flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
-    try:
-        fits = re.compile(translated.source, flags).fullmatch
-    except re.error as error:
-        raise UsageError(f"{name}: {error}") from None
-    return lambda visit: fits(os.fsencode(visit.path)) is not None
+    fits = compile(
+        [pattern], extended=bool(extended), ignore_case=name == "-iregex", utf8=True, end=None
+    ).fullmatch
+    return lambda visit: fits(os.fsencode(visit.path))
 
 
 def _from_emacs(pattern: bytes) -> bytes:

@@ -174,6 +174,48 @@ def test_aliases(run):
     assert run("fgrep", "a|b", stdin=b"b\na|b\n").out == b"a|b\n"
 
 
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("(a+)+b", b"a"),
+        ("(x+x+)+y", b"x"),
+        ("(a|a)*b", b"a"),
+        ("(a|aa)+$", b"ab"),
+        ("^(a|aa)+b$", b"a"),
+    ],
+)
+def test_a_long_line_takes_no_longer_than_as_many_bytes_in_short_ones(run, pattern, text):
+    """A backtracking matcher never ends on these: a megabyte in a line, and a line of 28 bytes."""
+    for line in (text * 28, text * (1 << 20)):
+        for options in ("-E", "-oE", "-iE", "-xE", "-wE", "-vcE"):
+            r = run("grep", options, pattern, stdin=line + b"\n", timeout=30)
+            selected = b"1\n" if options == "-vcE" else b""
+            assert (r.out, r.err, r.status) == (selected, b"", 0 if selected else 1)
+
+
+def test_what_is_too_big(run):
+    r = run("grep", "-E", "((a{1,100}){1,100}){1,100}", stdin=b"a\n", timeout=10)
+    assert (r.out, r.status) == (b"", 2)
+    assert r.err.startswith(b"grep: Regular expression too big\n")
+
+
+def test_the_status_of_a_list_of_files_without_a_match(run, tmp_path):
+    """As in GNU grep, except for its 3.2 to 3.4: it tells whether a line was selected, not whether a name was
+    printed."""
+    (tmp_path / "one").write_bytes(b"x\n")
+    (tmp_path / "two").write_bytes(b"y\n")
+    for args, out, status in (
+        (["-L", "x", "one"], b"", 0),
+        (["-L", "x", "two"], b"two\n", 1),
+        (["-L", "x", "one", "two"], b"two\n", 0),
+        (["-L", "z", "one", "two"], b"one\ntwo\n", 1),
+        (["-vL", "x", "one"], b"one\n", 1),
+        (["-qL", "x", "two"], b"", 1),
+        (["-L", "x", "two", "gone"], b"two\n", 2),
+    ):
+        assert run("grep", *args, cwd=tmp_path)[:2] == (status, out)
+
+
 def test_recursive(run, tmp_path):
     (tmp_path / "d" / "s").mkdir(parents=True)
     (tmp_path / "d" / "a.c").write_bytes(b"hit\n")
