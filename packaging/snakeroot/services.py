@@ -16,9 +16,9 @@ NETWORK_NICE = -10
 NETWORK_OOM = -900
 
 #: What each service of the user's may use of the box, unless `cgroup` says otherwise: one that leaks or forks
-#: without end stops itself, and neither the others nor the box.
+#: without end stops itself, and neither the others nor the box.  There is no memory.high: a box has no swap, so one
+#: that leaks would not be slowed down to be put right, but hang there for ever instead of being started again.
 SHARES = {
-    "memory.high": "60%",
     "memory.max": "70%",
     "memory.oom.group": "1",
     "pids.max": "15%",
@@ -135,10 +135,7 @@ def _capabilities(service: Service) -> list[str]:
 
 def _shares(service: Service) -> dict[str, str | int]:
     """The service's limits: what is not set is its share."""
-    defaults = dict(SHARES)
-    if "memory.max" in service.cgroup and "memory.high" not in service.cgroup:
-        del defaults["memory.high"]  # it would be the limit of one that may have more
-    return {**defaults, **service.cgroup}
+    return {**SHARES, **service.cgroup}
 
 
 def _only(*capabilities: str) -> dict[str, Any]:

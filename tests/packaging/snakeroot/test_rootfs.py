@@ -108,7 +108,6 @@ def test_every_service_has_its_share_and_the_ways_in_are_killed_last(
 ) -> None:
     made = services.contents(instance)["services"]
     assert made["hello"]["cgroup"] == {
-        "memory.high": "60%",
         "memory.max": "70%",
         "memory.oom.group": "1",
         "pids.max": "15%",
