@@ -8,6 +8,7 @@ import stat
 import time
 
 from toolbox.errors import UsageError
+from toolbox.options import too_wide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -234,6 +235,8 @@ def _filled(found: re.Match[str], fields: FileStatus | FileSystemStatus) -> str:
     flags, width, precision, letter = found.groups()
     if letter == "%":
         return "%"
+    if too_wide(found[0]):
+        raise UsageError(f"field too wide: {found[0]!r}")
     value = fields.field(letter)
     if value is None:
         value = fields.field(letter[-1]) if len(letter) > 1 else None

@@ -69,6 +69,15 @@ def number(text: str, what: str = "number", *, least: int = -LARGEST, most: int 
     return _within(_whole(digits, what, text) * unit, what, text, least, most)
 
 
+def too_wide(flags: str) -> bool:
+    """Whether a field's flags, width and precision (`-08.3`) have a number of more than a million in them.
+
+    What is padded to it is held in memory.
+    """
+    digits = "".join(c if c.isdecimal() else " " for c in flags).split()
+    return any(len(d.lstrip("0")) > 6 for d in digits)
+
+
 def whole(text: str, what: str = "number", *, least: int = -LARGEST, most: int = LARGEST) -> int:
     """An integer with a sign and no suffix, from `least` to `most`.  UsageError names `what` it should be."""
     return _within(_whole(text, what, text), what, text, least, most)
@@ -292,9 +301,10 @@ class Options:
         raise UsageError(f"unrecognized option '--{name}'")
 
     def _letters(self, word: str, rest: Iterator[str], values: Values) -> None:
-        if self.by_number is not None and word[1:].isdecimal() and word[1] not in self.by_letter:
+        given = word[1:].isascii() and word[1:].isdecimal()
+        if self.by_number is not None and given and word[1] not in self.by_letter:
             values.__dict__[self.by_number.attribute] = (
-                int(word[1:]) if self.by_number.word in (None, "N") else word[1:]
+                number(word[1:]) if self.by_number.word in (None, "N") else word[1:]
             )
             values.order.append(self.by_number.attribute)
             return

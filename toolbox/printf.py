@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from toolbox.errors import warn
+from toolbox.errors import Fatal, warn
 from toolbox.escapes import escape, unescape
 
 TYPE_CHECKING = False
@@ -40,8 +40,17 @@ class Directive:
         self.letter = text[-1:]
 
 
+#: The widest field and the longest precision, those of C's int.  What is padded to them is held in memory.
+_WIDEST = (1 << 31) - 1
+
+
 def _count(text: bytes) -> int:
-    return -1 if text == b"*" else int(text)
+    if text == b"*":
+        return -1
+    digits = text.lstrip(b"0") or b"0"
+    if len(digits) > 10 or int(digits) >= _WIDEST:
+        raise ValueError(f"{os.fsdecode(text)}: field width or precision too large")
+    return int(digits)
 
 
 class Arguments:
@@ -179,7 +188,13 @@ def convert(directive: Directive, arguments: Arguments) -> bytes:
 
 
 def _given(count: int | None, arguments: Arguments) -> int | None:
-    return whole_number(arguments.next() or "", False) if count == -1 else count
+    if count != -1:
+        return count
+    word = arguments.next() or ""
+    count = whole_number(word, False)
+    if abs(count) >= _WIDEST:
+        raise Fatal(f"invalid field width or precision: {word!r}")
+    return count
 
 
 def _padded(raw: bytes, flags: str, width: int | None) -> bytes:

@@ -103,9 +103,10 @@ def _position(text: str, whole: str) -> tuple[int, int | None, str]:
     digits = text.rstrip(_ORDERS)
     orders = text[len(digits) :]
     field, point, char = digits.partition(".")
-    if not field.isdecimal() or (point and not char.isdecimal()):
+    if not all(w.isascii() and w.isdecimal() for w in ((field, char) if point else (field,))):
         raise UsageError(f"invalid key {whole!r}: a field's number is expected at {text!r}")
-    return int(field), int(char) if point else None, orders
+    # A field that no line has is as good as the last one.
+    return _at_most(field), _at_most(char) if point else None, orders
 
 
 def _cutter(
@@ -325,3 +326,7 @@ def _random() -> Callable[[bytes], bytes]:
         return hashlib.blake2b(text, digest_size=16, key=salt[0]).digest()
 
     return shuffled
+
+
+def _at_most(digits: str) -> int:
+    return int(digits.lstrip("0")[:18] or "0")

@@ -34,6 +34,10 @@ def strftime(form: str, fields: time.struct_time, seconds: int, nanoseconds: int
     return "".join(out) + form[at:]
 
 
+#: The widest field: what is padded to it is held in memory.
+_WIDEST = 1 << 20
+
+
 def _directive(
     form: str, at: int, fields: time.struct_time, seconds: int, nanoseconds: int
 ) -> tuple[str, int]:
@@ -42,9 +46,10 @@ def _directive(
         at += 1
     flags = form[start:at]
     digits = at
-    while form[at : at + 1].isdecimal():
+    while form[at : at + 1].isdecimal() and form[at].isascii():
         at += 1
-    width = int(form[digits:at]) if at > digits else None
+    # No wider than C's int, and than what a line should be (date writes it all at once).
+    width = min(int(form[digits:at].lstrip("0")[:12] or "0"), _WIDEST) if at > digits else None
     while form[at : at + 1] and form[at] in "EO":
         at += 1
     colons = at

@@ -24,7 +24,7 @@ from __future__ import annotations
 import os
 
 from toolbox.errors import UsageError
-from toolbox.options import Options
+from toolbox.options import Options, whole
 from toolbox.streams import inputs, stdout
 
 TYPE_CHECKING = False
@@ -98,8 +98,9 @@ def parse_list(text: str, in_order: bool) -> Ranges:
             (word.isascii() and word.isdecimal()) or not word for word in (low, high)
         ) or part in ("", "-"):
             raise UsageError(f"invalid list {text!r}: {part!r} is no number or range")
-        first = int(low) if low else 1
-        last = (int(high) if high else END) if dash else first
+        least, most = (whole(w, "position") if w else 0 for w in (low, high))
+        first = least if low else 1
+        last = (most if high else END) if dash else first
         if first == 0 or last == 0:
             raise UsageError("fields and positions are numbered from 1")
         if last < first:

@@ -63,7 +63,7 @@ def run(command: list[str], environment: dict[str, str], debug: bool) -> int:
     try:
         execute(command, environment)
     except OSError as error:
-        raise Fatal(f"{command[0]!r}: {error.strerror}", failure_status(error)) from None
+        raise Fatal(f"{command[0] or repr('')}: {error.strerror}", failure_status(error)) from None
 
 
 def with_strings_split(argv: list[str]) -> list[str]:

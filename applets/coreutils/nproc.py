@@ -24,10 +24,15 @@ def main(argv: list[str]) -> int:
     else:
         count = len(os.sched_getaffinity(0))
         wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-        if wanted.isdecimal() and int(wanted):
+        if _is_count(wanted):
             count = int(wanted)
         limit = os.environ.get("OMP_THREAD_LIMIT", "").strip()
-        if limit.isdecimal() and int(limit):
+        if _is_count(limit):
             count = min(count, int(limit))
     stdout().write(b"%d\n" % max(1, count - (opt.ignore or 0)))
     return 0
+
+
+def _is_count(text: str) -> bool:
+    """Whether a variable holds a number of processors that is worth obeying."""
+    return text.isascii() and text.isdecimal() and len(text) < 10 and int(text) > 0

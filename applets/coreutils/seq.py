@@ -78,15 +78,14 @@ def check_format(form: str) -> None:
 def numbers(operands: list[str], equal: bool, form: str | None) -> Iterator[list[bytes]]:
     """The numbers as text, in lists of up to CHUNK."""
     if all(o.removeprefix("-").isdecimal() and o.isascii() for o in operands) and form is None:
-        first, step, last = _whole([int(o) for o in operands])
+        first, step, last = _whole([int(_value(o)) for o in operands])
         width = max(len(str(first)), len(str(last))) if equal else 0
         stop = last + (1 if step > 0 else -1)
         if equal and _writes_sign(operands):
             width = max(width, *(len(o) for o in operands))
         text = b"%%0%dd" % width if equal else b"%d"
-        span = range(first, stop, step)
-        for start in range(0, len(span), CHUNK):
-            yield [text % n for n in span[start : start + CHUNK]]
+        for part in _parts(first, stop, step):
+            yield [text % n for n in part]
         return
     yield from _decimal(operands, equal, form)
 
@@ -98,6 +97,8 @@ def _decimal(operands: list[str], equal: bool, form: str | None) -> Iterator[lis
     last = values[-1]
     if not step:
         raise UsageError(f"invalid Zero increment value: {operands[1]!r}")
+    if form is None and any("x" in o.lower() for o in operands):
+        form = "%g"  # how many places there are is not seen (GNU)
     places = max(_places(o) for o in operands[:-1] or ["1"])
 
     def show(n: Decimal) -> str:
@@ -106,6 +107,9 @@ def _decimal(operands: list[str], equal: bool, form: str | None) -> Iterator[lis
     # As wide as FIRST and LAST are written, were all their fractions as long (GNU).
     wholes = [_whole_width(o) for o in (operands[0] if len(operands) > 1 else "1", operands[-1])]
     width = max(wholes) + (places + 1 if places else 0) if equal else 0
+    for operand, value in zip(operands, values, strict=True):
+        if value.is_infinite() and value is not last:
+            raise UsageError(f"{operand!r}: FIRST and INCREMENT must be finite")
     if form is None and not last.is_infinite():
         yield from _scaled(first, step, last, places, width)
         return
@@ -130,7 +134,6 @@ def _scaled(
     unit = 10**places
     one, more = int(first * unit), int(step * unit)
     stop = (last * unit).to_integral_value("ROUND_FLOOR" if more > 0 else "ROUND_CEILING")
-    span = range(one, int(stop) + (1 if more > 0 else -1), more)
     # A minus takes one of the columns; FIRST may be a negative zero.
     column = width - (places + 1 if places else 0)
     form, minus = (
@@ -142,11 +145,19 @@ def _scaled(
         parts = divmod(abs(n), unit) if places else (abs(n),)
         return b"-" + minus % parts if negative else form % parts
 
-    for start in range(0, len(span), CHUNK):
-        block = [show(n, n < 0) for n in span[start : start + CHUNK]]
-        if start == 0 and one == 0 and first.is_signed():
+    for part in _parts(one, int(stop) + (1 if more > 0 else -1), more):
+        block = [show(n, n < 0) for n in part]
+        if part.start == one == 0 and first.is_signed():
             block[0] = show(0, True)
         yield block
+
+
+def _parts(first: int, stop: int, step: int) -> Iterator[range]:
+    """range(first, stop, step) in parts of up to CHUNK: a longer one has no len()."""
+    while first < stop if step > 0 else first > stop:
+        end = first + CHUNK * step
+        yield range(first, min(end, stop) if step > 0 else max(end, stop), step)
+        first = end
 
 
 def _whole(values: list[int]) -> tuple[int, int, int]:
@@ -161,21 +172,32 @@ def _writes_sign(operands: list[str]) -> bool:
     return any(o.startswith("-") or (len(o) > 1 and o.startswith("0")) for o in operands)
 
 
+#: More digits, before or behind the point, than any number needs: those of the smallest and largest of C's double.
+_DIGITS = 1100
+
+
 def _value(text: str) -> Decimal:
     from decimal import Decimal, InvalidOperation
 
     try:
+        if len(text) > _DIGITS:
+            raise InvalidOperation
         if text.strip() != text or "_" in text or "nan" in text.lower():
             raise InvalidOperation
         if text.lower().lstrip("+-").startswith("0x"):
             return Decimal(float.fromhex(text))
-        return Decimal(text)
-    except (InvalidOperation, ValueError):
+        value = Decimal(text)
+        if value and value.is_finite() and not -_DIGITS < value.adjusted() < _DIGITS:
+            raise InvalidOperation
+        return value
+    except (InvalidOperation, ValueError, OverflowError):
         raise UsageError(f"invalid floating point argument: {text!r}") from None
 
 
 def _whole_width(text: str) -> int:
     """Characters before the point, as they are written: a sign and leading zeros count."""
+    if not _value(text).is_finite():
+        return 0
     if "e" in text.lower() or "x" in text.lower():
         return len(f"{int(_value(text)):d}")
     head = text.removeprefix("+").partition(".")[0]
@@ -184,6 +206,11 @@ def _whole_width(text: str) -> int:
 
 def _places(text: str) -> int:
     """Digits behind the point, as they are written."""
+    value = _value(text)
+    if not value.is_finite():
+        return 0
+    if "x" in text.lower():
+        return max(0, -int(value.normalize().as_tuple().exponent))
     mantissa, _, exponent = text.lower().partition("e")
     return max(0, len(mantissa.partition(".")[2]) - int(exponent or 0))
 

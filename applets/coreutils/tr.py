@@ -197,6 +197,8 @@ def _repetition(text: bytes, at: int) -> tuple[bytes, int, int] | None:
     if not digits:
         return bytes([byte]), 0, end + 1
     try:
+        if len(digits) > 19 or not digits.isdigit():
+            raise ValueError
         return bytes([byte]), int(digits, 8 if digits.startswith(b"0") else 10), end + 1
     except ValueError:
         raise UsageError(

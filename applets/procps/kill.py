@@ -18,7 +18,7 @@ import errno
 import os
 
 from toolbox.errors import UsageError, warn
-from toolbox.options import Options
+from toolbox.options import Options, whole
 from toolbox.signal_names import name_of, names, parse
 from toolbox.streams import stdout
 
@@ -76,7 +76,8 @@ def _target(word: str) -> int:
         raise UsageError(f"{word}: only the shell knows its jobs")
     if not (digits.isascii() and digits.isdecimal()):
         raise UsageError(f"failed to parse argument: {word!r}")
-    return int(word)
+    # A process id is an int of C; -1 and less stand for groups.
+    return whole(word, "process id", least=1 - (1 << 31), most=(1 << 31) - 1)
 
 
 def _list(words: list[str]) -> int:

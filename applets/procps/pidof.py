@@ -20,7 +20,7 @@ from __future__ import annotations
 import os
 
 from toolbox.errors import UsageError
-from toolbox.options import Options
+from toolbox.options import Options, whole
 from toolbox.processes import Process, process_ids
 from toolbox.streams import stdout
 
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
         if word == "%PPID":
             omitted.add(os.getppid())
         elif word.isascii() and word.isdecimal():
-            omitted.add(int(word))
+            omitted.add(whole(word, "process id"))
         else:
             raise UsageError(f"illegal omit pid value ({word})!")
     root = _root("/proc/self/root") if opt.check_root else None

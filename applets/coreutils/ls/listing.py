@@ -17,7 +17,7 @@ from applets.coreutils.ls.choices import (
     when,
 )
 from applets.coreutils.ls.entries import Entries, columns, is_directory
-from toolbox.errors import UsageError, warn
+from toolbox.errors import warn
 from toolbox.linux.statx import (
     BLOCKS,
     GROUP,
@@ -33,6 +33,7 @@ from toolbox.linux.statx import (
     UNKNOWN,
     Reader,
 )
+from toolbox.options import whole
 from toolbox.users import Names
 
 TYPE_CHECKING = False
@@ -87,7 +88,7 @@ class Listing:
             need_kind=bool(self.marks or opt.recursive),
         )
         self.written = False
-        self.active: set[tuple[int, int]] = set()
+        self.above: list[tuple[int, int]] = []  # -LR: the directories that lead to this one
 
     # -- what is shown ---------------------------------------------------------------------
 
@@ -102,11 +103,11 @@ class Listing:
         self.written = bool(files[0])
         titled = len(operands) > 1 or self.opt.recursive
         # A stack, not recursion: trees may be deeper than Python's.
-        stack = [(name, True) for name in reversed(self.entries.ordered(*directories)[0])]
+        stack = [(name, 0) for name in reversed(self.entries.ordered(*directories)[0])]
         while stack:
-            path, operand = stack.pop()
-            below = self._directory(path, titled, operand)
-            stack += [(path, False) for path in reversed(below)]
+            path, depth = stack.pop()
+            below = self._directory(path, titled, depth)
+            stack += [(path, depth + 1) for path in reversed(below)]
         self.entries.close()
 
     def _operand(self, name: str) -> Status | None:
@@ -132,16 +133,16 @@ class Listing:
             status = itself.read(name)
         return status
 
-    def _directory(self, path: str, titled: bool, operand: bool) -> list[str]:
+    def _directory(self, path: str, titled: bool, depth: int) -> list[str]:
         """Show one directory; with -R return the paths of the directories in it, in order."""
         try:
-            if self.opt.dereference and self.opt.recursive and self._is_loop(path):
+            if self.opt.dereference and self.opt.recursive and self._is_loop(path, depth):
                 warn(f"{path}: not listing already-listed directory", 2)
                 return []
             self.folder = path
             self.items = names, statuses = self.entries.read(path)
         except OSError as error:
-            warn(error, 2 if operand else 1)
+            warn(error, 1 if depth else 2)
             return []
         if titled:
             self._write(("\n" if self.written else "") + self.show_name(path) + ":\n")
@@ -158,12 +159,14 @@ class Listing:
             if is_directory(status) and name not in (".", "..")
         ]
 
-    def _is_loop(self, path: str) -> bool:
+    def _is_loop(self, path: str, depth: int) -> bool:
+        """Whether a directory is one of those that lead to it.  Another link to one that was listed is none."""
         status = os.stat(path)
         key = (status.st_dev, status.st_ino)
-        if key in self.active:
+        del self.above[depth:]
+        if key in self.above:
             return True
-        self.active.add(key)
+        self.above.append(key)
         return False
 
     def _path(self, name: str) -> str:
@@ -272,9 +275,10 @@ class Listing:
         text = self.opt.width
         if text is None:
             return terminal_width()
-        if not (text.isascii() and text.isdecimal()):
-            raise UsageError(f"invalid line width: {text!r}")
-        return int(text)
+        # What no line is as wide as is without end, as 0 is (GNU).
+        if text.isascii() and text.isdecimal() and len(text) > 18:
+            return 0
+        return whole(text, "line width", least=0)
 
     def _long_columns(
         self, names: Sequence[str], statuses: Sequence[Status], quoted: list[str]

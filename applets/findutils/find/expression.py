@@ -6,6 +6,7 @@ import os
 import time
 
 from toolbox.errors import UsageError
+from toolbox.options import whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ _COMMANDS = ("-exec", "-execdir", "-ok", "-okdir")
 def _level(name: str, text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
         raise UsageError(f"{name}: {text!r} is not a number of levels")
-    return int(text)
+    return whole(text, f"number of levels for {name}", least=0)
 
 
 def _true(visit: Visit) -> bool:

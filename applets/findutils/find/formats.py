@@ -7,6 +7,7 @@ import stat
 import time
 
 from toolbox.errors import UsageError
+from toolbox.options import too_wide
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ def _directive(text: str, at: int, fields: _Fields) -> tuple[tuple[str, Field], 
     flags = text[start:at]
     letter = text[at : at + 1]
     at += 1
+    if too_wide(flags):
+        raise UsageError(f"-printf: field too wide: %{flags}{letter}")
     if letter in _TIMES:
         form = text[at : at + 1]
         if not form:

@@ -51,7 +51,7 @@ import os
 from applets.procps.ps.columns import COLUMNS, PERCENT, Column, Context
 from applets.procps.ps.selection import Selection
 from toolbox.errors import UsageError
-from toolbox.options import Options
+from toolbox.options import Options, whole
 from toolbox.processes import PPID, Process, process_ids
 from toolbox.streams import stdout
 
@@ -205,9 +205,7 @@ class _Command:
         elif letter == "k":
             self.sort = text
         elif letter == "cols":
-            if not text.isdecimal():
-                raise UsageError(f"invalid number of columns: {text!r}")
-            self.width = int(text)
+            self.width = whole(text, "number of columns", least=0, most=1 << 20)
         elif letter != "rows":
             self.selection.add(letter, text)
 

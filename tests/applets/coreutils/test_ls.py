@@ -298,3 +298,16 @@ def test_without_the_c_module(toolbox_env, tree, monkeypatch):
         assert listing(code, *words) == listing(with_it, *words), words
     _, out, _ = listing(code, "-go", "--time=birth", "b")
     assert out == b"-rw-r--r-- 1 5 ? b\n"
+
+
+def test_two_links_to_one_directory_are_no_loop(run: Any, tmp_path: Path) -> None:
+    """-LR: only a directory that leads to itself is one (GNU shows the others each time)."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/inside").touch()
+    (tmp_path / "a").symlink_to("d")
+    (tmp_path / "b").symlink_to("d")
+    done = run("ls", "-LR", cwd=tmp_path)
+    assert (done.status, done.err) == (0, b"") and done.out.count(b"inside") == 3
+    (tmp_path / "d/up").symlink_to("..")
+    done = run("ls", "-LR", cwd=tmp_path)
+    assert done.status == 2 and b"not listing already-listed directory" in done.err
