@@ -253,7 +253,10 @@ class Parser:
             body = self.body()
             self.expect_operator(")")
             return self._redirected(Subshell(body, self.source(token.start)), token.line)
-        compound = COMPOUND.get(token.word.plain or "") if token.word is not None else None
+        plain = token.word.plain or "" if token.word is not None else ""
+        if plain == "!" or plain in _CLOSERS:  # a | ! b, a && then
+            raise self.lexer.unexpected(token)
+        compound = COMPOUND.get(plain)
         if compound is not None:
             self._token = None
             return self._redirected(compound(self, token), token.line)

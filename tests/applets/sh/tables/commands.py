@@ -5,6 +5,11 @@ from __future__ import annotations
 from tests.applets.sh.shells import ERROR, row
 
 ROWS = [
+    row("true | ! false; echo no", "", ERROR),
+    row("true | then; echo no", "", ERROR),
+    row("true && fi; echo no", "", ERROR),
+    row("! done; echo no", "", ERROR),
+    row("f() esac; echo no", "", ERROR),
     # commands
     row("true && echo a || echo b; false && echo c || echo d", "a\nd\n"),
     row("! true; echo $?; ! false | false; echo $?", "1\n0\n"),
