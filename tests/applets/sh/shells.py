@@ -70,6 +70,7 @@ for program in job["programs"]:
             os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
             os.dup2(out, 1)
             os.dup2(err, 2)
+            os.closerange(3, 256)
             status = multicall.main(["sh", "-c", os.fsdecode(program.encode("utf-8", "surrogateescape"))])
         finally:
             os._exit(status)
