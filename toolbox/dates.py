@@ -27,7 +27,7 @@ _TOKEN = re.compile(
   | (?P<day_first>\d{1,2})-(?P<middle>[a-z]{3,9})-(?P<year_last>\d{2,4})
   | (?P<hour>\d{1,2}):(?P<minute>\d{1,2})(?::(?P<second>\d{1,2})(?:[.,](?P<fraction>\d+))?)?
     (?:\s*(?P<half>[ap])\.?m\b\.?)?
-    (?:\s*(?P<zone>z\b|(?:utc|gmt)?\s?[-+]\d{1,2}(?::?\d{2})?(?!\s*(?:sec|min|hour|day|week|fortnight|month|year|\w*day)))|)
+    (?:\s*(?P<zone>z\b|(?:utc|gmt)?\s?[-+]\d{1,2}(?::?\d{2})?(?!\d|\s*(?:sec|min|hour|day|week|fortnight|month|year|\w*day)))|)
   | (?P<full_hour>\d{1,2})\s*(?P<full_half>[ap])\.?m\b\.?
   | (?P<number>[-+]\s*\d+|\d+)
   | (?P<word>[a-z]+)\.?
@@ -35,6 +35,9 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+
+#: More digits than any moment or distance in seconds has that a calendar can show.
+_DIGITS = 18
 
 _ZONE_PREFIX = re.compile(r'\s*TZ="((?:[^"\\]|\\.)*)"')
 
@@ -199,6 +202,8 @@ class _Parser:
                 continue
             self._flush_number()
             if found["unix"]:
+                if len(found["unix"].lstrip("-+0")) > _DIGITS:
+                    raise self._bad()
                 whole, _, fraction = found["unix"].replace(",", ".").partition(".")
                 ns = int(fraction[:9].ljust(9, "0")) if fraction else 0
                 self.unix = int(whole) * 1_000_000_000 + (-ns if whole.startswith("-") else ns)
@@ -287,6 +292,8 @@ class _Parser:
     def _word(self, word: str) -> None:
         unit = _UNITS.get(word) or _UNITS.get(word.removesuffix("s"))
         if unit is not None and word not in ("s",):
+            if self.number is not None and len(self.number) > _DIGITS:
+                raise self._bad()
             count = int(self.number) if self.number is not None else 1
             self.number = None
             self._move(unit, count)

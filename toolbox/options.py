@@ -344,7 +344,9 @@ def _attribute(name: str) -> str:
 
 def _first_sentence(text: str) -> str:
     paragraph = " ".join(text.partition("\n\n")[0].split())
-    return paragraph.partition(". ")[0].rstrip(".")
+    # The dots of `FILE... DIR` end no sentence.
+    whole = paragraph.replace("... ", "...\0")
+    return whole.partition(". ")[0].replace("\0", " ").removesuffix(".")
 
 
 def _specs(text: str) -> Iterator[str]:

@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
         template = Template(os.fsencode(words[0]))
     except ValueError as error:
         raise Fatal(str(error)) from None
-    out = stdout()
     for part in template.fill(words[1:]):
-        out.write(part)
+        if part:  # who prints nothing needs no standard output
+            stdout().write(part)
     return 0

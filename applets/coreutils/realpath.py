@@ -1,7 +1,6 @@
-"""realpath [-eEmLPqsz] [FILE]...
+"""realpath [-eEmLPqsz] FILE...
 
-Print absolute paths without symbolic links, `.` and `..`. Without FILE: that of the
-current directory.
+Print the absolute paths of FILEs without symbolic links, `.` and `..`.
 
   -e, --canonicalize-existing  all components must exist
   -E, --canonicalize           all but the last must (usual)
@@ -42,7 +41,7 @@ def main(argv: list[str]) -> int:
         base = start = None
     end = b"\0" if opt.zero else b"\n"
     out = stdout()
-    for name in files or ["."]:
+    for name in files:
         try:
             path = _resolve(name, opt, missing)
         except OSError as error:

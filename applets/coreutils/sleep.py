@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from toolbox import waits
 from toolbox.options import Options, seconds
-from toolbox.streams import stdout
 
 options = Options(__doc__)
 
@@ -18,6 +17,5 @@ def main(argv: list[str]) -> int:
     """POSIX XCU sleep; several times add up (GNU)."""
     _, words = options.parse(argv)
     left = sum(seconds(w if w not in ("infinity", "INF") else "inf") for w in words)
-    stdout().flush()
     waits.sleep(left)
     return 0

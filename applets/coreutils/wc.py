@@ -136,6 +136,8 @@ def _columns(text: bytes) -> int:
             width += 8 - width % 8
         elif char in "\r\f":
             widest, width = max(widest, width), 0
+        elif char < " " or char == "\x7f":
+            continue  # moves nothing forward (GNU)
         else:
             width += display_width(char)
     return max(widest, width)

@@ -283,6 +283,8 @@ class _Runner:
                 self._start(argv)
             return
         fixed = sum(map(self.size_of, self.command))
+        if fixed > self.room:
+            raise UsageError(f"the command alone is longer than -s {self.room}")
         batch: list[str] = []
         used, lines, ran = fixed, 0, False
         for word, ends_line in arguments:

@@ -29,7 +29,7 @@ options = Options(__doc__)
 
 def main(argv: list[str]) -> int:
     opt, names = options.parse(argv)
-    omitted = set()
+    omitted = {os.getpid()}  # -x would find the name among our own words
     for word in ",".join(opt.omit_pid).split(",") if opt.omit_pid else ():
         if word == "%PPID":
             omitted.add(os.getppid())

@@ -49,6 +49,8 @@ def at(year, month, day, hour=0, minute=0, second=0):
         ("now", int(NOW)),
         ("today", int(NOW)),
         ("yesterday", int(NOW) - 86400),
+        ("2026-11-21 05:16:00 UTC +300 sec", at(2026, 11, 21, 5, 21)),
+        ("2026-11-21 05:16:00 UTC +30 min", at(2026, 11, 21, 5, 46)),
         ("3 days ago", int(NOW) - 3 * 86400),
         ("+30 days", int(NOW) + 30 * 86400),
         ("1 hour ago", int(NOW) - 3600),

@@ -349,3 +349,49 @@ def test_xargs_takes_lines_and_no_nul(run: Callable[..., Any]) -> None:
         assert done.out == b"[a b]\n[c d]\n"
     done = run("xargs", "echo", stdin=b"a\0b c\n")
     assert (done.status, done.out) == (0, b"a c\n") and done.err.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "message"),
+    [
+        (["pidof", "-x", "such-a-name-runs-nowhere"], 1, b""),
+        (["realpath"], 1, b"missing operand"),
+        (["xargs", "-s", "4", "echo"], 1, b"longer than -s 4"),
+        (["ls", "-H", "loop"], 2, b"Too many levels"),
+        (["find", "-L", "loop"], 1, b"Too many levels"),
+        (["chmod", "-R", "644", "dangling"], 1, b"dangling symlink"),
+        (["printf", "%2147483648d", "1"], 1, b"too large"),
+        (["printf", "%*d", "2147483648", "15"], 1, b"invalid field width"),
+        (["seq", "1e999999999"], 1, b"invalid floating point argument"),
+        (["seq", "1", "1e-4000", "2"], 1, b"invalid floating point argument"),
+        (["stat", "-c", "%99999999999999999999s", "."], 1, b"too wide"),
+        (["find", ".", "-printf", "%99999999999999999999p"], 1, b"too wide"),
+        (["cut", "-c", "9" * 5000], 1, b"invalid position"),
+        (["find", ".", "-maxdepth", "9" * 5000], 1, b"invalid number of levels"),
+        (["tr", "a", "[b*99999999999999999999]"], 1, b"repeat count"),
+        (["kill", "-0", "99999999999999999999"], 1, b"invalid process id"),
+        (["grep", "-99999999999999999999", "x"], 2, b"invalid number"),
+        (["head", "-n", "99999999999999999999"], 1, b"invalid number of lines"),
+        (["date", "-d", "@99999999999999999999"], 1, b"invalid date"),
+        (["touch", "-d", "@99999999999999999999", "x"], 1, b"invalid date"),
+        (["date", "-d", "99999999999999999999 days"], 1, b"invalid date"),
+        (["free", "-s", "99999999999999999999x"], 1, b"invalid"),
+    ],
+)
+def test_odd_words_get_a_clear_answer(
+    run: Callable[..., Any], tmp_path: Path, argv: list[str], status: int, message: bytes
+) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    done = run(*argv, cwd=tmp_path)
+    assert (done.status, b"internal error" in done.err) == (status, False), done.err
+    assert message in done.err and done.err.count(b"\n") <= 2
+
+
+@pytest.mark.parametrize("argv", [["sleep", "0"], ["printf", ""], ["true"]])
+def test_who_writes_nothing_needs_no_output(
+    toolbox_argv: list[str], toolbox_env: dict[str, str], argv: list[str]
+) -> None:
+    shell = ["/bin/sh", "-c", 'exec "$@" >&-', "sh", *toolbox_argv, *argv]
+    done = subprocess.run(shell, env=toolbox_env, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")

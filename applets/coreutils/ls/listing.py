@@ -122,8 +122,8 @@ class Listing:
             try:
                 status = Reader(which, follow=bool(follow or if_directory)).read(name)
             except OSError:
-                # A dangling link is still a name; with -L it is an error.
-                if opt.dereference:
+                # A dangling link is still a name; with -L and -H it is an error.
+                if follow:
                     raise
                 status = itself.read(name)
         except OSError as error:

@@ -58,7 +58,9 @@ Actions:
 
 from __future__ import annotations
 
+import errno
 import os
+from stat import S_IFLNK
 
 from toolbox.errors import Fatal, UsageError, warn
 from toolbox.options import Options
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from applets.findutils.find.expression import Expression
+    from toolbox.walk import Visit
 
 options = Options(__doc__)
 
@@ -130,6 +133,15 @@ def _names(source: str) -> Iterator[str]:
         yield from map(os.fsdecode, found.lines(b"\0"))
 
 
+def _check_loop(visit: Visit) -> None:
+    """Warn of a link that leads to itself (POSIX -L); one that leads to nothing is a file as any."""
+    try:
+        os.stat(visit.name, dir_fd=visit.dir_fd)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            warn(visit.error(error))
+
+
 class Quit(Exception):
     """-quit: the walk ends, what was collected is still run."""
 
@@ -151,6 +163,8 @@ def _walk(top: str, expression: Expression) -> None:
             continue
         if visit.depth >= least:
             try:
+                if visit.followed and visit.kind == S_IFLNK and not visit.leaving:
+                    _check_loop(visit)
                 test(visit)
             except OSError as error:
                 if error.filename is None:

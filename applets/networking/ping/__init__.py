@@ -1,4 +1,4 @@
-"""ping [-46aADfLnOqRUvV] [-c N] [-i SECONDS] [-I INTERFACE] [-s N] [-t N] [-w SECONDS] HOST
+"""ping [-46aADfLnOqRUv] [-c N] [-i SECONDS] [-I INTERFACE] [-s N] [-t N] [-w SECONDS] HOST
 
 Ask a host for an echo, and tell how long it took.
 
