@@ -181,7 +181,10 @@ class _Parser:
         self.moved = {"seconds": 0, "days": 0, "months": 0}
         self.number: str | None = None  # a number whose unit comes next
         self.last_moves: list[tuple[str, int]] = []
-        self._parse(text.strip())
+        try:
+            self._parse(text.strip())
+        except ValueError:
+            raise self._bad() from None  # a number of thousands of digits
 
     def _bad(self) -> Fatal:
         return Fatal(f"invalid date {self.text!r}")
@@ -234,7 +237,7 @@ class _Parser:
             elif found["full_hour"]:
                 self._set_clock(int(found["full_hour"]), 0, 0, 0, found["full_half"])
             else:
-                self.number = found["number"].replace(" ", "")
+                self.number = "".join(found["number"].split())
         self._flush_number()
 
     def _year(self, text: str | None) -> int:
