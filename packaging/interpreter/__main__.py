@@ -41,7 +41,7 @@ def build(program: Path, logs: Path) -> None:
         with step("linking"):
             linker.plain(program.with_name(f"{program.name}-plain"))
         with step("recording the snapshot"):
-            snapshot.record(linker.recorder, program, log("snapshot"))
+            snapshot.record(linker.recorder, linker.layouts(), program, log("snapshot"))
 
 
 def main() -> int:

@@ -7,7 +7,8 @@ import re
 import shutil
 from pathlib import Path
 
-from interpreter.stages import CFLAGS, PYTHON, Stage
+from interpreter.snapshot.layouts import Layouts
+from interpreter.stages import CFLAGS, LAYOUTS, PYTHON, Stage
 from interpreter.workshop import output, run
 
 HERE = Path(__file__).parent
@@ -82,6 +83,10 @@ class Linker:
         before = [f"-Wl,--wrap={name}" for name in _wrapped(SNAPSHOT / "restore.c")]
         layout = ("-T", SNAPSHOT / "layout.ld", f"-L{lists}")
         self._link(program, objects, libraries, *before, *layout)
+
+    def layouts(self) -> Layouts:
+        """How the objects of Rust in the programs are laid out."""
+        return Layouts.load(self._native.folder / LAYOUTS)
 
     def _take_inside(self, inside: Path) -> tuple[list[Path], list[str]]:
         """Objects and libraries of the recorder, those whose data becomes the image in a folder `inside`."""

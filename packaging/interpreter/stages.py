@@ -27,6 +27,7 @@ from snakeroot.host import cache
 
 from interpreter import pins, sources
 from interpreter.client import Client
+from interpreter.snapshot import dwarf, layouts
 from interpreter.ways import World
 from interpreter.workshop import BuildError, output, run
 
@@ -91,6 +92,9 @@ JOBS = str(os.cpu_count() or 1)
 #: The program whose run is CPython's profile.
 TRAINING = Path(__file__).with_name("training.py")
 
+#: The file of cryptography's stage that says how its objects are laid out.
+LAYOUTS = "layouts.json"
+
 #: Seconds for which a stage is kept that nobody uses: two months.
 KEPT = 60 * 86400
 
@@ -125,8 +129,8 @@ class Stage:
 
     def __init__(self, name: str, inputs: list[str], build: Callable[[Path, Path], None]) -> None:
         self.name = name
-        # The code that builds is an input too, but not its comments.
-        code = ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(build))))
+        # The code that builds is an input too.
+        code = _code(textwrap.dedent(inspect.getsource(build)))
         self.key = hashlib.sha256("\0".join([*inputs, code]).encode()).hexdigest()[:20]
         self.folder = cache() / "interpreter" / f"{name}-{self.key}"
         self._build = build
@@ -191,6 +195,11 @@ def _elsewhere(name: str) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _code(text: str) -> str:
+    """Python code without its comments."""
+    return ast.unparse(ast.parse(text))
 
 
 def machine() -> str:
@@ -313,6 +322,7 @@ def cryptography(ssl: Stage, python: Stage, code: Stage) -> Stage:
     )
     inputs = [ssl.key, python.key, code.key, rust, settings, machine()]
     inputs += [*backend, *profile, *profile.values()]
+    inputs += [_code(Path(str(module.__file__)).read_text()) for module in (dwarf, layouts)]
 
     def build(folder: Path, log: Path) -> None:
         source, headers = python.folder / "source", python.folder / "build"
@@ -336,9 +346,20 @@ def cryptography(ssl: Stage, python: Stage, code: Stage) -> Stage:
             env["CARGO_ENCODED_RUSTFLAGS"] += f"\x1f--remap-path-prefix={place}={name}"
         words = ["cargo", "rustc", "--release", "--locked", f"-j{JOBS}", "-p", "cryptography-rust"]
         words += ["--target", target, "--crate-type", "staticlib"]
-        run(words, cwd=code.folder / "cryptography", log=log, env=env)
+        # With debug information, by which the snapshot's audit tells fields from padding (snapshot/layouts.py).
+        run(
+            [*words, "--", "-C", "debuginfo=2"],
+            cwd=code.folder / "cryptography",
+            log=log,
+            env=env,
+        )
         built = folder / "target" / target / "release" / "libcryptography_rust.a"
-        shutil.move(built, folder / built.name)
+        objects = folder / "target" / "objects"
+        objects.mkdir()
+        run(["ar", "x", built], cwd=objects, log=log)
+        own = sorted(objects.glob("cryptography_rust-*.o"))
+        layouts.read(*(path.read_bytes() for path in own)).save(folder / LAYOUTS)
+        run(["strip", "--strip-debug", "-o", folder / built.name, built], log=log)
         shutil.rmtree(folder / "target")
 
     return Stage("cryptography", inputs, build)

@@ -55,7 +55,7 @@ def without_plan() -> Path:
             mock.patch.object(heat, "plan", lambda *words: heat.NO_PLAN),
             mock.patch.object(heat, "write_lists", lambda seen, by, into: empty([], None, into)),
         ):
-            snapshot.record(linker.recorder, made, log)
+            snapshot.record(linker.recorder, linker.layouts(), made, log)
     return made
 
 

@@ -12,6 +12,7 @@ README.md beside this file explains the idea, the layout and the hazards.
     rehearsals             what init and the daemons do as they start
     touch.py               what a boot touches: its calls are in boot.functions and boot.symbols
     audit.c, audit.py      words of it that would dangle
+    dwarf.py, layouts.py   what of Rust's objects is padding
     host_audit.py          objects in it that belong to the host
     image.py               what the recorder has written -> the program
     restore.c, restore.py  the start of a process from it
@@ -26,6 +27,7 @@ from pathlib import Path
 
 from interpreter.snapshot import audit, heat
 from interpreter.snapshot.image import Elf, assemble
+from interpreter.snapshot.layouts import Layouts
 from interpreter.workshop import output, run
 
 HERE = Path(__file__).parent
@@ -34,10 +36,10 @@ HERE = Path(__file__).parent
 SCRIPTS = ("record.py", "restore.py", "contents.py", "host_audit.py")
 
 
-def record(link: Callable[[Path, Path], None], program: Path, log: Path) -> None:
+def record(link: Callable[[Path, Path], None], known: Layouts, program: Path, log: Path) -> None:
     """Record twice, and make the program, which is replaced at once.  BuildError says what is wrong.
 
-    link(recorder, lists) links the recorder.  The second one has what starts from the first recording touch side by
+    known: the layouts of Rust's objects in it.  link(recorder, lists) links the recorder.  The second one has what starts from the first recording touch side by
     side, in the program as in the heap: the same blocks, placed by a plan.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -53,7 +55,7 @@ def record(link: Callable[[Path, Path], None], program: Path, log: Path) -> None
         plan = heat.plan(seen, first, range(data.address, data.address + data.size))
         link(recorder, scratch)
         second = _record(recorder, plan, scratch / "second", log)
-        audit.check(recorder, second)
+        audit.check(recorder, second, known)
         run(["strip", "-o", stripped, recorder], log=log)
         part = program.with_name(f".{program.name}.part")
         assemble(stripped, second, part, heat.touched(plan))

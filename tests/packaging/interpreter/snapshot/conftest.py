@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from interpreter import link, stages
 from interpreter.snapshot import heat
+from interpreter.snapshot.layouts import Layouts
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -101,3 +102,9 @@ def recorder(linker: link.Linker, tmp_path_factory: pytest.TempPathFactory) -> P
     heat.write_lists([], None, folder)
     linker.recorder(folder / "recorder", folder)
     return folder / "recorder"
+
+
+@pytest.fixture(scope="session")
+def known(linker: link.Linker) -> Layouts:
+    """The layouts of the recorder's Rust."""
+    return linker.layouts()

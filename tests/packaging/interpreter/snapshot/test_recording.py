@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from pathlib import Path
 
 import pytest
 from interpreter import link, snapshot
-from interpreter.snapshot import audit, heat
+from interpreter.snapshot import audit, heat, layouts
+from interpreter.snapshot.layouts import Layouts
 from interpreter.workshop import BuildError
 
 #: What the recorder writes that goes into the program.
@@ -32,20 +34,22 @@ import sys
 from pathlib import Path
 from interpreter import snapshot
 from interpreter.snapshot import audit, heat
-recorder, target, log = map(Path, sys.argv[1:])
+from interpreter.snapshot.layouts import Layouts
+recorder, layouts, target, log = map(Path, sys.argv[1:])
 made = snapshot._record(recorder, heat.NO_PLAN, target, log)
-audit.check(recorder, made)
+audit.check(recorder, made, Layouts.load(layouts))
 """
 
 
-def test_same_bytes(recorder: Path, tmp_path: Path) -> None:
+def test_same_bytes(recorder: Path, known: Layouts, tmp_path: Path) -> None:
     """In two folders, with two environments, umasks, standard inputs, descriptors, users' limits, ignored signals."""
     strange = tmp_path / "a-folder-with-a-much-longer-name-than-the-other-one" / "ä b"
     strange.mkdir(parents=True)
     here = tmp_path / "x"
     here.mkdir()
     path = os.pathsep.join([str(Path(snapshot.__file__).parents[2])])
-    words = [sys.executable, "-c", RECORD, recorder]
+    known.save(tmp_path / "layouts")
+    words = [sys.executable, "-c", RECORD, recorder, tmp_path / "layouts"]
     clean = {"PATH": os.environ["PATH"], "PYTHONPATH": path}
     dirty = {
         **clean,
@@ -78,7 +82,7 @@ def two_builds(linker: link.Linker, tmp_path_factory: pytest.TempPathFactory) ->
     made = []
     for _ in range(2):
         folder = tmp_path_factory.mktemp("build")
-        snapshot.record(linker.recorder, folder / "toolbox", folder / "log")
+        snapshot.record(linker.recorder, linker.layouts(), folder / "toolbox", folder / "log")
         made.append(folder / "toolbox")
     return made
 
@@ -156,34 +160,128 @@ STANDARD = [*STANDARD, "foreign_module"]
 '''  # fmt: skip
 
 
-def record(recorder: Path, scripts: Path, text: str) -> None:
+def record(recorder: Path, known: Layouts, scripts: Path, text: str) -> None:
     with (scripts / "contents.py").open("a") as file:
         file.write(FINDER.format(text=text))
     made = snapshot._record(recorder, heat.NO_PLAN, scripts / "made", scripts / "log")
-    audit.check(recorder, made)
+    audit.check(recorder, made, known)
 
 
-def test_harmless_module(recorder: Path, scripts: Path) -> None:
+def test_harmless_module(recorder: Path, known: Layouts, scripts: Path) -> None:
     """What the tests below add beside the foreign object is none itself."""
-    record(recorder, scripts, "import os, time; held = {'a': [1.5, 'text', b'bytes']}")
+    record(recorder, known, scripts, "import os, time; held = {'a': [1.5, 'text', b'bytes']}")
     assert (scripts / "made/heap").stat().st_size
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_foreign_object_fails_the_build(recorder: Path, scripts: Path, kind: str) -> None:
+def test_foreign_object_fails_the_build(
+    recorder: Path, known: Layouts, scripts: Path, kind: str
+) -> None:
     text, message = FOREIGN[kind]
     with pytest.raises(BuildError) as caught:
-        record(recorder, scripts, text)
+        record(recorder, known, scripts, text)
     line = next((line for line in str(caught.value).splitlines() if message in line), "")
     assert message in line, str(caught.value)
     assert "multiprocessing" in line or "foreign_module" in line, line
 
 
-def test_dangling_pointer_fails_the_build(recorder: Path, scripts: Path) -> None:
+def test_dangling_pointer_fails_the_build(recorder: Path, known: Layouts, scripts: Path) -> None:
     """An object of a class of ours that holds an address of the C library's heap, which OpenSSL has asked for."""
     text = (
         "from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey as K\n"
         "held = K.from_private_bytes(b'x' * 32)"
     )
     with pytest.raises(BuildError, match=r"memory that no restored process has:\n.*\[heap\]"):
-        record(recorder, scripts, text)
+        record(recorder, known, scripts, text)
+
+
+#: An address of the stack, where no start has one.
+ADDRESS = 0x7FFF_FFFF_E000
+
+
+class Leftovers:
+    """A recording to which other words are written, as another compiler would have left them."""
+
+    def __init__(self, recorder: Path, known: Layouts, folder: Path) -> None:
+        self.recorder, self.known, self.folder = recorder, known, folder
+        self.symbols = audit.Symbols(recorder)
+        self.base = self.symbols.address("snapshot_data")
+        image = audit.Image(folder, self.symbols)
+        image.clear_padding(known)
+        paths = image.fields.items()
+        self.provider = next(at for at, path in paths if path.endswith("_default.__0"))
+
+    def put(self, address: int, mask: int = 2**64 - 1) -> None:
+        """An address there, but for the bits that are not in the mask, and a line of audit.c's about it."""
+        name, start = ("heap", heat.HEAP) if address >= heat.HEAP else ("data", self.base)
+        data = bytearray((self.folder / name).read_bytes())
+        (old,) = struct.unpack_from("<Q", data, address - start)
+        word = ADDRESS & mask | old & ~mask
+        struct.pack_into("<Q", data, address - start, word)
+        (self.folder / name).write_bytes(data)
+        with (self.folder / "dangling").open("a") as file:
+            file.write(f"{address:x} {word:x} [stack] {address:x} 0 0 0 0 -\n")
+
+    def word(self, address: int) -> int:
+        name, start = ("heap", heat.HEAP) if address >= heat.HEAP else ("data", self.base)
+        data = (self.folder / name).read_bytes()
+        return int(struct.unpack_from("<Q", data, address - start)[0])
+
+    def check(self) -> None:
+        audit.check(self.recorder, self.folder, self.known)
+
+
+@pytest.fixture
+def leftovers(recorder: Path, known: Layouts, tmp_path: Path) -> Leftovers:
+    made = snapshot._record(recorder, heat.NO_PLAN, tmp_path / "made", tmp_path / "log")
+    return Leftovers(recorder, known, made)
+
+
+def objects(leftovers: Leftovers) -> list[tuple[int, str, layouts.Node]]:
+    """(address, symbol, layout) of the object that holds OpenSSL's providers, and of the variable of each class."""
+    symbols = dict(leftovers.symbols.statics(leftovers.known.classes))
+    known = leftovers.known
+    found = [(at, name, known.statics[name]) for name, at in symbols.items()]
+    holder = next(name for name in symbols if "LoadedProviders" in name)
+    node = known.classes[holder]
+    leaf = next(x for x in layouts.leaves(node, bytes(layouts.size(node))) if "_default" in x.path)
+    return [(leftovers.provider - leaf.offset, holder, node), *found]
+
+
+def test_what_a_compiler_leaves_in_padding_is_cleared(leftovers: Leftovers) -> None:
+    """In all padding of such objects at once: what is beside a bool, behind the last field, of another variant."""
+    scribbled = {}
+    for at, _, node in objects(leftovers):
+        size = layouts.size(node)
+        data = b"".join(leftovers.word(at + i).to_bytes(8, "little") for i in range(0, size, 8))
+        fields = bytearray(size)
+        for leaf in layouts.leaves(node, data):
+            fields[leaf.offset : leaf.offset + leaf.size] = b"\xff" * leaf.size
+        for place in range(0, size, 8):
+            kept = int.from_bytes(fields[place : place + 8], "little")
+            if kept != 2**64 - 1:
+                scribbled[at + place] = (leftovers.word(at + place) & kept, kept)
+    assert len(scribbled) > 100
+    for place, (_, kept) in scribbled.items():
+        leftovers.put(place, ~kept & (2**64 - 1))
+    leftovers.check()
+    for place, (word, _) in scribbled.items():
+        assert leftovers.word(place) == word, hex(place)
+    assert leftovers.word(leftovers.provider) == 0
+
+
+def test_a_field_that_dangles_is_named(leftovers: Leftovers) -> None:
+    at, symbol, node = objects(leftovers)[1]
+    leaf = next(x for x in layouts.leaves(node, bytes(layouts.size(node))) if x.size == 8)
+    leftovers.put(at + leaf.offset)
+    with pytest.raises(BuildError) as caught:
+        leftovers.check()
+    assert f"data {symbol} {leaf.path} -> [stack]" in str(caught.value)
+
+
+def test_every_class_of_rust_has_a_layout(recorder: Path, known: Layouts) -> None:
+    """Whatever cryptography adds, and however the compiler names it."""
+    names = [name for _, name in audit.Symbols(recorder)._rows if "TYPE_OBJECT" in name]
+    assert len(names) > 50
+    missing = [name for name in names if audit.SUFFIX.sub("", name) not in known.classes]
+    assert not missing
