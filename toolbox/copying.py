@@ -45,7 +45,8 @@ class Copier:
     source's status, target's status) before something is overwritten; force: remove what cannot be opened;
     remove_first: remove what is there in any case;
     link, symbolic: make links instead of copies; sparse: "auto", "always", "never";
-    reflink: "auto", "always", "never"; attributes_only: no data; told: called with (source, target) of each copy.
+    reflink: "auto", "always", "never"; attributes_only: no data; usual_mode: new files
+    get the permissions that any new file gets; told: called with (source, target) of each copy.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Copier:
         sparse: str = "auto",
         reflink: str = "auto",
         attributes_only: bool = False,
+        usual_mode: bool = False,
         copy_contents: bool = False,
         one_device: bool = False,
         backups: Backups | None = None,
@@ -84,6 +86,7 @@ class Copier:
         self.sparse = sparse
         self.reflink = reflink
         self.attributes_only = attributes_only
+        self.usual_mode = usual_mode
         self.copy_contents = copy_contents
         self.one_device = one_device
         self.backups = backups
@@ -163,7 +166,7 @@ class Copier:
                 return False
             if existing is None:
                 # Nobody else may look in before the attributes are set.
-                private = 0o700 if self.preserve else (status.st_mode & 0o777) | 0o700
+                private = 0o700 if self.preserve else self._mode(status) | 0o700
                 os.mkdir(name, private, dir_fd=fd)
                 made = True
                 if self.told:
@@ -426,7 +429,7 @@ class Copier:
                         f"cannot create regular file {path!r}: {error.strerror}"
                     ) from None
             os.unlink(name, dir_fd=fd)
-        mode = 0o600 if self.preserve else status.st_mode & 0o777
+        mode = 0o600 if self.preserve else self._mode(status)
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             return os.open(name, flags, mode, dir_fd=fd), True
@@ -483,11 +486,17 @@ class Copier:
         if "mode" in preserve:
             os.fchmod(target, mode)
         elif new and (preserve or stat.S_ISDIR(status.st_mode)):
-            os.fchmod(target, mode & 0o777 & ~self.umask)
+            os.fchmod(target, self._mode(status) & ~self.umask)
         if "xattr" in preserve or "mode" in preserve:
             self._extended_attributes(target, visit, source, path)
         if "timestamps" in preserve:
             os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    def _mode(self, status: os.stat_result) -> int:
+        """The permissions of a copy whose mode is not preserved, before the umask."""
+        if self.usual_mode:
+            return 0o777 if stat.S_ISDIR(status.st_mode) else 0o666
+        return status.st_mode & 0o777
 
     def _extended_attributes(
         self, target: int, visit: Visit, source: int | None, path: str
@@ -521,7 +530,7 @@ class Copier:
             except OSError:
                 mode &= ~0o6000
         if preserve and not stat.S_ISLNK(status.st_mode):
-            set_mode(name, mode if "mode" in preserve else mode & 0o777 & ~self.umask, fd)
+            set_mode(name, mode if "mode" in preserve else self._mode(status) & ~self.umask, fd)
         if "timestamps" in preserve:
             times = (status.st_atime_ns, status.st_mtime_ns)
             os.utime(name, ns=times, dir_fd=fd, follow_symlinks=False)

@@ -81,6 +81,7 @@ def main(argv: list[str]) -> int:
         )
         or "auto",
         attributes_only=opt.attributes_only,
+        usual_mode=bool(opt.no_preserve) and "mode" in _names(opt.no_preserve) - preserve,
         copy_contents=opt.copy_contents,
         one_device=opt.one_file_system,
         backups=backups,
@@ -170,8 +171,12 @@ def _copy_with_parents(copier: Copier, source: str, directory: str) -> None:
         status = os.stat(original)
         if "ownership" in copier.preserve and os.geteuid() == 0:
             os.chown(copied, status.st_uid, status.st_gid)
-        kept = status.st_mode & 0o7777
-        os.chmod(copied, kept if "mode" in copier.preserve else kept & 0o777 & ~copier.umask)
+        if "mode" in copier.preserve:
+            os.chmod(copied, status.st_mode & 0o7777)
+        else:
+            os.chmod(
+                copied, (0o777 if copier.usual_mode else status.st_mode & 0o777) & ~copier.umask
+            )
         if "timestamps" in copier.preserve:
             os.utime(copied, ns=(status.st_atime_ns, status.st_mtime_ns))
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -191,3 +195,33 @@ def test_deep_tree(run, tmp_path):
     assert out == b"1500"
     assert run("rm", "-r", "copy", "deep", cwd=tmp_path)[::2] == (0, b"")
     assert os.listdir(tmp_path) == []
+
+
+def test_modes_as_gnu(run: Callable[..., Any], tmp_path: Path) -> None:
+    """--no-preserve=mode gives a new file's usual mode; --parents -p those of new folders."""
+    for number, program in enumerate((None, "/bin/cp")):
+        folder = tmp_path / str(number)
+        (folder / "a/b").mkdir(parents=True)
+        (folder / "a/b/f").write_text("x")
+        (folder / "a/b/f").chmod(0o751)
+        (folder / "a/b").chmod(0o710)
+        for words in (
+            ["--no-preserve=mode", "a/b/f", "g"],
+            ["-a", "--no-preserve=mode", "a/b/f", "h"],
+            ["-R", "--no-preserve=mode", "a/b", "c"],
+        ):
+            if program:
+                subprocess.run([program, *words], cwd=folder, check=True)
+            else:
+                assert run("cp", *words, cwd=folder).status == 0
+        (folder / "d/a").mkdir(parents=True)
+        words = ["-p", "--parents", "a/b/f", "d"]
+        if program:
+            subprocess.run([program, *words], cwd=folder, check=True)
+        else:
+            assert run("cp", *words, cwd=folder).status == 0
+    modes = [
+        {str(p.relative_to(tmp_path / n)): oct(p.stat().st_mode) for p in (tmp_path / n).rglob("*")}
+        for n in ("0", "1")
+    ]
+    assert modes[0] == modes[1]
