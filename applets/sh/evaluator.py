@@ -41,10 +41,12 @@ from applets.sh.syntax import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NoReturn
+    from typing import Any, NoReturn, TypeVar
 
     from applets.sh.state import State
     from applets.sh.words import Lines
+
+    _N = TypeVar("_N", bound=Node)
 
 
 def run(shell: State, node: Node) -> int:
@@ -290,20 +292,29 @@ def run_tail(shell: State, node: Node) -> int:
     return run(shell, node)
 
 
-RUN: dict[type[Node], Callable[..., int]] = {
-    Simple: run_simple,
-    Sequence: run_sequence,
-    AndOr: run_and_or,
-    If: run_if,
-    Loop: run_loop,
-    For: run_for,
-    Case: run_case,
-    Function: run_function_definition,
-    Redirected: run_redirected,
-    Subshell: run_subshell,
-    Pipeline: run_pipeline,
-    Background: run_background,
-}
+def _row(
+    kind: type[_N], function: Callable[[State, _N], int]
+) -> tuple[type[Node], Callable[[State, Any], int]]:
+    """A row of RUN: the function is held to take this kind of node."""
+    return kind, function
+
+
+RUN: dict[type[Node], Callable[[State, Any], int]] = dict(
+    [
+        _row(Simple, run_simple),
+        _row(Sequence, run_sequence),
+        _row(AndOr, run_and_or),
+        _row(If, run_if),
+        _row(Loop, run_loop),
+        _row(For, run_for),
+        _row(Case, run_case),
+        _row(Function, run_function_definition),
+        _row(Redirected, run_redirected),
+        _row(Subshell, run_subshell),
+        _row(Pipeline, run_pipeline),
+        _row(Background, run_background),
+    ]
+)
 
 
 # The end of a shell or subshell
