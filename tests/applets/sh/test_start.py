@@ -162,3 +162,83 @@ def test_no_process_to_be_had(
     )
     assert (done.stdout, done.returncode) == (b"end\n", 2)
     assert done.stderr == b"sh: cannot fork: Resource temporarily unavailable\n"
+
+
+#: Prompts that cannot be expanded, each for another reason.
+BAD_PROMPTS = [
+    *("$nope> ", "${x?}> ", "${x:?gone}", "$((1/0))", "${x!}", "$(", "`", "$((", "${", "$(if)"),
+    "${y:=${x?}}",
+]
+
+
+@pytest.mark.parametrize("prompt", BAD_PROMPTS)
+def test_a_prompt_that_fails_is_shown_as_it_is_and_told_once(run: Run, prompt: str) -> None:
+    """It was told for ever: neither Ctrl-C nor Ctrl-D led out of it."""
+    typed = b"echo a\nfor i in 1\ndo echo b\ndone\n(exit 3)\nexit\n"
+    result = run("sh", "-ui", stdin=typed, env={"PS1": prompt, "PS2": prompt}, timeout=30)
+    assert result.out == b"a\nb\n"
+    assert result.status == 3, "$? is the command's, not the prompt's"
+    lines = result.err.replace(prompt.encode(), b"").split(b"\n")
+    assert sum(b"PS1: " in line for line in lines) == 1
+    assert sum(b"PS2: " in line for line in lines) == 1
+    assert result.err.count(prompt.encode()) >= 6
+
+
+@pytest.mark.parametrize("prompt", BAD_PROMPTS)
+def test_a_trace_whose_prompt_fails_does_not_end_the_script(run: Run, prompt: str) -> None:
+    program = "w=$(false); echo $?; echo b"
+    result = run("sh", "-euxc", "w=1; echo a || w=$(false); echo $?; echo b", env={"PS4": prompt})
+    assert result.out == b"a\n0\nb\n"
+    assert result.err.count(b"PS4: ") == 1
+    assert run("sh", "-uxc", program, env={"PS4": prompt}).out == b"1\nb\n"
+
+
+def test_a_trace_s_prompt_leaves_the_status_of_what_is_traced(run: Run) -> None:
+    result = run("sh", "-xc", "x=$(false); echo $?", env={"PS4": "$(true)+ "})
+    assert result.out == b"1\n"
+
+
+def test_a_file_of_env_that_cannot_be_named_does_not_end_the_shell(run: Run) -> None:
+    result = run("sh", "-i", stdin=b"echo alive\n", env={"ENV": "${x?}"})
+    assert result.out == b"alive\n"
+    assert b"ENV: x: parameter not set" in result.err
+
+
+def test_the_name_in_messages(run: Run) -> None:
+    """`sh -c COMMANDS NAME` is called NAME, and tells the line, as other shells do."""
+    result = run("sh", "-c", "\nnosuch\neval 'if'", "/a/NAME")
+    assert result.err.startswith(b"/a/NAME: line 2: nosuch: not found\n/a/NAME: ")
+
+
+@pytest.mark.parametrize("option", ["-o", "+o"])
+def test_wrong_option_names_are_usage_errors(run: Run, option: str) -> None:
+    wrong = run("sh", option, "zz", "-c", "echo no")
+    assert (wrong.status, wrong.out) == (2, b"")
+    assert wrong.err.startswith(b"sh: invalid option name -- 'zz'")
+    listed = run("sh", "-o", stdin=b"echo goes on")
+    assert b"errexit" in listed.out
+    assert listed.out.endswith(b"goes on\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "out"),
+    [
+        (["-s", "--", "-"], b"1 -\n"),
+        (["-s", "--", "-", "a"], b"2 - a\n"),
+        (["-s", "-", "a"], b"1 a\n"),
+        (["-s", "-", "-", "a"], b"2 - a\n"),
+        (["-s", "--", "--", "a"], b"2 -- a\n"),
+        (["-es", "--", "-x", "-"], b"2 -x -\n"),
+        (["-"], b"0\n"),
+    ],
+)
+def test_a_lone_dash_ends_the_options_and_is_an_operand_after_them(
+    run: Run, words: list[str], out: bytes
+) -> None:
+    assert run("sh", *words, stdin=b'echo $# "$@"\n').out.replace(b" \n", b"\n") == out
+
+
+def test_verbose_shows_what_is_sourced(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("echo a\n# c\n")
+    result = run("sh", "-v", stdin=b". ./s\n", cwd=tmp_path)
+    assert result.err == b". ./s\necho a\n# c\n"
