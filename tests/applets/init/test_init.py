@@ -513,9 +513,13 @@ def test_as_process_1_it_reaps_orphans_and_leaves_nothing_at_the_end(init: Init)
     (first,) = (
         Path(f"/proc/{init.process.pid}/task/{init.process.pid}/children").read_text().split()
     )
-    # init, the service, and the two of the stubborn session; no zombie
-    init.until(lambda: len(in_namespace_of(int(first))) == 4, "the end of the orphans")
-    assert "Z" not in in_namespace_of(int(first))
+
+    def only_these_are_left() -> bool:
+        """Init, the service, and the two of the stubborn session; a zombie that is not reaped yet is one more."""
+        states = in_namespace_of(int(first))
+        return len(states) == 4 and "Z" not in states
+
+    init.until(only_these_are_left, "the end of the orphans")
     assert "mounts, modules and host name are left alone" in init.console()
     assert init.call("poweroff").returncode == 0
     assert init.process.wait(20) == 0
@@ -582,10 +586,11 @@ def test_a_priority_is_set_as_far_as_init_may_set_it(init: Init) -> None:
             for name, nice in numbers.items()
         }
     )
-    may = ["sh", "-c", "exec nice -n -5 cut -d ' ' -f 19 /proc/self/stat"]
+    ours = os.getpriority(os.PRIO_PROCESS, 0)  # our caller may have made us nice
+    may = ["sh", "-c", f"exec nice -n {-5 - ours} cut -d ' ' -f 19 /proc/self/stat"]
     first = subprocess.run(may, capture_output=True, text=True, check=True).stdout.strip()
-    assert first in ("-5", "0")
-    for name, expected in (("first", first), ("usual", "0"), ("last", "7")):
+    assert first in ("-5", str(ours))
+    for name, expected in (("first", first), ("usual", str(ours)), ("last", "7")):
         init.until_state(name, "stopped")
         assert init.logged(name) == [expected]
 

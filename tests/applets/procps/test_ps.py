@@ -47,12 +47,14 @@ def test_columns_as_posix_names_them(run, child) -> None:
         (["-o", "%p%P"], "PID PPID {pid} {ppid}"),
         (["-o", "pid=NUMBER"], "NUMBER {pid}"),
         (["-o", "pid=X,ppid=Y"], "X Y {pid} {ppid}"),
-        (["-o", "uid=,nice=,s="], "{uid} 0 S"),
+        (["-o", "uid=,nice=,s="], "{uid} {nice} S"),
     ],
 )
 def test_headers(run, child, words, expected) -> None:
     r = run("ps", *words, "-p", str(child))
-    values = {"pid": child, "ppid": os.getpid(), "uid": os.getuid()}
+    # Our caller may have made us nice, and the child has that from us.
+    nice = os.getpriority(os.PRIO_PROCESS, child)
+    values = {"pid": child, "ppid": os.getpid(), "uid": os.getuid(), "nice": nice}
     assert r.out.decode().split() == expected.format(**values).split()
 
 
@@ -61,7 +63,9 @@ def test_columns_line_up(run, child) -> None:
         run("ps", "-o", "pid,tty,stat,time,comm", "-p", str(child)).out.decode().splitlines()
     )
     assert head == "  PID TT       STAT     TIME COMMAND"
-    assert re.fullmatch(r" *\d+ \?        Ss   00:00:0\d \S+", line)
+    nice = os.getpriority(os.PRIO_PROCESS, child)
+    state = "S" + ("N" if nice > 0 else "<" if nice < 0 else "") + "s"
+    assert re.fullmatch(rf" *\d+ \?        {state:4} 00:00:0\d \S+", line)
 
 
 @pytest.mark.parametrize(
