@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -279,9 +280,11 @@ def test_a_field_that_dangles_is_named(leftovers: Leftovers) -> None:
     assert f"data {symbol} {leaf.path} -> [stack]" in str(caught.value)
 
 
-def test_every_class_of_rust_has_a_layout(recorder: Path, known: Layouts) -> None:
-    """Whatever cryptography adds, and however the compiler names it."""
-    names = [name for _, name in audit.Symbols(recorder)._rows if "TYPE_OBJECT" in name]
+def test_the_variable_of_every_class_of_rust_has_a_layout(recorder: Path, known: Layouts) -> None:
+    """Whatever cryptography adds, and however the compiler names it.  Objects have one where the compiler describes
+    them; what of others dangles fails the build."""
+    pattern = re.compile("lazy_type_object.*TYPE_OBJECT")
+    names = [name for _, name in audit.Symbols(recorder)._rows if pattern.search(name)]
     assert len(names) > 50
-    missing = [name for name in names if audit.SUFFIX.sub("", name) not in known.classes]
-    assert not missing
+    assert not [name for name in names if audit.SUFFIX.sub("", name) not in known.statics]
+    assert len(known.classes) > 50
