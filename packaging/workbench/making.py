@@ -95,8 +95,10 @@ def make_program() -> None:
         if new:
             environment = {**os.environ, "PYTHONPATH": str(ROOT / "packaging")}
             done = subprocess.run([PYTHON, "-m", "interpreter"], env=environment, check=False)
+            if done.returncode < 0:
+                raise BuildError(f"the build was killed by signal {-done.returncode}; run it again")
             if done.returncode:
-                raise BuildError("the frozen program could not be built")
+                sys.exit(done.returncode)  # it has said why
 
 
 def _inputs() -> Iterator[bytes]:
