@@ -185,9 +185,7 @@ def _duplicate(source: int, fd: int, saved: list[tuple[int, int]] | None) -> Non
         _save(fd, saved)
         os.dup2(source, fd)
     except OSError as error:
-        # BusyBox's words, which scripts and its tests know
-        what = f"dup2({source},{fd})" if source < FIRST_PRIVATE else f"{source}"
-        raise RedirectionError(f"{what}: {error.strerror}") from None
+        raise RedirectionError(f"dup2({source},{fd}): {error.strerror}") from None
 
 
 def _close(fd: int) -> None:
