@@ -42,7 +42,8 @@ class Identity:
                 entry = pwd.getpwnam(name)
             except KeyError:
                 digits = name.removeprefix("+")
-                number = int(digits) if digits.isascii() and digits.isdecimal() else -1
+                known = digits.isascii() and digits.isdecimal() and len(digits) < 12
+                number = int(digits) if known else -1
                 try:
                     entry = pwd.getpwuid(number)
                 except (KeyError, OverflowError):

@@ -401,7 +401,9 @@ def _column(name: str) -> Column:
     if column is None:
         raise UsageError(f'unknown user-defined format specifier "{name}"')
     if colon:
-        if not (width.isascii() and width.isdecimal() and 0 < int(width) < 1 << 16):
+        if not (
+            width.isascii() and width.isdecimal() and len(width) < 9 and 0 < int(width) < 1 << 16
+        ):
             raise UsageError(f"invalid width of column {name!r}: {width!r}")
         return column.named(width=int(width))
     return column

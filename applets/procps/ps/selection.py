@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from toolbox.errors import Fatal, UsageError
+from toolbox.options import whole
 from toolbox.processes import PPID, SESSION, TTY, Process, terminal_name
 
 TYPE_CHECKING = False
@@ -43,7 +44,7 @@ class Selection:
             which = 1 if kind == "u" else 0
             self._tests.append(lambda p: p.ids("Uid")[which] in users)
         elif kind == "g" and all(w.isdecimal() for w in words):
-            sessions = {int(w) for w in words}
+            sessions = {whole(w, "session id") for w in words}
             self._tests.append(lambda p: p.field(SESSION) in sessions)
         else:
             groups = {_id(w, "group") for w in words}
@@ -84,7 +85,7 @@ class Selection:
 def _number(word: str) -> int:
     if not (word.isascii() and word.isdecimal()):
         raise UsageError("process ID list syntax error")
-    return int(word)
+    return whole(word, "process id")
 
 
 def _terminal(word: str) -> str:
