@@ -85,6 +85,7 @@ def settle(after: float, within: float, command: str) -> None:
         if last := updates.settle(pstore.last_crash()):
             why = f": {last['reason']}" if last["reason"] else ""
             say(f"update: version {last['version']} in slot {last['slot']} {last['outcome']}{why}")
+        updates.record.prepare()
         trial = updates.on_trial
         described = updates.describe()
         excused = {NAME, *updates.record.unready}

@@ -98,6 +98,11 @@ class Record:
         self._trouble = ""
         return True
 
+    def prepare(self) -> None:
+        """Make the file and its spare, while there is room for them."""
+        if not all(os.path.exists(path) for path in (self.path, f"{self.path}.new")):
+            self.save()
+
     def begin(self, slot: str, version: str, unready: Sequence[str] = ()) -> None:
         """A slot is about to be tried.
 

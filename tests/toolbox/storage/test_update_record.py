@@ -150,6 +150,15 @@ def test_a_full_disk_has_room_for_the_next_record(path: str) -> None:
     assert Record(path).last == record.last
 
 
+def test_a_new_box_makes_room_for_its_records_at_once(path: str) -> None:
+    Record(path).prepare()
+    inodes = {Path(name).stat().st_ino for name in (path, f"{path}.new")}
+    Record(path).prepare()
+    Record(path).begin("b", "1.1", ["ntp"])
+    assert {Path(name).stat().st_ino for name in (path, f"{path}.new")} == inodes
+    assert Record(path).unready == ["ntp"]
+
+
 def works(path: str, said: list[str]) -> Record:
     """Everything that is done with a record, by several that read it anew."""
     Record(path, said.append).begin("b", "1.1", ["ntp"])
