@@ -79,6 +79,7 @@ def group_id(text: str) -> int:
 
 def _number(text: str, what: str) -> int:
     digits = text.removeprefix("+")
-    if not (digits.isascii() and digits.isdecimal()) or int(digits) > _MOST:
+    plain = digits.isascii() and digits.isdecimal() and len(digits.lstrip("0")) < 11
+    if not plain or int(digits) > _MOST:
         raise Fatal(f"invalid {what}: {text!r}")
     return int(digits)
