@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from applets.miscutils.time import shown
+from applets.miscutils.time import VERBOSE, clock, report, shown
 
 Run = Callable[..., Any]
 
 DEFAULT = r"real\t\d+m \d+\.\d\ds\nuser\t\d+m \d+\.\d\ds\nsys\t\d+m \d+\.\d\ds\n"
+#: GNU time, on hosts that have it.
+GNU = [name for name in ("/usr/bin/time",) if os.path.exists(name)]
 PORTABLE = r"real \d+\.\d\d\nuser \d+\.\d\d\nsys \d+\.\d\d\n"
 
 
@@ -106,3 +110,102 @@ def test_what_is_ignored_stays_so_for_the_command(run: Run, before: str, status:
 def test_how_times_are_written(seconds: float, default: str, portable: str) -> None:
     assert shown("real", seconds, portable=False) == default
     assert shown("real", seconds, portable=True) == portable
+
+
+@pytest.mark.parametrize(
+    ("form", "words", "status", "pattern"),
+    [
+        ("%%|%x", ["true"], 0, r"%\|0"),
+        ("", ["true"], 0, ""),
+        ("%x %C", ["sh", "-c", "exit 3"], 3, "Command exited with .* 3\n3 sh -c exit 3"),
+        ("%x", ["sh", "-c", "kill -9 $$"], 137, "Command terminated .* 9\n0"),
+        (r"a\tb\nc\\d", ["true"], 0, r"a\tb\nc\\d"),
+        (r"\q%q|\x41", ["true"], 0, r"\?\\q\?q\|\?\\x41"),
+        ("%z|%A|%5e", ["true"], 0, r"\?z\|\?A\|\?5e"),
+        ("%e %U %S", ["true"], 0, r"(\d+\.\d\d ?){3}"),
+        ("%E %P", ["true"], 0, r"\d+:\d\d\.\d\d (\d+|\?)%"),
+        ("%F %R %c %w %I %O %M %Z", ["true"], 0, r"\d+( \d+){7}"),
+        ("%D%K%X%p%t%W%k%s%r", ["true"], 0, "0{9}"),
+    ],
+)
+@pytest.mark.parametrize("how", ["ours", "environment", *GNU])
+def test_a_format(
+    run: Run, how: str, form: str, words: list[str], status: int, pattern: str
+) -> None:
+    """GNU time's letters and escapes; GNU's own program, where it is, is held to the same table."""
+    if how in GNU:
+        done = subprocess.run([how, "-f", form, *words], capture_output=True, check=False)
+        found, err = done.returncode, done.stderr
+    else:
+        options = ["-f", form] if how == "ours" else []
+        r = run("time", *options, *words, env={"TIME": form})
+        found, err = r.status, r.err
+    assert (found, bool(re.fullmatch(f"{pattern}\n", err.decode()))) == (status, True), err
+
+
+@pytest.mark.parametrize("form", ["a%", "a\\"])
+def test_a_format_that_ends_early(run: Run, form: str) -> None:
+    r = run("time", "-f", form, "true")
+    assert r.err == form.replace("%", "?").replace("\\", "?\\").encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "out"),
+    [
+        (["-o", "f", "-f", "%x", "true"], "0\n"),
+        (["--output=f", "-f", "%x", "true"], "0\n"),
+        (["-a", "-o", "f", "-f", "%x", "true"], "old\n0\n"),
+        (["-ao", "f", "-f", "%x", "sh", "-c", "exit 3"], "old\nCommand exited .* 3\n3\n"),
+        (["-qo", "f", "-f", "%x", "sh", "-c", "exit 3"], "3\n"),
+        (["-o", "f", "-p", "true"], PORTABLE),
+        (["-o", "f", "true"], DEFAULT),
+        (["-o", "f", "-f", "%x", "-p", "true"], PORTABLE),
+        (["-o", "f", "-p", "-f", "%x", "true"], "0\n"),
+    ],
+)
+def test_a_file(run: Run, tmp_path: Path, words: list[str], out: str) -> None:
+    (tmp_path / "f").write_text("old\n")
+    r = run("time", *words, cwd=tmp_path)
+    assert (r.status, r.err) == (3 if "exit 3" in words else 0, b"")
+    assert re.fullmatch(out, (tmp_path / "f").read_text())
+
+
+def test_a_file_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
+    r = run("time", "-o", "none/f", "touch", "done", cwd=tmp_path)
+    assert (r.status, r.err) == (125, b"time: none/f: No such file or directory\n")
+    assert not (tmp_path / "done").exists()
+    r = run("time", "-o", "/dev/full", "true")
+    assert (r.status, r.err) == (125, b"time: /dev/full: No space left on device\n")
+
+
+def test_quiet_and_append_without_a_file(run: Run) -> None:
+    assert run("time", "-aqf", "%x", "sh", "-c", "exit 3").err == b"3\n"
+
+
+def test_verbose_says_all(run: Run) -> None:
+    lines = run("time", "-v", "sh", "-c", "exit 3").err.decode().split("\n")
+    assert lines[:2] == [
+        "Command exited with non-zero status 3",
+        '\tCommand being timed: "sh -c exit 3"',
+    ]
+    assert lines[-2:] == ["\tExit status: 3", ""]
+    assert len(lines) == len(VERBOSE.split("\n")) + 2
+
+
+def test_what_no_time_passed_in() -> None:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    assert report("%P", ["a"], 0, 0.0, used) == "?%"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0:00.00"),
+        (62.5, "1:02.50"),
+        (3599.99, "59:59.99"),
+        (3600.5, "1:00:00"),
+        (90061.0, "25:01:01"),
+    ],
+)
+def test_the_clock(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
