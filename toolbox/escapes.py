@@ -22,7 +22,8 @@ def unescape(text: bytes, *, octal_zero: bool, unicode: bool = False) -> tuple[b
 
     octal_zero: a leading 0 does not count among an octal escape's three digits (echo, printf %b);
     `\1` to `\7` begin an octal escape too.  A backslash before anything else stays.
-    unicode: \uHHHH and \UHHHHHHHH are characters in UTF-8 (printf).
+    unicode: \uHHHH and \UHHHHHHHH are characters in UTF-8, and neither they nor \x may lack digits
+    (printf): ValueError.
     """
     if b"\\" not in text:
         return text, False
@@ -39,7 +40,10 @@ def unescape(text: bytes, *, octal_zero: bool, unicode: bool = False) -> tuple[b
 
 
 def escape(text: bytes, at: int, *, octal_zero: bool, unicode: bool = False) -> tuple[bytes, int]:
-    """The bytes of one escape, whose character after the backslash stands at `at`, and where it ends."""
+    """The bytes of one escape, whose character after the backslash stands at `at`, and where it ends.
+
+    ValueError when `unicode` and hexadecimal digits are missing (GNU printf).
+    """
     if at >= len(text):
         return b"\\", at
     letter = text[at]
@@ -51,12 +55,18 @@ def escape(text: bytes, at: int, *, octal_zero: bool, unicode: bool = False) -> 
             return bytes([int(text[at + 1 : end], 16)]), end
     elif unicode and letter in b"uU":
         end = _digits(text, at + 1, _HEXADECIMAL, 4 if letter == ord("u") else 8)
-        if end > at + 1 and (code := int(text[at + 1 : end], 16)) < 0x110000:
-            return chr(code).encode("utf-8", "surrogatepass"), end
+        if end > at + 1:
+            code = int(text[at + 1 : end], 16)
+            if code < 0xD800 or 0xDFFF < code < 0x110000:
+                return chr(code).encode(), end
+            name = text[at:end].decode("ascii")
+            raise ValueError(f"invalid universal character name \\{name}")
     elif letter in _OCTAL:
         longest = 4 if octal_zero and letter == ord("0") else 3
         end = _digits(text, at, _OCTAL, longest)
         return bytes([int(text[at:end], 8) & 0xFF]), end
+    if unicode and letter in b"xuU":
+        raise ValueError("missing hexadecimal number in escape")
     return b"\\" + text[at : at + 1], at + 1
 
 

@@ -19,25 +19,49 @@ _LENGTHS = b"hlLjzt"
 _INTEGERS = b"diouxX"
 _FLOATS = b"aAeEfFgG"
 
+#: Flags that mean nothing for a letter, which C leaves undefined and GNU refuses; `.` is a precision.
+_MEANINGLESS = {
+    **dict.fromkeys(b"diu", b"#"),
+    **dict.fromkeys(b"oxXaAeE", b"'"),
+    **dict.fromkeys(b"sbq", b"'#0"),
+    **dict.fromkeys(b"c", b"'#0."),
+}
+
 
 class Stop(Exception):
     r"""\c was met: nothing more is printed."""
 
 
 class Directive:
-    """One conversion: flags, width and precision (None: not given, -1: the next argument's), letter."""
+    """One conversion: flags, width and precision (None: not given, -1: the next argument's), letter.
 
-    __slots__ = ("flags", "letter", "precision", "text", "width")
+    `number` is that of its argument (`%2$s`: 2), or 0 for the next one.  ValueError for what C leaves undefined.
+    """
+
+    __slots__ = ("flags", "letter", "number", "precision", "text", "width")
 
     def __init__(self, text: bytes) -> None:
         self.text = text
         body = text[1:-1].rstrip(_LENGTHS)
+        number, dollar, after = body.partition(b"$")
+        self.number = int(number.lstrip(b"0")[:10] or b"0") if dollar else 0
+        body = after if dollar else body
         rest = body.lstrip(_FLAGS)
-        self.flags = body[: len(body) - len(rest)].replace(b"'", b"")
+        flags = body[: len(body) - len(rest)]
+        self.flags = flags.replace(b"'", b"")
         width, point, precision = rest.partition(b".")
         self.width = _count(width) if width else None
         self.precision = (_count(precision) if precision else 0) if point else None
         self.letter = text[-1:]
+        lengths = text[1:-1][len(text[1:-1].rstrip(_LENGTHS)) :]
+        wrong = _MEANINGLESS.get(text[-1], b"")
+        if (
+            any(flag in wrong for flag in flags)
+            or (point and b"." in wrong)
+            or (lengths and self.letter in b"bq")
+            or (dollar and (not self.number or b"*" in rest))
+        ):
+            raise ValueError(f"{os.fsdecode(text)}: invalid conversion specification")
 
 
 #: The widest field and the longest precision, those of C's int.  What is padded to them is held in memory.
@@ -59,6 +83,8 @@ class Arguments:
     def __init__(self, words: list[str]) -> None:
         self.words = words
         self.used = 0
+        self.start = 0  # the first of this round
+        self.reached = 0  # behind the last that was asked for by its number
 
     def next(self) -> str | None:
         """The next argument, None when there is none left."""
@@ -67,18 +93,40 @@ class Arguments:
         self.used += 1
         return self.words[self.used - 1]
 
+    def numbered(self, number: int) -> str | None:
+        """That argument of this round, counted from 1; None when there is none."""
+        place = self.start + number - 1
+        self.reached = max(self.reached, place + 1)
+        return self.words[place] if place < len(self.words) else None
+
+    def next_round(self) -> None:
+        """The format is used again, on what follows the last argument that it has used (POSIX)."""
+        self.start = self.used = max(self.used, self.reached)
+
     @property
     def left(self) -> bool:
         return self.used < len(self.words)
 
 
 class Template:
-    """A parsed format: literal bytes and directives in their order.  ValueError for a wrong directive."""
+    """A parsed format: literal bytes and directives in their order.
+
+    `fault` is what is wrong with it, if anything; `parts` then ends before it.
+    """
 
     def __init__(self, form: bytes) -> None:
         self.parts: list[bytes | Directive] = []
         self.stops = False
+        self.fault: ValueError | None = None
         literal = bytearray()
+        try:
+            self._parse(form, literal)
+        except ValueError as error:
+            self.fault = error
+        self._literal(literal)
+        self.takes = any(isinstance(part, Directive) for part in self.parts)
+
+    def _parse(self, form: bytes, literal: bytearray) -> None:
         position = 0
         while position < len(form):
             byte = form[position : position + 1]
@@ -100,8 +148,6 @@ class Template:
             else:
                 literal += byte
                 position += 1
-        self._literal(literal)
-        self.takes = any(isinstance(part, Directive) for part in self.parts)
 
     def _literal(self, text: bytearray) -> None:
         if text:
@@ -109,7 +155,11 @@ class Template:
             text.clear()
 
     def fill(self, words: list[str]) -> Iterator[bytes]:
-        r"""The output: the template is used again until no argument is left.  Ends early at \c."""
+        r"""The output: the template is used again until no argument is left.  Ends early at \c.
+
+        ValueError for a wrong directive or escape, after what stands before it.  A template without directives
+        warns of arguments (GNU).
+        """
         arguments = Arguments(words)
         while True:
             for part in self.parts:
@@ -121,16 +171,22 @@ class Template:
                 except Stop as stop:
                     yield stop.args[0]
                     return
-            if self.stops or not arguments.left or not self.takes:
+            if self.fault is not None:
+                raise self.fault
+            arguments.next_round()
+            if self.stops or not arguments.left:
                 return
-
-    def one_number(self, value: float) -> bytes:
-        """The template with one floating-point number in it (seq -f)."""
-        return b"".join(self.fill([repr(value)]))
+            if not self.takes:
+                first = words[arguments.used]
+                warn(f"warning: ignoring excess arguments, starting with {first!r}", 0)
+                return
 
 
 def _directive_end(form: bytes, start: int) -> int:
     end = start + 1
+    while form[end : end + 1].isdigit():
+        end += 1
+    end = end + 1 if end > start + 1 and form[end : end + 1] == b"$" else start + 1
     while form[end : end + 1] and form[end] in _FLAGS:
         end += 1
     for point in (b"", b"."):
@@ -160,7 +216,8 @@ def convert(directive: Directive, arguments: Arguments) -> bytes:
     precision = _given(directive.precision, arguments)
     if precision is not None and precision < 0:
         precision = None
-    word = arguments.next()
+    number = directive.number
+    word = arguments.numbered(number) if number else arguments.next()
     letter = directive.letter
     if letter in _INTEGERS:
         text = integer(

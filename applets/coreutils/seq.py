@@ -17,8 +17,10 @@ from toolbox.streams import stdout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from decimal import Decimal
+
+    Write = Callable[[float], bytes]
 
 options = Options(__doc__)
 
@@ -32,11 +34,10 @@ def main(argv: list[str]) -> int:
     separator = os.fsencode("\n" if opt.separator is None else opt.separator)
     if opt.format is not None and opt.equal_width:
         raise UsageError("a format and equal width exclude each other")
-    if opt.format is not None:
-        check_format(opt.format)
+    write = formatter(opt.format) if opt.format is not None else None
     out = stdout()
     started = False
-    for block in numbers(operands, opt.equal_width, opt.format):
+    for block in numbers(operands, opt.equal_width, write):
         out.write((separator if started else b"") + separator.join(block))
         started = True
     if started:
@@ -58,26 +59,36 @@ def with_operands_marked(argv: list[str]) -> list[str]:
     return argv
 
 
-def check_format(form: str) -> None:
-    """UsageError unless the format has exactly one directive, for a floating-point number."""
-    from toolbox.printf import Directive, Template
+def formatter(form: str) -> Write:
+    """What writes a number by a format, in which a backslash is one (GNU).
 
+    UsageError unless it has exactly one directive, for a floating-point number.
+    """
+    import re
+
+    from toolbox.printf import Arguments, Directive, convert
+
+    found = re.match(r"((?:[^%]|%%)*)(%[-+ #0']*[0-9]*(?:\.[0-9]*)?)L?(.?)(.*)", form, re.DOTALL)
+    if found is None:
+        raise UsageError(f"format {form!r} has no % directive")
+    before, start, letter, after = found.groups()
+    if not letter:
+        raise UsageError(f"format {form!r} ends in %")
+    if letter not in "aAeEfFgG":
+        raise UsageError(f"format {form!r} has unknown %{letter} directive")
+    if "%" in after.replace("%%", ""):
+        raise UsageError(f"format {form!r} has too many % directives")
     try:
-        parts = Template(os.fsencode(form)).parts
+        directive = Directive(os.fsencode(start.replace("'", "") + letter))
     except ValueError as error:
         raise UsageError(f"format {form!r}: {error}") from None
-    letters = [part.letter.decode() for part in parts if isinstance(part, Directive)]
-    if not letters:
-        raise UsageError(f"format {form!r} has no % directive")
-    if len(letters) > 1:
-        raise UsageError(f"format {form!r} has too many % directives")
-    if letters[0] not in "aAeEfFgG":
-        raise UsageError(f"format {form!r} has unknown %{letters[0]} directive")
+    head, tail = (os.fsencode(text.replace("%%", "%")) for text in (before, after))
+    return lambda value: head + convert(directive, Arguments([repr(value)])) + tail
 
 
-def numbers(operands: list[str], equal: bool, form: str | None) -> Iterator[list[bytes]]:
-    """The numbers as text, in lists of up to CHUNK."""
-    if all(o.removeprefix("-").isdecimal() and o.isascii() for o in operands) and form is None:
+def numbers(operands: list[str], equal: bool, write: Write | None) -> Iterator[list[bytes]]:
+    """The numbers as text, in lists of up to CHUNK; `write`: by -f."""
+    if all(o.removeprefix("-").isdecimal() and o.isascii() for o in operands) and write is None:
         first, step, last = _whole([int(_value(o)) for o in operands])
         width = max(len(str(first)), len(str(last))) if equal else 0
         stop = last + (1 if step > 0 else -1)
@@ -87,22 +98,22 @@ def numbers(operands: list[str], equal: bool, form: str | None) -> Iterator[list
         for part in _parts(first, stop, step):
             yield [text % n for n in part]
         return
-    yield from _decimal(operands, equal, form)
+    yield from _decimal(operands, equal, write)
 
 
-def _decimal(operands: list[str], equal: bool, form: str | None) -> Iterator[list[bytes]]:
+def _decimal(operands: list[str], equal: bool, write: Write | None) -> Iterator[list[bytes]]:
     values = [_value(o) for o in operands]
     first = values[0] if len(values) > 1 else _value("1")
     step = values[1] if len(values) > 2 else _value("1")
     last = values[-1]
     if not step:
         raise UsageError(f"invalid Zero increment value: {operands[1]!r}")
-    if form is None and any("x" in o.lower() for o in operands):
-        form = "%g"  # how many places there are is not seen (GNU)
+    if write is None and any("x" in o.lower() for o in operands):
+        write = formatter("%g")  # how many places there are is not seen (GNU)
     places = max(_places(o) for o in operands[:-1] or ["1"])
 
-    def show(n: Decimal) -> str:
-        return _formatted(form, n) if form else f"{n:.{places}f}"
+    def show(n: Decimal) -> bytes:
+        return write(float(n)) if write else f"{n:.{places}f}".encode()
 
     # As wide as FIRST and LAST are written, were all their fractions as long (GNU).
     wholes = [_whole_width(o) for o in (operands[0] if len(operands) > 1 else "1", operands[-1])]
@@ -110,7 +121,7 @@ def _decimal(operands: list[str], equal: bool, form: str | None) -> Iterator[lis
     for operand, value in zip(operands, values, strict=True):
         if value.is_infinite() and value is not last:
             raise UsageError(f"{operand!r}: FIRST and INCREMENT must be finite")
-    if form is None and not last.is_infinite():
+    if write is None and not last.is_infinite():
         yield from _scaled(first, step, last, places, width)
         return
     block: list[bytes] = []
@@ -118,7 +129,7 @@ def _decimal(operands: list[str], equal: bool, form: str | None) -> Iterator[lis
     while last.is_infinite() or (
         first + index * step <= last if step > 0 else first + index * step >= last
     ):
-        block.append(show(first + index * step).zfill(width).encode())
+        block.append(show(first + index * step).zfill(width))
         index += 1
         if len(block) == CHUNK:
             yield block
@@ -213,12 +224,6 @@ def _places(text: str) -> int:
         return max(0, -int(value.normalize().as_tuple().exponent))
     mantissa, _, exponent = text.lower().partition("e")
     return max(0, len(mantissa.partition(".")[2]) - int(exponent or 0))
-
-
-def _formatted(form: str | None, value: Decimal) -> str:
-    from toolbox.printf import Template
-
-    return os.fsdecode(Template(os.fsencode(form or "%g")).one_number(float(value)))
 
 
 def _negative(word: str) -> bool:
