@@ -68,7 +68,7 @@ def formatter(form: str) -> Write:
 
     from toolbox.printf import Arguments, Directive, convert
 
-    found = re.match(r"((?:[^%]|%%)*)(%[-+ #0']*[0-9]*(?:\.[0-9]*)?)L?(.?)(.*)", form, re.DOTALL)
+    found = re.match(r"((?:[^%]|%%)*+)(%[-+ #0']*[0-9]*(?:\.[0-9]*)?)L?(.?)(.*)", form, re.DOTALL)
     if found is None:
         raise UsageError(f"format {form!r} has no % directive")
     before, start, letter, after = found.groups()
