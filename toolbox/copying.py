@@ -93,7 +93,7 @@ class Copier:
         self.told = told
         self.umask = current_umask()
         self.linked: dict[tuple[int, int], str] = {}
-        self.made: set[tuple[int, int]] = set()
+        self.made: set[tuple[int, int, str]] = set()
         self.complete = True
 
     def copy(self, source: str, target: str) -> bool:
@@ -217,7 +217,8 @@ class Copier:
             raise
         made = _status(name, fd, follow=False)
         if made is not None:
-            self.made.add(_key(made))
+            # With its name: what stands under another one may be its hard link, and is written once more.
+            self.made.add((*_key(made), os.path.basename(path)))
         self._told(visit, path)
 
     def _place(
@@ -238,7 +239,9 @@ class Copier:
                 self._make_link(lambda new: _link(earlier, new, fd), name, fd, existing)
                 return
             if status.st_nlink > 1:
-                self.linked[_key(status)] = path
+                # What is written through a link is linked, not the link (GNU).
+                through = as_data and existing is not None and stat.S_ISLNK(existing.st_mode)
+                self.linked[_key(status)] = os.path.realpath(path) if through else path
         if self.link or self.symbolic:
             self._linked(visit, name, fd, path, existing)
         elif as_data:
@@ -285,7 +288,7 @@ class Copier:
             return False
         if verdict == DONE:
             return False
-        if _key(target.itself) in self.made:
+        if (*_key(target.itself), os.path.basename(path)) in self.made:
             raise _Failed(f"will not overwrite just-created {path!r} with {visit.path!r}")
         return True
 

@@ -86,7 +86,7 @@ class _Mover:
         if self.overwrite == "no_clobber" and self.backups.wanted:
             raise UsageError("options --backup and --no-clobber are mutually exclusive")
         self.copier: Copier | None = None
-        self.made: set[tuple[int, int]] = set()
+        self.made: set[tuple[int, int, str]] = set()
 
     def move(self, source: str, target: str) -> None:
         """Move one operand to a name."""
@@ -113,7 +113,7 @@ class _Mover:
                 warn(f"cannot move {source!r} to {target!r}: {error.strerror}")
             return
         made = os.lstat(target) if os.path.lexists(target) else status
-        self.made.add((made.st_dev, made.st_ino))
+        self.made.add((made.st_dev, made.st_ino, os.path.basename(target)))
         if self.opt.verbose:
             note = f" (backup: {kept!r})" if kept else ""
             stdout().write(os.fsencode(f"renamed {source!r} -> {target!r}{note}\n"))
@@ -136,7 +136,7 @@ class _Mover:
             return False
         if not self._agreed(target, status, existing):
             return False
-        if (existing.st_dev, existing.st_ino) in self.made:
+        if (existing.st_dev, existing.st_ino, os.path.basename(target)) in self.made:
             warn(f"will not overwrite just-created {target!r} with {source!r}")
             return False
         directory = stat.S_ISDIR(status.st_mode)

@@ -225,3 +225,42 @@ def test_modes_as_gnu(run: Callable[..., Any], tmp_path: Path) -> None:
         for n in ("0", "1")
     ]
     assert modes[0] == modes[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "prepare", "groups"),
+    [
+        ("--preserve=links", "", "ab"),
+        ("-d", "", "ab"),
+        ("-a", "", "ab"),
+        ("-p", "", "a b"),
+        ("--preserve=links", "ln -f t/a t/c", "ab c"),
+        ("--preserve=links", "ln -f t/a t/b", "ab"),
+        ("-p", "ln -f t/a t/b", "ab"),
+        ("-a --no-preserve=links", "ln -f t/a t/b", "ab"),
+        ("-f", "ln -f t/a t/b", "ab"),
+        ("--preserve=links", "ln -sf ../x t/b", "ab"),
+        ("--preserve=links", "rm t/*; ln -s ../x t/a", "b x"),
+        ("-r --preserve=links", "rm t/*; ln -s ../x t/a", "b x"),
+    ],
+)
+def test_links_are_preserved_over_what_exists(
+    run: Any, tmp_path: Path, options: str, prepare: str, groups: str
+) -> None:
+    """Hard links of the sources are so of the targets, whatever stood there (GNU)."""
+    make = "mkdir s t; echo new >s/a; ln s/a s/b; echo o1 >t/a; echo o2 >t/b; echo X >x; "
+    subprocess.run(["/bin/sh", "-c", make + prepare], cwd=tmp_path, check=True)
+    r = run("cp", *options.split(), "s/a", "s/b", "t", cwd=tmp_path)
+    assert (r.status, r.err) == (0, b"")
+    assert (tmp_path / "t" / "a").read_text() == (tmp_path / "t" / "b").read_text() == "new\n"
+    places = {name: tmp_path / "t" / name for name in "abc"} | {"x": tmp_path / "x"}
+    if groups == "b x":  # b is a link to what was written through a
+        assert os.path.samestat(places["b"].lstat(), places["x"].lstat())
+        assert places["a"].is_symlink()
+        return
+    found: dict[int, str] = {}
+    for name in "abc":
+        if os.path.lexists(places[name]):
+            inode = places[name].lstat().st_ino
+            found[inode] = found.get(inode, "") + name
+    assert " ".join(sorted(found.values())) == groups
