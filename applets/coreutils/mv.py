@@ -32,6 +32,7 @@ from toolbox.streams import stdout
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from toolbox.copying import Copier
+    from toolbox.walk import Visit
 
 options = Options(__doc__)
 
@@ -105,7 +106,7 @@ class _Mover:
         if existing is not None and self.backups.wanted:
             kept = self.backups.make(target)
         try:
-            self._rename(source, target, status, existing)
+            renamed = self._rename(source, target, status, existing, kept)
         except OSError as error:
             if error.errno == errno.EINVAL and stat.S_ISDIR(status.st_mode):
                 warn(f"cannot move {source!r} to a subdirectory of itself, {target!r}")
@@ -114,9 +115,8 @@ class _Mover:
             return
         made = os.lstat(target) if os.path.lexists(target) else status
         self.made.add((made.st_dev, made.st_ino, os.path.basename(target)))
-        if self.opt.verbose:
-            note = f" (backup: {kept!r})" if kept else ""
-            stdout().write(os.fsencode(f"renamed {source!r} -> {target!r}{note}\n"))
+        if self.opt.verbose and renamed:
+            _tell(f"renamed {source!r} -> {target!r}{_note(kept)}")
 
     def _may_replace(
         self, source: str, target: str, status: os.stat_result, existing: os.stat_result
@@ -174,11 +174,17 @@ class _Mover:
         return confirm(question)
 
     def _rename(
-        self, source: str, target: str, status: os.stat_result, existing: os.stat_result | None
-    ) -> None:
+        self,
+        source: str,
+        target: str,
+        status: os.stat_result,
+        existing: os.stat_result | None,
+        kept: str | None,
+    ) -> bool:
+        """Rename it, or copy it to another file system: whether it was renamed.  kept: the backup's name."""
         try:
             os.rename(source, target)
-            return
+            return True
         except OSError as error:
             if error.errno != errno.EXDEV or self.opt.no_copy:
                 raise
@@ -192,13 +198,34 @@ class _Mover:
             from toolbox.copying import ALL, Copier
 
             self.copier = Copier(recursive=True, follow="never", preserve=ALL)
+        if self.opt.verbose:
+
+            def copied(old: str, new: str) -> None:
+                if stat.S_ISDIR(os.lstat(old).st_mode):
+                    _tell(f"created directory {new!r}")
+                else:
+                    _tell(f"copied {old!r} -> {new!r}{_note(kept) if new == target else ''}")
+
+            self.copier.told = copied
         # The source goes only when all of it has arrived.
         if self.copier.copy(source.rstrip("/") or "/", target):
             from toolbox.removal import remove_tree
 
-            remove_tree(source.rstrip("/") or "/")
-        else:
-            raise OSError(errno.EIO, "not all could be copied; the source stays")
+            remove_tree(source.rstrip("/") or "/", removed=_removed if self.opt.verbose else None)
+            return False
+        raise OSError(errno.EIO, "not all could be copied; the source stays")
+
+
+def _removed(visit: Visit) -> None:
+    _tell(f"removed {'directory ' if visit.is_directory else ''}{visit.path!r}")
+
+
+def _note(kept: str | None) -> str:
+    return f" (backup: {kept!r})" if kept else ""
+
+
+def _tell(line: str) -> None:
+    stdout().write(os.fsencode(f"{line}\n"))
 
 
 def _is_terminal(fd: int) -> bool:

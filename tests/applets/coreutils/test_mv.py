@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 
 import pytest
@@ -93,3 +94,56 @@ def test_between_file_systems_keeps_what_is_in_a_full_directory(run, tree, elsew
     assert r.status == 1
     assert (tree / "d" / "x").exists()
     assert os.listdir(f"{elsewhere}/d") == ["full"]
+
+
+GNU = [name for name in ("/usr/bin/mv",) if os.path.exists(name)]
+
+
+@pytest.mark.parametrize("how", ["ours", *GNU])
+@pytest.mark.parametrize(
+    ("options", "source", "there", "lines"),
+    [
+        (["-v"], "a", "", ["copied 'a' -> 'TO/a'", "removed 'a'"]),
+        (["-v"], "la", "", ["copied 'la' -> 'TO/la'", "removed 'la'"]),
+        (["-v"], "a", "a", ["copied 'a' -> 'TO/a'", "removed 'a'"]),
+        (
+            ["-v"],
+            "d",
+            "",
+            [
+                "created directory 'TO/d'",
+                "created directory 'TO/d/e'",
+                "copied 'd/x' -> 'TO/d/x'",
+                "removed 'd/x'",
+                "removed directory 'd/e'",
+                "removed directory 'd'",
+            ],
+        ),
+    ],
+)
+def test_verbose_across_devices_names_all(
+    run, tree, elsewhere, how: str, options: list[str], source: str, there: str, lines: list[str]
+) -> None:
+    """As GNU, whose program is held to the same table on hosts that have it; in any order of names."""
+    if there:
+        with open(os.path.join(elsewhere, there), "w") as file:
+            file.write("old")
+    words = [*options, source, elsewhere + "/"]
+    if how == "ours":
+        out = run("mv", *words, cwd=tree).out
+    else:
+        out = subprocess.run([how, *words], cwd=tree, capture_output=True, check=True).stdout
+    said = out.decode().replace(elsewhere, "TO").splitlines()
+    assert sorted(said) == sorted(lines)
+    assert said[0] == lines[0]
+    assert said[-1] == lines[-1]
+
+
+def test_verbose_across_devices_names_the_backup(run, tree, elsewhere) -> None:
+    with open(os.path.join(elsewhere, "a"), "w") as file:
+        file.write("old")
+    out = run("mv", "-v", "--backup=simple", "a", elsewhere + "/", cwd=tree).out.decode()
+    assert out.replace(elsewhere, "TO").splitlines() == [
+        "copied 'a' -> 'TO/a' (backup: 'TO/a~')",
+        "removed 'a'",
+    ]
