@@ -52,6 +52,7 @@ def test_every_applet_explains_itself(name: str) -> None:
     options = load(module).options
     assert options.synopsis[0].split()[0] == name, "the synopsis starts with the applet's own name"
     assert 10 < len(options.summary) < 80, "one line in the listing"
+    assert options.summary.count("`") % 2 == 0, "dots of a quoted line end no sentence"
     assert all(len(line) <= 100 for line in options.doc.splitlines())
 
 

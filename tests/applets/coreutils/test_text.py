@@ -70,6 +70,10 @@ TABLE = [
     (["wc", "-m"], b"\xc3\xa4\xff\xc3x\n", b"3\n"),
     (["wc", "-lc", "-"], b"a\n", b"      1       2 -\n"),
     (["wc", "-L"], b"a\tb\nccc\n", b"9\n"),
+    (["wc", "-L"], b"ab\bc\n", b"3\n"),
+    (["wc", "-L"], b"ab\b\b\bc\td\n", b"9\n"),
+    (["wc", "-L"], b"abc\rd\n\fabcd\vx\n", b"5\n"),
+    (["wc", "-L"], b"ab\ac\x7f\n", b"3\n"),
     (["wc", "-lc"], b"", b"      0       0\n"),
     # tr
     (["tr", "a-z", "A-Z"], b"Hello", b"HELLO"),
