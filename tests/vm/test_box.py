@@ -108,7 +108,7 @@ def test_everything_that_runs_is_our_program(box: Any) -> None:
     command = "for p in /proc/[0-9]*; do readlink $p/exe; done | sort | uniq -c"
     lines = [line.split() for line in box.ssh(command).out.splitlines()]
     assert [path for _, path in lines] == ["/bin/toolbox"]
-    names = {line.split()[-1] for line in box.ssh("ps -o pid,comm").out.splitlines()[1:]}
+    names = {line.split()[-1] for line in box.ssh("ps -e -o pid,comm").out.splitlines()[1:]}
     assert {"init", "dhcp", "ntp", "randomd", "httpd", "sh"} <= names
 
 
