@@ -1,6 +1,6 @@
 """mv [-bfinTuv] [-S SUFFIX] [-t DIR] FILE...
 
-Move or rename files: `mv SOURCE TARGET`, `mv SOURCE... DIR`, `mv -t DIR SOURCE...`.
+Move or rename files: `mv SOURCE TARGET`, or `mv SOURCE... DIR`.
 
   -f, --force          do not ask before something is overwritten
   -i, --interactive    ask

@@ -17,7 +17,7 @@ current directory.
   -z, --null-data         lines end with a zero byte
   -c, --count             print only how many lines match
   -l, --files-with-matches  print only names of files with a match
-  -L, --files-without-match  print only names of files without; the status stays what it is without -L
+  -L, --files-without-match  print only names of files without; the status is that without -L
   -q, --quiet, --silent   print nothing, stop at the first match
   -s, --no-messages       no messages about files that cannot be read
   -m, --max-count=N       stop after N lines
@@ -51,10 +51,11 @@ current directory.
       --exclude-from=FILE...  leave out files that match a GLOB of FILE
       --exclude-dir=GLOB...  leave out directories that match
 
-Basic and extended regular expressions take a time that grows no faster than the line, unless they refer
-to a subexpression (\\1); those and Perl's may take very long.
+Basic and extended regular expressions take a time that grows no faster than the line,
+unless they refer to a subexpression (\\1); those and Perl's may take very long.
 
-Status: 0 a line was selected (also with -L, as in GNU grep before 3.2 and since 3.5), 1 none, 2 an error.
+Status: 0 a line was selected (also with -L, as in GNU grep before 3.2 and since 3.5), 1 none,
+2 an error.
 """
 
 from __future__ import annotations

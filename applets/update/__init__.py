@@ -5,7 +5,7 @@ update wanted [--downgrade] FILE
 update set-default SLOT
 update rollback|commit [--no-reboot]
 update retry
-update --daemon [--check=COMMAND] [--after=S] [--within=S] [--poll=S] [--window=HH:MM-HH:MM] [--for=USER]
+update --daemon [--check=CMD] [--after=S] [--within=S] [--poll=S] [--window=FROM-TO] [--for=USER]
 
 Show which release runs, and put another one into the slot that does not. The box then restarts
 into it on trial: it is kept when it is healthy, and left when it is not.
@@ -25,12 +25,12 @@ retry        forget which releases failed, and how new the channel was: the daem
       --downgrade        apply, wanted: take an older version, too
       --no-reboot        leave it to somebody else to restart the box
       --daemon           commit what is healthy, restart what is not, and look for new releases
-      --check=COMMAND    a shell command that must succeed in a healthy box
+      --check=CMD        a shell command that must succeed in a healthy box
       --after=SECONDS    how long all must have been well before it is committed (3)
       --within=SECONDS   how long that may take before the box goes back (60)
       --poll=SECONDS     how often to look for a release, about; 0: never (0)
       --for=USER         let this user look at and install releases, too (the box's page)
-      --window=HH:MM-HH:MM  when (UTC) a release may be installed that was looked for
+      --window=FROM-TO    when (HH:MM-HH:MM, UTC) a release may be installed that was looked for
 
 A file /perm/snakeroot/hold keeps the daemon from installing anything.
 """
