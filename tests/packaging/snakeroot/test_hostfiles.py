@@ -118,7 +118,7 @@ def test_a_programs_folder_may_hold_odd_things(tmp_path: Path) -> None:
     assert (target / "loop").is_symlink()
     assert (target / "outside").read_bytes() == Path("/etc/hostname").read_bytes()
     toolbox = tmp_path / "toolbox"
-    toolbox.write_text("#!/bin/sh\necho 3.13\n")
+    toolbox.write_text("#!/bin/sh\necho Python 3.13.5\n")
     toolbox.chmod(0o755)
     one = config.Instance(tmp_path, config.Settings(hostname="x"))
     before = programs._inputs(one, Service(python="./hello"), toolbox)
