@@ -51,10 +51,17 @@ def pytest_configure(config: pytest.Config) -> None:
     os.umask(0o022)
 
 
+#: Seconds in which a test that boots machines ends, however busy the host is.
+BOOTS = 1200
+
+
+@pytest.hookimpl(trylast=True)  # the folders have marked what boots
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "toolbox_argv" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.blackbox)
+        if item.get_closest_marker("vm") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(BOOTS))
 
 
 @pytest.fixture(scope="session")
