@@ -1,5 +1,7 @@
 """The frozen program: a static CPython with all our code inside, one file that needs no other.
 
+A second link of the same objects, against the shared C library, loads compiled modules (link.Linker.dynamic).
+
     pins.toml   which sources                     sources   where they are had, and their checksums
     stages      OpenSSL, CPython, cryptography: built once, kept by the hash of what goes in
     training    what CPython is optimized for

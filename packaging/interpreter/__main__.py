@@ -1,4 +1,4 @@
-"""`python -m interpreter`: build the frozen program."""
+"""`python -m interpreter`: build the frozen programs."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ def build(program: Path, logs: Path) -> None:
         linker = link.Linker(made.ssl, made.python, made.native, frozen, log("link"))
         with step("linking"):
             linker.plain(program.with_name(f"{program.name}-plain"))
+            linker.dynamic(program.with_name(f"{program.name}-dynamic"))
         with step("recording the snapshot"):
             snapshot.record(linker.recorder, linker.layouts(), program, log("snapshot"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from interpreter.snapshot.layouts import Layouts
@@ -39,6 +40,12 @@ def freeze(python: Stage, code: Stage, target: Path, log: Path) -> None:
 #: C of ours in both programs; the first that has a name finds it, so what replaces CPython's comes before libpython.
 COMMON = ("main.c", "syscalls.c", "frozen.c", "paths.c")
 
+#: Members of libpython that frozen.c and paths.c replace.
+REPLACED = ("frozen.o", "getpath.o")
+
+#: Of the C library, all of which is shared in the dynamic program; every other library comes out of its archive.
+SHARED = frozenset({"-lc", "-lm", "-lpthread", "-ldl", "-lrt", "-lutil"})
+
 #: C of the snapshot: with data inside the image, and outside of it.
 INSIDE = ("memory.c", "outside.c", "restore.c", "hashlib.c")
 OUTSIDE = ("record.c", "plan.c", "audit.c")
@@ -48,6 +55,15 @@ SNAPSHOT = HERE / "snapshot"
 #: C that stands before functions of libraries.  Its data is never in an image: what they have been told in one process,
 #: they must be told again in the next.
 BEFORE = (HERE / "names.c", HERE / "late.c")
+
+
+def _archived(words: Iterable[str]) -> Iterator[str]:
+    """A linker's words: libraries, each out of its archive unless it is a part of the C library."""
+    for word in words:
+        if word.startswith("-l") and word not in SHARED:
+            yield from ("-Wl,-Bstatic", word, "-Wl,-Bdynamic")
+        else:
+            yield word
 
 
 def _wrapped(source: Path) -> list[str]:
@@ -70,6 +86,18 @@ class Linker:
         archives = [self._native.folder / "libcryptography_rust.a", self._work / LIBPYTHON]
         objects.append(self._native.folder / "cffi_backend.o")
         self._link(program, [*objects, *archives], self._libraries(), "-s")
+
+    def dynamic(self, program: Path) -> None:
+        """The plain program once more, against the shared C library: it loads compiled wheels."""
+        objects: list[str | Path] = [*self._common(), self._native.folder / "cffi_backend.o"]
+        # A wheel may call any function of the C API, also one that nothing of ours does.
+        objects += ["-Wl,--whole-archive", self._without_replaced(), "-Wl,--no-whole-archive"]
+        objects.append(self._native.folder / "libcryptography_rust.a")
+        # It sees CPython's names and no others: one that brings its own OpenSSL (psycopg, grpcio) must not get ours.
+        exported = self._folder / "exported.list"
+        exported.write_text("{ Py*; _Py*; };\n")
+        words = (f"-Wl,--dynamic-list={exported}", "-Wl,-z,relro", "-s")
+        self._link(program, objects, self._libraries(), *words, static=False)
 
     def recorder(self, program: Path, lists: Path) -> None:
         """The program that records the snapshot: the same objects, with their memory in our hands.
@@ -109,6 +137,13 @@ class Linker:
         ]
         return objects, libraries
 
+    def _without_replaced(self) -> Path:
+        """libpython without the members in whose place C of ours stands, for a link that takes all of it."""
+        archive = self._folder / f"whole-{LIBPYTHON}"
+        shutil.copyfile(self._work / LIBPYTHON, archive)
+        run(["ar", "d", archive, *REPLACED], log=self._log)
+        return archive
+
     def _common(self) -> list[Path]:
         code = self._folder / "modules.o"
         run(["gcc", "-c", "modules.S", "-o", code], cwd=self._folder, log=self._log)
@@ -132,23 +167,32 @@ class Linker:
         return output(["make", "-s", "-f", ask.name, "libraries"], cwd=self._work).split()
 
     def _link(
-        self, program: Path, objects: list[Path], libraries: list[str], *options: str | Path
+        self,
+        program: Path,
+        objects: Sequence[str | Path],
+        libraries: list[str],
+        *options: str | Path,
+        static: bool = True,
     ) -> None:
-        """Link; `program` is replaced at once."""
+        """Link; `program` is replaced at once.  static: with the C library inside."""
         program.parent.mkdir(parents=True, exist_ok=True)
         part = program.with_name(f".{program.name}.{os.getpid()}")
         # The archives name each other both ways, so they are searched twice.
+        libraries = [*libraries, *libraries, "-lffi"]
+        if static:
+            options = ("-static", *options)
+        else:
+            libraries = [*_archived(libraries)]
         run(
             [
-                *("gcc", "-static", "-no-pie", "-Wl,--gc-sections", "-Wl,--build-id=none"),
+                *("gcc", "-no-pie", "-Wl,--gc-sections", "-Wl,--build-id=none"),
                 *("-Wl,-z,noexecstack", "-T", HERE / "unwind.ld", "-T", HERE / "late.ld"),
                 *("-o", part, *options),
                 *(f"-Wl,--wrap={name}" for source in BEFORE for name in _wrapped(source)),
                 *(self._compile(source, self._folder) for source in BEFORE),
                 *objects,
+                f"-L{self._ssl}/lib",
                 *libraries,
-                *libraries,
-                *(f"-L{self._ssl}/lib", "-lffi"),
             ],
             cwd=self._work,
             log=self._log,

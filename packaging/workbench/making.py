@@ -27,6 +27,7 @@ LOCK = ROOT / "packaging" / "requirements.lock"
 SYSCALLS = ROOT / "packaging" / "interpreter" / "syscalls.c"
 PROGRAM = BUILD / "toolbox"
 PLAIN = BUILD / "toolbox-plain"
+DYNAMIC = BUILD / "toolbox-dynamic"
 
 #: Held while something is made.
 ALONE = BUILD / "lock"
@@ -86,7 +87,7 @@ def _install_project(log: Path) -> None:
 def make_program() -> None:
     """The frozen programs, unless nothing that goes into them has changed."""
     stamp = BUILD / "toolbox.inputs"
-    if not (PROGRAM.exists() and PLAIN.exists()):
+    if not (PROGRAM.exists() and PLAIN.exists() and DYNAMIC.exists()):
         stamp.unlink(missing_ok=True)
     inputs = digest(_inputs())
     if is_made(stamp, inputs):
