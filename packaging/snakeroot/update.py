@@ -9,8 +9,6 @@ update show --json      what became of it
 from __future__ import annotations
 
 import argparse
-import shlex
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from snakeroot import config, release, releasing, remote
+from snakeroot import config, release, releasing
 from snakeroot.config import Instance
 from snakeroot.door import GLANCE, HTTP, LOOK, SSH, Door, Refused
 from snakeroot.host import BuildError, step
@@ -53,13 +51,6 @@ def add_commands(commands: Any) -> None:
         "--token", type=Path, metavar="FILE", help="what --to lets in (update-token)"
     )
     update.set_defaults(run=_update)
-    for name, words, text in (
-        ("logs", ["logs"], "the running box's logs: logs -- -f hello"),
-        ("ps", ["service"], "the running box's services"),
-    ):
-        look = commands.add_parser(name, help=text)
-        look.add_argument("words", nargs="*", metavar="WORD", help="passed on")
-        look.set_defaults(run=_on_box, command=words)
 
 
 def _update(arguments: argparse.Namespace) -> int:
@@ -72,11 +63,6 @@ def _update(arguments: argparse.Namespace) -> int:
     found = update(instance, what, door)
     print(f"version {found['version']} runs in slot {found['slot']}")
     return 0
-
-
-def _on_box(arguments: argparse.Namespace) -> int:
-    words = [shlex.quote(word) for word in (*arguments.command, *arguments.words)]
-    return subprocess.run(remote.ssh(config.load(arguments.folder), words), check=False).returncode
 
 
 def update(
