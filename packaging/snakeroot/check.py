@@ -26,7 +26,7 @@ from toolbox.trust import password, tokens
 
 WINDOW = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)")
 SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,30}")
-MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*(\.[^\W\d]\w*)*)?")
 MODE = re.compile(r"0?[4-7][0-7][0-7]")
 
 #: A host name or an address of a time server; never an option.

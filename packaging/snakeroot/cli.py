@@ -7,10 +7,11 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 from snakeroot import releasing, update
-from snakeroot.commands import box, images, instances
+from snakeroot.commands import box, images, instances, settings
 from snakeroot.host import BuildError
 from toolbox.errors import describe
 from toolbox.harmless import harmless
@@ -21,7 +22,7 @@ _KEPT = "\n\t"
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; errors are one or two lines and status 1, bad usage is status 2."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     # As Ctrl-C: what is begun is ended in order, and a machine with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -54,8 +55,31 @@ def main(argv: list[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class Parser(argparse.ArgumentParser):
+    """A parser whose commands may take another program's words after `--`.
+
+    Such a command has the default `trailing`, which names the argument (of any number) that they are added to:
+    argparse alone would give them to nobody when an option stands between the other words and `--`.
+    """
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        words = list(sys.argv[1:] if args is None else args)
+        name = self.get_default("trailing")
+        rest: list[str] = []
+        if name and "--" in words:
+            at = words.index("--")
+            words, rest = words[:at], words[at + 1 :]
+        found, unknown = super().parse_known_args(words, namespace)
+        if rest:
+            setattr(found, name, [*getattr(found, name), *rest])
+        return found, unknown
+
+
+def parser() -> Parser:
+    """The whole command line."""
+    parser = Parser(
         prog="snakeroot",
         description="Build and run boxes whose whole userland is one Python program.",
         allow_abbrev=False,
@@ -64,6 +88,6 @@ def _parser() -> argparse.ArgumentParser:
         "-C", dest="folder", metavar="DIR", type=Path, default=Path(), help="the instance"
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for group in (instances, images, releasing, update, box):
+    for group in (instances, settings, images, releasing, update, box):
         group.add_commands(commands)
     return parser

@@ -26,7 +26,11 @@ class Service:
     python: str = setting(
         "", help="a Python program: its folder (./hello) or a requirement (golink==1.2)"
     )
-    module: str = setting("", help="the module to run as `python -m`; by default the folder's name")
+    module: str = setting(
+        "",
+        help="the module to run as `python -m`, or module:function as an entry point is written; by"
+        " default the folder's name",
+    )
     binary: str = setting("", help="a static program of any language, instead of `python`")
     arguments: list[str] = setting([], help="arguments of the program")
     environment: dict[str, str] = setting({}, help="environment variables")
@@ -231,9 +235,12 @@ class Instance:
         return lines
 
 
-def load(folder: Path) -> Instance:
-    """The instance in `folder`.  SettingError names file, line and cure for the first thing wrong."""
-    path = folder / FILE
+def load(folder: Path, path: Path | None = None) -> Instance:
+    """The instance in `folder`.  SettingError names file, line and cure for the first thing wrong.
+
+    path: read the settings from this file instead, which may take snakeroot.toml's place
+    """
+    path = path or folder / FILE
     instance = Instance(folder.resolve(), read(path, Settings))
     from snakeroot import check  # which stands on this module
 

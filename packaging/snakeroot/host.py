@@ -83,7 +83,7 @@ def run(
     return done.stdout
 
 
-#: What says in the words of apt, cargo, pip and git that a server cannot be reached.
+#: What says in the words of apt, cargo, pip, uv and git that a server cannot be reached.
 _OFFLINE = (
     "Could not resolve",
     "Temporary failure resolving",
@@ -92,6 +92,7 @@ _OFFLINE = (
     "Failed to establish a new connection",
     "Network is unreachable",
     "Connection timed out",
+    "dns error",
 )
 
 

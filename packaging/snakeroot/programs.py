@@ -77,6 +77,7 @@ def missing(folder: Path, name: str, shipped: Collection[str] = ()) -> str:
 
     folder: with all code but that of the frozen program, which has the distributions `shipped`
     """
+    name, _, function = name.partition(":")
     first, *rest = name.split(".")
     top = folder / first
     if not (top.is_dir() or top.with_name(f"{first}.py").exists()):
@@ -89,6 +90,8 @@ def missing(folder: Path, name: str, shipped: Collection[str] = ()) -> str:
         return f"'{folder.name}' has no module '{name}': set 'module' (there is {found})"
     place = top.joinpath(*rest)
     if place.with_name(f"{place.name}.py").exists() or (place / "__main__.py").exists():
+        return ""
+    if function and place.is_dir():
         return ""
     if place.is_dir():
         return f"'{folder.name}' has no '{'/'.join(name.split('.'))}/__main__.py' to run"

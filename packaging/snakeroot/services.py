@@ -155,11 +155,24 @@ def _update(settings: Settings) -> list[str]:
     ]
 
 
+def _program(name: str, module: str) -> list[str]:
+    """Python's options that run a module, or a function as the script of an entry point does."""
+    module, _, function = module.partition(":")
+    if not function:
+        return ["-m", module]
+    first, _, rest = function.partition(".")
+    call = f"main.{rest}()" if rest else "main()"
+    return [
+        "-c",
+        f"import sys; sys.argv[0] = {name!r}; from {module} import {first} as main; sys.exit({call})",
+    ]
+
+
 def _service(name: str, service: Service) -> dict[str, Any]:
     folder = f"/{programs.FOLDER}/{name}"
     environment = dict(service.environment)
     if service.python:
-        command = ["/bin/python", "-m", programs.module(service), *service.arguments]
+        command = ["/bin/python", *_program(name, programs.module(service)), *service.arguments]
         environment = {"PYTHONPATH": folder, "PYTHONUNBUFFERED": "1", **environment}
     else:
         command = [f"{folder}/{name}", *service.arguments]

@@ -1,7 +1,7 @@
 """The commands of `snakeroot`, a module for each group: `add_commands` declares them, and what they run stands below.
 
-instances   what one box is: its folder and snakeroot.toml      images   from there to bytes, and to a machine
-box         what is done in a running box
+instances   what one box is: its folder and snakeroot.toml      settings   what changes snakeroot.toml
+images      from there to bytes, and to a machine             box        what is done in a running box
 
 The commands about releases are in snakeroot.releasing and snakeroot.update.
 """
