@@ -15,11 +15,11 @@ from applets.init import config as configuration
 from applets.init import groups, health
 from applets.init.console import Console, say_on_standard_error
 from applets.init.shutdown import Ending
-from applets.init.spawn import PATH
 from applets.init.supervisor import Clocks, Supervisor
 from toolbox import control
 from toolbox.errors import UsageError
 from toolbox.linux import cgroup
+from toolbox.linux.becoming import PATH
 from toolbox.signals import Signals
 
 TYPE_CHECKING = False

@@ -13,14 +13,14 @@ from __future__ import annotations
 import os
 import signal
 
+from toolbox.linux.becoming import PATH, become, limit
+from toolbox.linux.becoming import account as account_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
     from applets.init.config import ServiceConfig
-
-#: Where programs are looked for when the service's environment does not say.
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 #: The first descriptor of a passed socket (sd_listen_fds(3)).
 FIRST_SOCKET = 3
@@ -49,10 +49,6 @@ class Surroundings:
         self.environment = environment
         self.notify = notify
         self.cgroup = cgroup
-
-
-class StepError(Exception):
-    """A step of the child that failed for a reason that is no OSError."""
 
 
 def spawn(config: ServiceConfig, given: Surroundings) -> tuple[int, int]:
@@ -130,28 +126,15 @@ def _become(config: ServiceConfig, given: Surroundings, step: list[str]) -> NoRe
             pass  # the same; and without /proc
     step[0] = "limits"
     if config.limits:
-        _limit(config.limits)
+        limit(config.limits)
     step[0] = "user"
-    account = _account(config)
+    account = account_of(config.user, config.group)
     if config.state_directory is not None:
         step[0] = "state_directory"
         from applets.init.state import prepare
 
         prepare(config.state_directory, account.uid, account.gid, _tell)
-        step[0] = "user"
-    if account.groups is not None:
-        os.setgroups(account.groups)
-    if account.gid is not None:
-        os.setresgid(account.gid, account.gid, account.gid)
-    step[0] = "capabilities"
-    if config.capabilities is not None:
-        from toolbox.linux.capability import become_with
-
-        # Changing the user and keeping capabilities are one act (capabilities(7), securebits).
-        become_with(config.capabilities, account.uid)
-    elif account.uid is not None:
-        step[0] = "user"
-        os.setresuid(account.uid, account.uid, account.uid)
+    become(account, config.capabilities, step)
     step[0] = "no_new_privs"
     if config.no_new_privs:
         from toolbox.linux.capability import no_new_privileges
@@ -206,57 +189,6 @@ def _pass_sockets(sockets: list[int]) -> None:
         os.dup2(fd, target)
 
 
-def _limit(limits: dict[str, tuple[int, int]]) -> None:
-    import resource
-
-    for name, bounds in limits.items():
-        try:
-            resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), bounds)
-        except (AttributeError, ValueError, OSError) as error:
-            raise StepError(f"{name}: {error}") from error
-
-
-class _Account:
-    uid: int | None = None
-    gid: int | None = None
-    groups: list[int] | None = None
-    name: str | None = None
-    home = "/"
-
-
-def _account(config: ServiceConfig) -> _Account:
-    """The numbers of the service's user and group, from /etc/passwd and /etc/group."""
-    found = _Account()
-    if config.user is not None:
-        import pwd
-
-        try:
-            entry = (
-                pwd.getpwuid(config.user)
-                if isinstance(config.user, int)
-                else pwd.getpwnam(config.user)
-            )
-        except KeyError:
-            if not isinstance(config.user, int):
-                raise StepError(f"there is no user {config.user!r}") from None
-            found.uid = found.gid = config.user
-            found.groups = []
-        else:
-            found.uid, found.gid = entry.pw_uid, entry.pw_gid
-            found.name, found.home = entry.pw_name, entry.pw_dir
-            found.groups = os.getgrouplist(entry.pw_name, entry.pw_gid)
-    if config.group is not None:
-        found.gid = _group(config.group)
-        found.groups = found.groups or [found.gid]
-    if os.geteuid() != 0:
-        # On a developer's machine everything runs as the developer; asking for that is no error.
-        if found.uid in (None, os.geteuid()) and found.gid in (None, os.getegid()):
-            found.uid = found.gid = found.groups = None
-        else:
-            raise StepError("only root can change the user")
-    return found
-
-
 def user_id(config: ServiceConfig) -> int | None:
     """The number of the user that a service runs as all its life; None for root, who may become another."""
     if config.user is None or os.geteuid() != 0:
@@ -269,17 +201,6 @@ def user_id(config: ServiceConfig) -> int | None:
         return pwd.getpwnam(config.user).pw_uid or None
     except KeyError:
         return None  # the start will say so
-
-
-def _group(group: str | int) -> int:
-    if isinstance(group, int):
-        return group
-    import grp
-
-    try:
-        return grp.getgrnam(group).gr_gid
-    except KeyError:
-        raise StepError(f"there is no group {group!r}") from None
 
 
 def _execute(command: list[str], environment: dict[str, str]) -> NoReturn:
