@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from applets.init.loop import Loop, Timer
+    from applets.init.service import Service
     from applets.init.supervisor import Supervisor
 
 #: Bytes of the longest request.
@@ -385,10 +386,28 @@ def _list(client: Client, asked: dict[str, Any]) -> None:
 
 
 def _status(client: Client, asked: dict[str, Any]) -> None:
-    name = asked.get("name")
-    if not isinstance(name, str) or name not in client.server.box.services:
-        raise Refused(f"there is no service {_shown(name)}")
-    client.send({"ok": True, **client.server.box.describe(name)})
+    client.send({"ok": True, **client.server.box.describe(_service(client, asked).config.name)})
+
+
+def _context(client: Client, asked: dict[str, Any]) -> None:
+    """What a program needs to run as the service does."""
+    box, config = client.server.box, _service(client, asked).config
+    if config.problem:
+        raise Refused(f"{config.name}: {config.problem}")
+    client.send(
+        {
+            "ok": True,
+            "common": box.environment_of(config.name),
+            "environment": config.environment,
+            "user": config.user,
+            "group": config.group,
+            "capabilities": config.capabilities,
+            "no_new_privs": config.no_new_privs,
+            "directory": config.directory,
+            "limits": config.limits,
+            "oom_score_adj": config.oom_score_adj,
+        }
+    )
 
 
 def _change(client: Client, asked: dict[str, Any]) -> None:
@@ -473,9 +492,13 @@ def _watch(client: Client, asked: dict[str, Any]) -> None:
     client.pump()
 
 
+#: What no service's user may ask for: it tells the secrets in others' environments.
+ROOTS_ALONE = frozenset({"context"})
+
 VERBS: dict[str, Callable[[Client, dict[str, Any]], None]] = {
     "list": _list,
     "status": _status,
+    "context": _context,
     "start": _change,
     "stop": _change,
     "restart": _change,
@@ -483,6 +506,13 @@ VERBS: dict[str, Callable[[Client, dict[str, Any]], None]] = {
     "logs": _logs,
     "watch": _watch,
 }
+
+
+def _service(client: Client, asked: dict[str, Any]) -> Service:
+    name = asked.get("name")
+    if not isinstance(name, str) or name not in client.server.box.services:
+        raise Refused(f"there is no service {_shown(name)}")
+    return client.server.box.services[name]
 
 
 def _services(

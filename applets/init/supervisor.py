@@ -148,6 +148,10 @@ class Supervisor:
         """Listen for the services' READY=1 at `path`, and for each at one that begins so.  OSError as bind(2)."""
         self.notifications[""] = Notifications(self.loop, path, self._notified)
 
+    def environment_of(self, name: str) -> dict[str, str]:
+        """What a service finds in its environment besides its own variables."""
+        return {**self.environment, **self._control_of(name, self.services[name].config)}
+
     def _control_of(self, name: str, config: ServiceConfig) -> dict[str, str]:
         """The way to init of a service that may ask for something; what cannot be had is logged."""
         uid = user_id(config)
@@ -367,7 +371,7 @@ class Supervisor:
             given = Surroundings(
                 unit.log.writer(),
                 [unit.sockets[a].fileno() for a in service.config.listen if a in unit.sockets],
-                {**self.environment, **self._control_of(name, service.config)},
+                self.environment_of(name),
                 self._notify_path(name, service.config),
                 self.groups.prepare(name, service.config.cgroup),
             )

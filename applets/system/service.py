@@ -1,17 +1,21 @@
 """service [--json] [list | status [NAME]...]
 service [--no-wait] start|stop|restart NAME...
+service exec NAME PROGRAM [ARGUMENT]...
 
-Show the services that init supervises, or start and stop them.
+Show the services that init supervises, or start and stop them. exec runs PROGRAM as the service NAME
+runs: as its user, with its environment, directory, capabilities and resource limits, but outside of
+its control group: it may run while the service does not, and does not end with it.
 
       --json      print what init answers, as JSON
       --no-wait   don't wait until a stop or start is done
 
 Without arguments the services are listed. The exit status of `status` is 0 when every NAME is
-ready, else 3.
+ready, else 3. That of `exec` is PROGRAM's; 126 when it cannot be run, 127 when it is not found.
 """
 
 from __future__ import annotations
 
+import os
 import time
 
 from toolbox import control
@@ -22,15 +26,20 @@ from toolbox.streams import stdout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NoReturn
 
 options = Options(__doc__)
+
+#: `exec` becomes another program.
+alters_process = True
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
 def main(argv: list[str]) -> int:
     """Ask init, and print its answer."""
+    if argv[1:2] == ["exec"] and argv[2:] != ["--help"]:
+        _execute(argv[2:])
     opt, words = options.parse(argv)
     verb, names = (words[0], words[1:]) if words else ("list", [])
     if verb in ("start", "stop", "restart"):
@@ -58,7 +67,57 @@ def main(argv: list[str]) -> int:
             services = [known[name] for name in names]
         _print(services, "\n".join(map(_details, services)), opt.json)
         return 0 if not names or all(s["ready"] for s in services) else 3
-    raise UsageError(f"unknown command {verb!r}; known: list, status, start, stop, restart")
+    raise UsageError(f"unknown command {verb!r}; known: list, status, start, stop, restart, exec")
+
+
+#: What a terminal is like, and the user's language: of whoever calls, where the service has nothing of its own.
+_CALLERS = ("TERM", "COLORTERM", "NO_COLOR", "LANG", "LC_ALL", "TZ")
+
+
+def _execute(words: list[str]) -> NoReturn:
+    """Become a program that runs as a service does.  Fatal when that cannot be."""
+    from toolbox.linux.becoming import StepError, account, become, limit
+    from toolbox.linux.capability import no_new_privileges
+    from toolbox.spawn import CANNOT_RUN, execute, failure_status
+
+    if words[:1] == ["--"]:
+        words = words[1:]
+    if not words:
+        raise UsageError("missing name of a service after 'exec'")
+    name, command = words[0], words[1:]
+    if command[:1] == ["--"]:
+        command = command[1:]
+    if not command:
+        raise UsageError(f"missing program after 'exec {name}'")
+    found = control.request("context", name=name)
+    step = ["limits"]
+    try:
+        limit(found["limits"])
+        step[0] = "user"
+        who = account(found["user"], found["group"])
+        if who.uid is not None:
+            # Whoever calls may be kept when memory runs out: a service's programs are not.
+            step[0] = "oom_score_adj"
+            with open("/proc/self/oom_score_adj", "w") as file:
+                file.write(str(found["oom_score_adj"]))
+        become(who, found["capabilities"], step)
+        step[0] = "no_new_privs"
+        if found["no_new_privs"]:
+            no_new_privileges()
+        step[0] = "directory"
+        os.chdir(found["directory"])
+    except (OSError, StepError) as error:
+        said = (isinstance(error, OSError) and error.strerror) or error
+        raise Fatal(f"{name}: {step[0]}: {said}", CANNOT_RUN) from None
+    environment = {key: os.environ[key] for key in _CALLERS if key in os.environ}
+    environment.update(found["common"])
+    if who.name is not None:
+        environment.update(USER=who.name, LOGNAME=who.name, HOME=who.home)
+    environment.update(found["environment"])
+    try:
+        execute(command, environment)
+    except OSError as error:
+        raise Fatal(f"{command[0]}: {error.strerror}", failure_status(error)) from None
 
 
 #: States in which a service that was to start is not on its way.

@@ -187,6 +187,45 @@ def test_a_service_that_cannot_start_says_why(init: Init) -> None:
     assert reasons["none"].encode() in failed.stderr
 
 
+def test_exec_runs_a_program_as_a_service_runs(init: Init) -> None:
+    init.start(
+        {
+            "a": {
+                "command": ["sleep", "1000"],
+                "environment": {"GREETING": "it's $HOME", "PATH": "/usr/bin:/bin"},
+                "directory": "/usr",
+                "limits": {"nofile": [99, 100]},
+            },
+            "broken": {"command": []},
+        }
+    )
+    init.until_state("a", "running")
+    script = 'echo "$GREETING"; pwd; ulimit -n; echo "$1"; read x; echo "$x"; exit 7'
+    done = subprocess.run(
+        [*init.argv, "service", "exec", "a", "sh", "-c", script, "-", "-x --"],
+        env={**init.env, "SECRET": "s"},
+        input=b"typed\n",
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.stdout.decode().splitlines() == ["it's $HOME", "/usr", "99", "-x --", "typed"]
+    assert done.returncode == 7
+    env = init.call("service", "exec", "--", "a", "--", "env").stdout
+    assert b"GREETING=it's $HOME\n" in env and b"SECRET" not in env
+    for words, status, said in (
+        (["a"], 1, "missing program after 'exec a'"),
+        ([], 1, "missing name of a service after 'exec'"),
+        (["b", "true"], 1, "there is no service 'b'"),
+        (["broken", "true"], 1, "broken: "),
+        (["a", "/no/such"], 127, "/no/such: No such file or directory"),
+        (["a", "/"], 126, "/: Permission denied"),
+    ):
+        done = init.call("service", "exec", *words)
+        assert (done.returncode, done.stdout) == (status, b"")
+        assert done.stderr.decode().startswith(f"service: {said}"), done.stderr
+
+
 def test_readiness_and_status_by_notification_open_the_way_for_others(init: Init) -> None:
     # The message comes from a child of the service, as systemd-notify's does.
     say = (
@@ -562,6 +601,9 @@ def test_a_service_has_the_rights_that_it_was_given_and_no_others(init: Init) ->
     for name in ("plain", "user", "port", "root", "none"):
         init.until_state(name, "stopped")
         lines = init.logged(name)
+        # What is run as the service is no other, though the service does not run.
+        done = init.call("service", "exec", name, "--", "sh", "-c", STATUS)
+        assert done.stdout.decode().splitlines() == lines, done.stderr
         said[name] = {k: v.split() for k, _, v in (line.partition(":") for line in lines[:-1])}
         said[name]["nofile"] = lines[-1:]
     assert said["plain"]["NoNewPrivs"] == ["0"]
