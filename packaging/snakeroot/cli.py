@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from snakeroot import releasing, update
-from snakeroot.commands import box, images, instances, settings
+from snakeroot.commands import box, completion, images, instances, settings
 from snakeroot.host import BuildError
 from toolbox.errors import describe
 from toolbox.harmless import harmless
@@ -79,15 +79,18 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> Parser:
     """The whole command line."""
-    parser = Parser(
+    made = Parser(
         prog="snakeroot",
         description="Build and run boxes whose whole userland is one Python program.",
+        epilog="exit status: 0 when it is done, 1 when something went wrong, which is said in words, 2 for wrong usage,"
+        " 130 after Ctrl-C. `snakeroot COMMAND --help` says more.",
         allow_abbrev=False,
     )
-    parser.add_argument(
+    made.add_argument(
         "-C", dest="folder", metavar="DIR", type=Path, default=Path(), help="the instance"
     )
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = made.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for group in (instances, settings, images, releasing, update, box):
         group.add_commands(commands)
-    return parser
+    completion.add_commands(commands, parser)
+    return made

@@ -32,6 +32,7 @@ PACKAGES = {
     "qemu-system-aarch64": "qemu-system-arm",
     "zstd": "zstd",
     "ssh": "openssh-client",
+    "scp": "openssh-client",
     "dpkg-deb": "dpkg",
     "apt-get": "apt",
     "mkfs.ext4": "e2fsprogs",

@@ -189,7 +189,7 @@ def forwarded(instance: Instance) -> dict[int, int]:
     wanted += [(p, p) for s in instance.settings.services.values() for p in s.ports]
     ports: dict[int, int] = {}
     for host, guest in wanted:
-        while host in ports or not _free(host):
+        while host in ports or not is_free(host):
             host += 1
             if host > 65535:
                 raise BuildError(f"no free port of 127.0.0.1 for port {guest} of the box")
@@ -197,7 +197,8 @@ def forwarded(instance: Instance) -> dict[int, int]:
     return ports
 
 
-def _free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether a program of this user's may listen on a port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -302,7 +303,13 @@ def port_of(instance: Instance, guest: int) -> int:
             f"{instance.settings.hostname} is not running",
             f"start it: snakeroot -C {shlex.quote(str(instance.path))} run",
         ) from None
-    return next(int(host) for found, host in lines if int(found) == guest)
+    for found, host in lines:
+        if int(found) == guest:
+            return int(host)
+    raise BuildError(
+        f"no port of this machine leads to port {guest} of {instance.settings.hostname}",
+        "it was not in 'ports' when the box began to run: run it again, or use snakeroot forward",
+    )
 
 
 def _tell(

@@ -1,4 +1,7 @@
-"""Commands that change snakeroot.toml: add, remove, edit."""
+"""Commands that change snakeroot.toml: add, remove, edit.
+
+What they stand on (tomlkit) is imported when they run: it would cost every other command a third of its start.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from snakeroot import adding, config, editing
+from snakeroot import config
 from snakeroot.host import BuildError, replace
 
 #: Where `edit` keeps what is not good yet.
@@ -64,6 +67,8 @@ def add_commands(commands: Any) -> None:
 
 
 def _add(arguments: argparse.Namespace) -> int:
+    from snakeroot import adding, editing
+
     folder: Path = arguments.folder
     instance = config.load(folder)
     found = adding.find(instance, arguments.what, arguments.name, arguments.module)
@@ -106,6 +111,8 @@ def _variable(text: str) -> tuple[str, str]:
 
 
 def _remove(arguments: argparse.Namespace) -> int:
+    from snakeroot import editing
+
     folder: Path = arguments.folder
     gone: list[str] = []
 
@@ -122,6 +129,8 @@ def _remove(arguments: argparse.Namespace) -> int:
 
 
 def _edit(arguments: argparse.Namespace) -> int:
+    from snakeroot import editing
+
     folder: Path = arguments.folder
     path, copy = folder / config.FILE, folder / KEPT
     editor = _editor()
