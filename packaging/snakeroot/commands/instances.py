@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import json
+import re
 import secrets
 import sys
 from pathlib import Path
 from typing import Any
 
-from snakeroot import config, new
+from snakeroot import config, new, programs
+from snakeroot.host import BuildError
 from toolbox.trust import tokens
 from toolbox.trust.password import hash_password
 
@@ -21,8 +24,15 @@ def add_commands(commands: Any) -> None:
         "name", metavar="NAME", type=Path, help="folder to make; its name is the host name"
     )
     make.set_defaults(run=_new)
+    check = commands.add_parser(
+        "check",
+        help="read snakeroot.toml and say what is wrong with it",
+        epilog="exit status: 0 when it is good, 1 when it is not. --json prints an object: good; file; services, or"
+        " error: its line (0 for none) and its text.",
+    )
+    check.add_argument("--json", action="store_true", help="for programs")
+    check.set_defaults(run=_check)
     for name, run, text in (
-        ("check", _check, "read snakeroot.toml and say what is wrong with it"),
         ("password", _password, "make the hash of a password for snakeroot.toml"),
         ("token", _token, "make a token for pushing releases, and its hash for snakeroot.toml"),
     ):
@@ -35,9 +45,34 @@ def _new(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    instance = config.load(arguments.folder)
-    print(f"{instance.path / config.FILE}: good")
+    path = arguments.folder / config.FILE
+    try:
+        instance = config.load(arguments.folder)
+    except BuildError as error:
+        if not arguments.json:
+            raise
+        print(json.dumps({"good": False, "file": str(path), "error": _error(path, str(error))}))
+        return 1
+    if arguments.json:
+        services = {name: _described(one) for name, one in instance.settings.services.items()}
+        print(json.dumps({"good": True, "file": str(path), "services": services}))
+    else:
+        print(f"{instance.path / config.FILE}: good")
     return 0
+
+
+def _error(path: Path, said: str) -> dict[str, Any]:
+    """What is wrong, and in which line; 0 when no line is named."""
+    named = re.fullmatch(rf"{re.escape(str(path))}:(?:(\d+):)? (.*)", said, re.DOTALL)
+    return {"line": int(named[1] or 0), "text": named[2]} if named else {"line": 0, "text": said}
+
+
+def _described(service: config.Service) -> dict[str, Any]:
+    """What a program may want to know of a service."""
+    what = {"binary": service.binary}
+    if service.python:
+        what = {"python": service.python, "module": programs.module(service)}
+    return {**what, "ports": service.ports}
 
 
 def _password(arguments: argparse.Namespace) -> int:

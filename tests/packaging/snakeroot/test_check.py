@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from snakeroot import check, config, keys, services
+from snakeroot import check, cli, config, keys, services
 from snakeroot.host import BuildError
 
 import applets
@@ -234,3 +234,28 @@ def test_every_key_that_init_knows_is_checked_by_init() -> None:
     written = services.contents(config.Instance(Path("/none"), settings))["services"]
     for entry in written.values():
         assert set(entry) <= set(CHECKS)
+
+
+def test_answer_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def asked() -> tuple[int, dict[str, Any]]:
+        status = cli.main(["-C", str(folder), "check", "--json"])
+        return status, json.loads(capsys.readouterr().out)
+
+    path = folder / "snakeroot.toml"
+    assert asked() == (
+        1,
+        {
+            "good": False,
+            "file": str(path),
+            "error": {"line": 0, "text": "no such file"},
+        },
+    )
+    path.write_text('hostname = "x"\n[services.web]\npython = "./hello"\nports = [8000]\n')
+    status, said = asked()
+    assert (status, said["good"], said["file"]) == (0, True, str(path))
+    web = said["services"]["web"]
+    assert (web["python"], web["module"], web["ports"]) == ("./hello", "hello", [8000])
+    path.write_text('hostname = "x"\nntpp = []\n')
+    status, said = asked()
+    assert (status, said["good"], said["error"]["line"]) == (1, False, 2)
+    assert said["error"]["text"].startswith("unknown key 'ntpp'; did you mean")
