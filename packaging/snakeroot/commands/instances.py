@@ -19,9 +19,15 @@ from toolbox.trust.password import hash_password
 
 def add_commands(commands: Any) -> None:
     """Declare the commands; `commands` is what argparse's add_subparsers returned."""
-    make = commands.add_parser("new", help="make an instance with a small web service")
+    make = commands.add_parser("new", help="make an instance with a small program to begin with")
     make.add_argument(
         "name", metavar="NAME", type=Path, help="folder to make; its name is the host name"
+    )
+    make.add_argument(
+        "--template",
+        choices=new.names(),
+        default=new.DEFAULT,
+        help=f"which program it begins with; by default {new.DEFAULT}, a web page",
     )
     make.set_defaults(run=_new)
     check = commands.add_parser(
@@ -40,7 +46,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _new(arguments: argparse.Namespace) -> int:
-    new.create(arguments.folder / arguments.name)
+    new.create(arguments.folder / arguments.name, arguments.template)
     return 0
 
 
