@@ -191,6 +191,8 @@ def _service(instance: Instance, name: str, service: Service) -> Iterator[Proble
         yield (), f"[services.{name}] needs either 'python' or 'binary'"
     elif service.binary:
         yield from ((("binary",), text) for text in _binary(instance, service))
+        if service.runtime != "auto":
+            yield ("runtime",), "'runtime' is for 'python'; a binary runs by itself"
     else:
         yield from _python(instance, service)
     for wanted in service.wait_for:

@@ -32,6 +32,11 @@ class Service:
         " default the folder's name",
     )
     binary: str = setting("", help="a static program of any language, instead of `python`")
+    runtime: Literal["auto", "static", "dynamic"] = setting(
+        "auto",
+        help="the Python that runs it: static starts from a snapshot and has pure packages, dynamic loads"
+        " compiled ones (numpy) and the C library by ctypes; auto: what it needs",
+    )
     arguments: list[str] = setting([], help="arguments of the program")
     environment: dict[str, str] = setting({}, help="environment variables")
     user: str = setting("", help="the user it runs as; by default one of its own; root if it must")

@@ -22,6 +22,14 @@ class BuildError(Exception):
         self.hint = hint
 
 
+class ToolError(BuildError):
+    """A program that failed; `said` is all that it wrote about that."""
+
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__(message)
+        self.said = said
+
+
 class OfflineError(BuildError):
     """A server that cannot be reached."""
 
@@ -80,7 +88,8 @@ def run(
                 "connect, and run it again",
             )
         last = "\n".join(said.splitlines()[-8:])
-        raise BuildError(f"{shlex.join(words)} ended with status {done.returncode}\n{last}")
+        message = f"{shlex.join(words)} ended with status {done.returncode}\n{last}"
+        raise ToolError(message, said)
     return done.stdout
 
 
@@ -92,6 +101,7 @@ _OFFLINE = (
     "Name or service not known",
     "Failed to establish a new connection",
     "Network is unreachable",
+    "dns error",
     "Connection timed out",
     "dns error",
 )

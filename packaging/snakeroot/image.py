@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from snakeroot import crash_log, first_stage, kernel, rootfs, squashfs
+from snakeroot import crash_log, first_stage, kernel, programs, rootfs, squashfs
 from snakeroot.config import FILE, Instance
 from snakeroot.host import BuildError, private_folder, replace, step
 
@@ -51,10 +52,13 @@ def build(instance: Instance) -> Image:
         packed = first_stage.initramfs(first_stage.program(), early, crash_log.modules(chosen))
         initramfs = instance.output / "initramfs"
         replace(initramfs, packed)
-    with step("programs and configuration"):
-        tree = rootfs.root(instance, toolbox, chosen, early)
+    with step("programs"):
+        made = programs.every(instance, toolbox)
+    for line in programs.report(made, toolbox):
+        print(f"    {line}", file=sys.stderr)
     root = instance.output / "root.squashfs"
     with step("root file system"):
+        tree = rootfs.root(instance, toolbox, chosen, early, made)
         squashfs.write(tree, root, settings.compression)
     return Image(
         chosen.image, initramfs, root, tuple(settings.kernel.arguments), release=chosen.release

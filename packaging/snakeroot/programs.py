@@ -1,62 +1,235 @@
-"""A Python program of the user's -> the files that the box runs it from.
+"""A Python program of the user's -> the files that the box runs it from, and which Python runs it.
 
-Everything is resolved on the developer's machine: the box has no pip and no compiler.  Only packages
-of pure Python fit, since the static interpreter loads no shared libraries; those that the frozen
-program brings itself (cryptography, asyncssh, ...) count as installed, at its own versions.
+Everything is resolved on the developer's machine (resolve.py): the box has no pip and no compiler.  What is pure runs
+from the static program, which starts from a snapshot; what has a compiled part runs from the dynamic one, with the
+shared C library, and the image has both then.  A package whose compiled part is optional is taken without it when that
+makes the program pure.  A library that the frozen program brings itself (cryptography, h11...) counts as installed
+where its version is wanted.
 """
 
 from __future__ import annotations
 
-import base64
+import dataclasses
 import hashlib
 import json
 import os
+import platform
+import re
 import shutil
 import stat
 import sys
-import zipfile
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
+from snakeroot import executable, native, resolve, runtime, shared
 from snakeroot.config import Instance, Service
-from snakeroot.host import BuildError, OfflineError, run
+from snakeroot.host import BuildError, replace, run
 from snakeroot.hostfiles import items
 from snakeroot.release import SECRETS
 
 #: Where programs lie in the image, a folder for each service.
 FOLDER = "lib/snakeroot"
 
-#: The processors' and systems' part of a wheel's name: the box runs pure Python.
-TARGET = ("--implementation=cp", "--abi=none", "--platform=any")
+#: The frozen program that loads compiled modules, in the image and beside the static one.
+DYNAMIC = "toolbox-dynamic"
+
+#: What a program's folder holds for its making alone.
+REQUIREMENTS, LOCK = "requirements.txt", "pylock.toml"
+
+#: What makes a folder a project, which is built.
+PROJECTS = ("pyproject.toml", "setup.py")
+
+#: A module in a service's arguments, as servers name what they serve: site.wsgi:application.
+SERVED = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*)(?::[^\W\d][\w.]*(?:\(.*\))?)?")
 
 
-def install(instance: Instance, name: str, service: Service, toolbox: Path) -> Path:
-    """Make (or find, when nothing changed) the folder with the service's code, and return it."""
+@dataclass(frozen=True)
+class Program:
+    """A service's code as it goes into the image.
+
+    runtime: "static" or "dynamic"    why: what asks for a dynamic one
+    packages: name -> version, without those that are frozen in    native: shared libraries, below the folder
+    size: bytes of all its files
+    """
+
+    folder: Path
+    runtime: str
+    why: str
+    packages: dict[str, str]
+    native: list[str]
+    size: int
+
+
+def every(instance: Instance, toolbox: Path) -> dict[str, Program]:
+    """The programs of all services that are Python's."""
+    own = instance.settings.services.items()
+    return {name: install(instance, name, one, toolbox) for name, one in own if one.python}
+
+
+def install(instance: Instance, name: str, service: Service, toolbox: Path) -> Program:
+    """Make (or find, when nothing changed) the folder with the service's code."""
+    python = resolve.Python(version(toolbox))
+    wanted = requirements(instance, name, service)
+    if wanted:
+        resolve.lock(wanted, python)
+    shipped = provided(toolbox)
     folder = instance.output / "programs" / name
-    stamp = instance.output / "programs" / f"{name}.inputs"
-    inputs = _inputs(instance, service, toolbox)
-    if folder.is_dir() and stamp.exists() and stamp.read_text() == inputs:
-        return folder
+    kept = folder.with_name(f"{name}.json")
+    inputs = _inputs(instance, service, wanted, python, shipped)
+    if program := _kept(kept, folder, inputs):
+        return program
+    kept.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    if wanted:
+        resolve.install(wanted, python, folder)
     source = instance.place(service.python)
-    shipped, python = provided(toolbox), version(toolbox)
-    if not source.is_dir():
-        _pip(folder, [service.python], shipped, python)
-    elif (source / "pyproject.toml").exists() or (source / "setup.py").exists():
-        # pip builds a project with what the developer's machine has; only its result is taken.
-        _pip(folder, [str(source)], shipped, python)
-    else:
-        requirements = source / "requirements.txt"
-        if requirements.exists():
-            _pip(folder, ["-r", str(requirements)], shipped, python)
+    if is_project(source):
+        resolve.install_project(source, wanted or _wanted(source), python, folder)
+    elif source.is_dir():
         _copy(source, folder, instance)
-    _refuse_native(name, folder)
-    if why := missing(folder, module(service), shipped=shipped):
-        raise BuildError(f"services.{name}: {why}")
+    _refuse_foreign(name, folder, python)
+    frozen = native.satisfied(
+        native.packages(folder), _own_requirements(wanted), shipped, python.version
+    )
+    calls = _calls(folder, service, source, toolbox) if service.runtime == "auto" else []
+
+    def build(package: native.Package) -> Path | None:
+        return (
+            resolve.without_compiler(package.name, package.version, wanted.lock) if wanted else None
+        )
+
+    try:
+        choice = runtime.choose(folder, service.runtime, frozen, calls, build)
+    except BuildError as error:
+        raise BuildError(f"services.{name}: {error}", error.hint) from None
+    _apply(choice, folder)
+    if problem := missing(folder, module(service), shipped=shipped):
+        raise BuildError(f"services.{name}: {problem}")
     _compile(folder, toolbox, f"/{FOLDER}/{name}")
-    stamp.write_text(inputs)
-    return folder
+    program = Program(
+        folder,
+        choice.runtime,
+        choice.why,
+        {one.name: one.version for one in native.packages(folder).values()},
+        list(native.libraries(folder)),
+        sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+    )
+    table = dataclasses.asdict(program) | {"folder": "", "inputs": inputs}
+    replace(kept, json.dumps(table, indent=1).encode())
+    return program
+
+
+def dynamic_files(toolbox: Path) -> dict[str, Path]:
+    """Name in the image -> file, for the dynamic program and the libraries that it and wheels need."""
+    program = toolbox.with_name(DYNAMIC)
+    if not program.is_file():
+        raise BuildError(f"{program}: no such program there", "make it: ./dev build, in a checkout")
+    return {f"bin/{DYNAMIC}": program, **shared.files(program)}
+
+
+def report(made: dict[str, Program], toolbox: Path) -> list[str]:
+    """A line for each program: which Python runs it, why, and how much room it takes in the image."""
+    lines = []
+    for name, program in made.items():
+        what = f"{program.runtime}: {program.why}" if program.why else program.runtime
+        lines.append(f"{name:<16} {program.size / 1e6:7.1f} MB  {what}")
+    if any(program.runtime == "dynamic" for program in made.values()):
+        size = sum(path.stat().st_size for path in dynamic_files(toolbox).values())
+        lines.append(f"{'':<16} {size / 1e6:7.1f} MB  the dynamic program and its libraries")
+    return lines
+
+
+def _kept(path: Path, folder: Path, inputs: str) -> Program | None:
+    """What was made of these inputs the last time."""
+    try:
+        table = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(table, dict) or table.pop("inputs", "") != inputs or not folder.is_dir():
+        return None
+    return Program(**{**table, "folder": folder})
+
+
+# -- what is required --------------------------------------------------------------------------------------
+
+
+def is_project(source: Path) -> bool:
+    """Whether a folder is to be built, as pip builds projects."""
+    return source.is_dir() and any((source / name).exists() for name in PROJECTS)
+
+
+def requirements(instance: Instance, name: str, service: Service) -> resolve.Wanted | None:
+    """What the service requires, and where its lock lies: in its folder, or for a requirement in the instance's."""
+    source = instance.place(service.python)
+    if not source.is_dir():
+        lock = instance.path / f"pylock.{name}.toml"
+        return resolve.Wanted(lock, text=service.python)
+    if is_project(source):
+        return _wanted(source)
+    if (source / REQUIREMENTS).exists():
+        return resolve.Wanted(source / LOCK, source / REQUIREMENTS)
+    return None
+
+
+def _wanted(project: Path) -> resolve.Wanted:
+    found = next(project / name for name in PROJECTS if (project / name).exists())
+    return resolve.Wanted(project / LOCK, found)
+
+
+# -- which Python runs it ----------------------------------------------------------------------------------
+
+
+def _refuse_foreign(name: str, folder: Path, python: resolve.Python) -> None:
+    """Shared libraries that no Python on the box loads: they are for another machine or another Python."""
+    machine = platform.machine()
+    for library in native.libraries(folder):
+        number = executable.MACHINES[machine]
+        if why := native.problem(folder, library, number, python.series):
+            raise BuildError(
+                f"services.{name}: {library} {why}",
+                f"take one for CPython {python.series} on {machine}",
+            )
+
+
+def _apply(choice: runtime.Choice, folder: Path) -> None:
+    """Make the folder what was chosen."""
+    for package in choice.dropped:
+        native.remove(folder, package)
+    for built in choice.pure.values():
+        shutil.copytree(built, folder, dirs_exist_ok=True, ignore=_notes_of_uv)
+
+
+def _notes_of_uv(folder: str, names: list[str]) -> set[str]:
+    return {name for name in names if name == ".lock"}
+
+
+def _own_requirements(wanted: resolve.Wanted | None) -> list[str]:
+    """The program's own requirements, as far as they say versions."""
+    if wanted is None:
+        return []
+    if wanted.source is None:
+        return [wanted.text]
+    return resolve.lines(wanted.source)
+
+
+def _calls(folder: Path, service: Service, source: Path, toolbox: Path) -> list[tuple[str, str]]:
+    """(file, function) for what reaches the C library of what the program may import."""
+    main = module(service).partition(":")[0]
+    roots = [main, f"{main}.__main__"]
+    roots += [m[1] for word in service.arguments if (m := SERVED.fullmatch(word))]
+    if source.is_dir() and not is_project(source):
+        for path in sorted(source.rglob("*.py")):
+            words = path.relative_to(source).with_suffix("").parts
+            if all(word.isidentifier() for word in words):
+                roots.append(".".join(words).removesuffix(".__init__"))
+    script = Path(__file__).with_name("reach.py")
+    found = json.loads(run([toolbox, "python", script, folder, *roots]))
+    return [(str(file), str(call)) for file, call in found]
+
+
+# -- its modules -------------------------------------------------------------------------------------------
 
 
 def module(service: Service) -> str:
@@ -113,11 +286,19 @@ def provided(toolbox: Path) -> dict[str, str]:
     return result
 
 
-def _inputs(instance: Instance, service: Service, toolbox: Path) -> str:
+def _inputs(
+    instance: Instance,
+    service: Service,
+    wanted: resolve.Wanted | None,
+    python: resolve.Python,
+    shipped: dict[str, str],
+) -> str:
     """A hash over all that the program's folder is made from."""
-    digest = hashlib.sha256(repr((service.python, TARGET)).encode())
-    # The interpreter's version decides the bytecode; its other changes do not matter here.
-    digest.update(version(toolbox).encode())
+    what = (service.python, service.runtime, service.module, service.arguments)
+    # The interpreter's version decides the bytecode, and what is frozen in is not taken along.
+    digest = hashlib.sha256(repr((what, python, sorted(shipped.items()), shared.tag())).encode())
+    if wanted:
+        digest.update(wanted.lock.read_bytes())
     source = instance.place(service.python)
     for item in items(source, _not_made_of) if source.is_dir() else ():
         digest.update(f"\0{item.mode:o} ".encode() + os.fsencode(item.name) + b"\0")
@@ -135,7 +316,7 @@ def _copy(source: Path, folder: Path, instance: Instance) -> None:
     """Copy what a program's folder holds, but not what is only for making it, and no secret of the instance's."""
 
     def unwanted(place: str, names: list[str]) -> set[str]:
-        left_out = {n for n in names if n.startswith(".")} | {"__pycache__", "requirements.txt"}
+        left_out = {n for n in names if n.startswith(".")} | {"__pycache__", REQUIREMENTS, LOCK}
         return left_out | (SECRETS if os.path.samefile(place, instance.path) else set())
 
     for item in items(source, unwanted):
@@ -148,66 +329,6 @@ def _copy(source: Path, folder: Path, instance: Instance) -> None:
         else:
             shutil.copyfile(item.path, target)
             target.chmod(0o755 if item.mode & 0o100 else 0o644)
-
-
-def _pip(folder: Path, what: list[str], shipped: dict[str, str], python: str) -> None:
-    """Install into `folder`, for the box's Python, without what the frozen program has already."""
-    stand_ins = folder.parent / ".provided"
-    constraints = folder.parent / "provided.txt"
-    shutil.rmtree(stand_ins, ignore_errors=True)
-    stand_ins.mkdir()
-    for name, version in shipped.items():
-        _stand_in(stand_ins, name, version)
-    constraints.write_text("".join(f"{n}=={v}\n" for n, v in sorted(shipped.items())))
-    target = ["--python-version", python, *TARGET]
-    try:
-        run(
-            [
-                *(sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--no-compile"),
-                *("--disable-pip-version-check", "--no-warn-conflicts", "--only-binary=:all:"),
-                *target,
-                *("--find-links", stand_ins, "--constraint", constraints, "--target", folder),
-                *what,
-            ]
-        )
-    except OfflineError as error:
-        raise BuildError(f"{' '.join(what)}: {error}", error.hint) from None
-    except BuildError as error:
-        raise BuildError(
-            f"{' '.join(what)}: cannot be resolved for the box\n{error}",
-            "the box runs pure Python packages, and those built in: " + ", ".join(sorted(shipped)),
-        ) from None
-    for name, version in shipped.items():
-        shutil.rmtree(folder / f"{name.replace('-', '_')}-{version}.dist-info", ignore_errors=True)
-    shutil.rmtree(folder / "bin", ignore_errors=True)  # scripts name the host's interpreter
-
-
-def _stand_in(folder: Path, name: str, version: str) -> None:
-    """A wheel without code, by which pip counts a distribution as available."""
-    info = f"{name.replace('-', '_')}-{version}.dist-info"
-    members = {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = ""
-    for member, text in members.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=")
-        record += f"{member},sha256={digest.decode()},{len(text)}\n"
-    members[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n"
-    with zipfile.ZipFile(
-        folder / f"{info.removesuffix('.dist-info')}-py3-none-any.whl", "w"
-    ) as wheel:
-        for member, text in members.items():
-            wheel.writestr(member, text)
-
-
-def _refuse_native(name: str, folder: Path) -> None:
-    for path in sorted(folder.rglob("*.so*")):
-        raise BuildError(
-            f"services.{name}: {path.relative_to(folder)} is a shared library, which the static"
-            " interpreter cannot load",
-            "use a package of pure Python, or a static binary as a service of its own",
-        )
 
 
 def _compile(folder: Path, toolbox: Path, target: str) -> None:

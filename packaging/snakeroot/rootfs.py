@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import applets
-from snakeroot import executable, packages, programs, release, services, users
+from snakeroot import executable, packages, programs, release, services, shared, users
 from snakeroot import keys as release_keys
 from snakeroot.check import is_there
 from snakeroot.config import Instance, Settings
@@ -74,12 +74,26 @@ def _is_watchdog(kernel: Kernel, module: str) -> bool:
     return path is not None and path.parent.name == "watchdog"
 
 
-def root(instance: Instance, toolbox: Path, kernel: Kernel, early: Mapping[str, bytes]) -> Tree:
-    """The whole of it.  early: the modules that are loaded when it is mounted."""
+def root(
+    instance: Instance,
+    toolbox: Path,
+    kernel: Kernel,
+    early: Mapping[str, bytes],
+    made: Mapping[str, programs.Program],
+) -> Tree:
+    """The whole of it.
+
+    early: the modules that are loaded when it is mounted    made: the services' programs
+    """
     tree = Tree()
     _add_base(tree, toolbox)
     _add_modules(tree, kernel, instance.settings.kernel.modules, early)
-    _add_own(tree, instance, toolbox)
+    dynamic = [name for name, program in made.items() if program.runtime == "dynamic"]
+    if dynamic:
+        for name, path in programs.dynamic_files(toolbox).items():
+            tree.file(name, path.read_bytes(), 0o755)
+        tree.file("etc/nsswitch.conf", shared.NSSWITCH)
+    _add_own(tree, instance, made, dynamic)
     return tree
 
 
@@ -114,7 +128,9 @@ def _add_modules(tree: Tree, kernel: Kernel, wanted: list[str], early: Mapping[s
     tree.file("etc/snakeroot/modules", late)
 
 
-def _add_own(tree: Tree, instance: Instance, toolbox: Path) -> None:
+def _add_own(
+    tree: Tree, instance: Instance, made: Mapping[str, programs.Program], dynamic: list[str]
+) -> None:
     """What makes this box this box."""
     settings = instance.settings
     host = settings.hostname
@@ -139,7 +155,7 @@ def _add_own(tree: Tree, instance: Instance, toolbox: Path) -> None:
     for name, service in settings.services.items():
         folder = f"{programs.FOLDER}/{name}"
         if service.python:
-            tree.copy(folder, programs.install(instance, name, service, toolbox))
+            tree.copy(folder, made[name].folder)
         else:
             binary = instance.place(service.binary)
             if why := executable.problem(binary, lambda path: is_there(instance, path)):
@@ -149,7 +165,7 @@ def _add_own(tree: Tree, instance: Instance, toolbox: Path) -> None:
         gids = {**numbers, "nobody": users.NOBODY}
         tree.folder(folder, 0o750, gid=gids.get(service.user or name, 0))
     # It has every service's environment, and init alone reads it.
-    written = json.dumps(services.contents(instance), indent=1) + "\n"
+    written = json.dumps(services.contents(instance, dynamic), indent=1) + "\n"
     tree.file("etc/snakeroot/services.json", written, 0o600)
     # Last, so that they can take the place of any other file.
     for target, file in instance.files().items():

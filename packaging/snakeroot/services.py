@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from snakeroot import keys as release_keys
@@ -63,8 +64,11 @@ def users_of(settings: Settings) -> dict[str, int]:
     return {**own, **{name: service.uid for name, service in settings.services.items()}}
 
 
-def contents(instance: Instance) -> dict[str, Any]:
-    """The contents of services.json, which init reads (applets/init/config.py has its grammar)."""
+def contents(instance: Instance, dynamic: Collection[str] = ()) -> dict[str, Any]:
+    """The contents of services.json, which init reads (applets/init/config.py has its grammar).
+
+    dynamic: services that the dynamic program runs
+    """
     settings = instance.settings
     near = [f"--near={network}" for network in settings.near]
     box: dict[str, Any] = {
@@ -117,7 +121,10 @@ def contents(instance: Instance) -> dict[str, Any]:
     for name, entry in box.items():
         if name != "console":  # a shell, from which anything may be run
             entry["oom_score_adj"] = NETWORK_OOM
-    own = {name: _service(name, service) for name, service in settings.services.items()}
+    own = {
+        name: _service(name, service, name in dynamic)
+        for name, service in settings.services.items()
+    }
     return {
         "hostname": settings.hostname,
         # The updater itself says no in time; init does when that says nothing.
@@ -168,11 +175,12 @@ def _program(name: str, module: str) -> list[str]:
     ]
 
 
-def _service(name: str, service: Service) -> dict[str, Any]:
+def _service(name: str, service: Service, dynamic: bool) -> dict[str, Any]:
     folder = f"/{programs.FOLDER}/{name}"
     environment = dict(service.environment)
     if service.python:
-        command = ["/bin/python", *_program(name, programs.module(service)), *service.arguments]
+        python = [f"/bin/{programs.DYNAMIC}", "python"] if dynamic else ["/bin/python"]
+        command = [*python, *_program(name, programs.module(service)), *service.arguments]
         environment = {"PYTHONPATH": folder, "PYTHONUNBUFFERED": "1", **environment}
     else:
         command = [f"{folder}/{name}", *service.arguments]

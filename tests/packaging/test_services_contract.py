@@ -36,3 +36,15 @@ def test_init_takes_every_service_that_the_builder_writes(tmp_path: Path, update
     assert set(config.services) >= {"web", "db", "dhcp", "ntp", "httpd", "breakglass", "console"}
     assert ("update" in config.services) is updates
     assert config.hostname == "box"
+
+
+def test_the_dynamic_program_runs_what_needs_it(tmp_path: Path) -> None:
+    own = {name: Service(python=f"./{name}", arguments=["-v"]) for name in ("web", "api")}
+    instance = Instance(tmp_path, Settings(hostname="box", services=own))
+    made = services.contents(instance, ["api"])["services"]
+    assert made["web"]["command"] == ["/bin/python", "-m", "web", "-v"]
+    assert made["api"]["command"] == ["/bin/toolbox-dynamic", "python", "-m", "api", "-v"]
+    assert made["api"]["environment"] == made["web"]["environment"] | {
+        "HOME": "/perm/home/api",
+        "PYTHONPATH": "/lib/snakeroot/api",
+    }

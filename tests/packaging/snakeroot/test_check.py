@@ -75,6 +75,8 @@ ROWS = [
     (HELLO, 'wait_for = ["second"]', "5: a cycle: hello -> second -> hello"),
     (HELLO, 'wait_for = ["committed"]', "5: 'committed' comes when all services are ready"),
     (HELLO, 'user = "ghost"', "5: there is no user 'ghost': root, nobody, or a service's name"),
+    (HELLO, 'runtime = "fast"', "5: 'services.hello.runtime' must be 'auto' or 'static' or"),
+    ('python = "./hello"', 'binary = "program"\nruntime = "static"', "6: 'runtime' is for 'python'"),
     (HELLO, 'module = "a b"', "5: 'a b' is no name of a module"),
     (HELLO, 'module = "-x"', "5: '-x' is no name of a module"),
     ('python = "./hello"', 'python = "--index-url=http://x"', "5: '--index-url=http://x' is neither"),

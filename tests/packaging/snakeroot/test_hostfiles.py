@@ -18,6 +18,7 @@ from snakeroot.cli import main
 from snakeroot.config import Service
 from snakeroot.host import BuildError
 from snakeroot.hostfiles import items
+from snakeroot.resolve import Python
 from snakeroot.tree import Tree
 
 from tests.packaging.snakeroot.test_image import instance, toolbox
@@ -117,14 +118,12 @@ def test_a_programs_folder_may_hold_odd_things(tmp_path: Path) -> None:
     )
     assert (target / "loop").is_symlink()
     assert (target / "outside").read_bytes() == Path("/etc/hostname").read_bytes()
-    toolbox = tmp_path / "toolbox"
-    toolbox.write_text("#!/bin/sh\necho Python 3.13.5\n")
-    toolbox.chmod(0o755)
+    python = Python("3.13.5")
     one = config.Instance(tmp_path, config.Settings(hostname="x"))
-    before = programs._inputs(one, Service(python="./hello"), toolbox)
+    before = programs._inputs(one, Service(python="./hello"), None, python, {})
     (source / "nowhere").unlink()
     (source / "nowhere").symlink_to("elsewhere")
-    assert programs._inputs(one, Service(python="./hello"), toolbox) != before
+    assert programs._inputs(one, Service(python="./hello"), None, python, {}) != before
 
 
 def test_the_instances_secrets_stay_out_of_a_program_that_is_the_instance(tmp_path: Path) -> None:
@@ -209,7 +208,7 @@ def test_files_get_their_owner_and_nobody_sees_what_is_not_his(tmp_path: Path) -
     (folder / "key").write_text("secret")
     (folder / "key").chmod(0o600)
     one = config.load(folder)
-    tree = dict(rootfs.root(one, tmp_path / "toolbox", rootfs_kernel(tmp_path), {}))
+    tree = dict(rootfs.root(one, tmp_path / "toolbox", rootfs_kernel(tmp_path), {}, {}))
     uid = config_uid(one, "tool")
     assert tree_of(tree, "etc/tool.key") == (0o600, uid, uid)
     assert tree_of(tree, "etc/plain.key") == (0o600, 0, 0)

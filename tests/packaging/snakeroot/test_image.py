@@ -92,7 +92,7 @@ def test_the_modules_that_lead_to_the_root_are_in_the_initramfs_alone_to_be_load
     found = image.kernel.find("")
     early = rootfs.early_modules(found, one.settings)
     assert list(early) == [f"kernel/{n}.ko" for n in ("virtio_pci", "virtio_blk", "squashfs")]
-    tree = dict(rootfs.root(one, toolbox, found, early))
+    tree = dict(rootfs.root(one, toolbox, found, early, {}))
     late = tree["etc/snakeroot/modules"].data.decode().split()
     rest = [f"kernel/{name}.ko" for name in ("ext4", "virtio_net")]
     assert late == [f"/lib/modules/6.1/{name}" for name in rest], "init loads the rest"
