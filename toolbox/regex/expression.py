@@ -6,6 +6,7 @@ import re
 
 from toolbox.errors import UsageError
 from toolbox.regex.charset import ALL, NEWLINE
+from toolbox.regex.rewriting import factored, relaxed, trimmed
 from toolbox.regex.source import (
     ANY_LINE,
     Writer,
@@ -25,11 +26,8 @@ from toolbox.regex.tree import (
     Repeat,
     cat,
     children,
-    factored,
     literal,
     needed,
-    relaxed,
-    trimmed,
 )
 
 TYPE_CHECKING = False

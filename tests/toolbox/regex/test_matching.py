@@ -11,9 +11,10 @@ from tests.toolbox.regex.reference import EXPRESSIONS, TEXTS, Expression, ends, 
 from toolbox.regex import compile
 from toolbox.regex.automaton import Automaton
 from toolbox.regex.dfa import Scanner, Spans
+from toolbox.regex.rewriting import factored, trimmed
 from toolbox.regex.source import Writer, first_is_longest
 from toolbox.regex.syntax import Syntax, parse
-from toolbox.regex.tree import Node, factored, trimmed
+from toolbox.regex.tree import Node
 
 
 def tree(expression: Expression) -> Node:

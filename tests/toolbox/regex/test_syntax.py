@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolbox.errors import UsageError
-from toolbox.regex import compile, escape
-from toolbox.regex import tree as tree_module
+from toolbox.regex import compile, escape, rewriting
 from toolbox.regex.charset import WIDE, characters, without
 from toolbox.regex.source import alternatives
 from toolbox.regex.syntax import Syntax, parse
@@ -181,7 +180,7 @@ def test_the_simplest_tree(pattern, simpler):
     ],
 )
 def test_what_a_line_must_have(pattern, trimmed):
-    assert tree_module.trimmed(tree(pattern)) == tree(trimmed)
+    assert rewriting.trimmed(tree(pattern)) == tree(trimmed)
 
 
 def test_groups_of_other_patterns_are_not_counted():
