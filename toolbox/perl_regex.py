@@ -78,4 +78,4 @@ def _class(found: re.Match[bytes]) -> bytes:
     from toolbox.regex.source import ranges
 
     members = class_members(found[2])
-    return ranges(ALL & ~members if found[1] else members)
+    return b"".join(ranges(ALL & ~members if found[1] else members))

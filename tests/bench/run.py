@@ -1,6 +1,6 @@
 """Benchmarks, in one run, as ratios.  Never a test: a slow machine fails nothing.
 
-    ./dev bench [start] [size] [memory] [boot] [cold] [update] [--json FILE]
+    ./dev bench [start] [size] [memory] [boot] [cold] [update] [patterns] [--json FILE]
 
 start   whole processes, started in turn with their rivals: milliseconds, page faults, instructions
 memory  private memory of idle processes; servers from exec to their first answer
@@ -8,6 +8,7 @@ size    the program, a squashfs with it alone, the files that boot
 boot    from the kernel's "Run /init" to the lease, HTTP, the SSH banner; memory of the booted box
 cold    the first start from a squashfs that was mounted just now
 update  an update of a running box, a slot's parts, boots from a disk
+patterns  grep's searches; tests.bench.patterns compares them with another checkout's
 
 Each part's module says what its columns are.  `x NAME`: the row's value over NAME's.
 """
@@ -28,7 +29,7 @@ sys.path[:1] = [str(ROOT), str(ROOT / "packaging")]  # this folder's modules are
 
 from snakeroot import qemu  # noqa: E402
 
-PARTS = ("start", "memory", "size", "boot", "cold", "update")
+PARTS = ("start", "memory", "size", "boot", "cold", "update", "patterns")
 
 
 def main(argv: list[str]) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from toolbox.errors import UsageError
-from toolbox.regex.charset import ALL, NEWLINE
-from toolbox.regex.rewriting import factored, relaxed, trimmed
+from toolbox.regex.charset import NEWLINE
+from toolbox.regex.rewriting import direct, factored, is_any_text, relaxed, trimmed, without_anchors
 from toolbox.regex.source import (
     ANY_LINE,
     Writer,
@@ -23,11 +23,9 @@ from toolbox.regex.tree import (
     Chars,
     Node,
     Reference,
-    Repeat,
     cat,
     children,
     literal,
-    needed,
 )
 
 TYPE_CHECKING = False
@@ -36,6 +34,15 @@ if TYPE_CHECKING:
 
     from toolbox.regex.dfa import Spans
     from toolbox.regex.lines import Lines
+
+
+#: Texts are not looked for before the expression itself where they are in one line of so many; and when `re` looks for
+#: the beginning of the expression fast.
+_COMMON = 3
+_COMMON_AT_START = 25
+
+#: A length of lines that is hardly worth to be told apart.
+_SHORT = 500
 
 
 class Regex:
@@ -64,6 +71,12 @@ class Regex:
         self._node = relaxed(node) if node is not None and node.known else node
         if texts is None and self._node is not None and not self._refers:
             texts = _texts(self._node, fold)
+        if texts is None and node is not None and around == (START, END):
+            # As a part of the expression they make it simpler.
+            self._around = None
+            self._given = cat([Assertion(START), node, Assertion(END)])
+            if self._node is not None:
+                self._node = cat([Assertion(START), self._node, Assertion(END)])
         self._texts = texts
         self._text = texts[0] if texts is not None and len(texts) == 1 and not around else None
         self._lines: Lines | None = None
@@ -116,26 +129,53 @@ class Regex:
             return self._make_referring_lines(end)
         node, texts = self._node, self._texts
         if node is not None and not self._around:
-            node = trimmed(node)
+            node = without_anchors(trimmed(node), 1 << end[0])
             texts = _texts(node, self._fold)
+        if texts is not None and len(texts) == 1 and not self._around:
+            return lines.with_text(texts[0], end, self._fold)
         if texts is not None:
-            if len(texts) == 1 and not self._around:
-                return lines.with_text(texts[0], end, self._fold)
-            return self._by_re(self._compile_texts(texts), end)
+            return self._texts_lines(texts, end)
         if node is None:
             raise TypeError("neither a tree nor texts")
-        node = factored(node)
+        return self._tree_lines(node, end)
+
+    def _texts_lines(self, texts: list[bytes], end: bytes) -> Lines:
+        from toolbox.regex import lines
+        from toolbox.regex.landmarks import Landmarks
+
+        by_re = lines.by_re(lambda: self._compile_texts(texts), end)
+        marks = Landmarks([texts], exact=not self._around, fold=self._fold)
+        if not marks.useful():
+            return by_re.lines
+        if not marks.exact:
+            return lines.by_landmarks(marks, by_re, end, _COMMON)
+        if len({text[:1] for text in texts}) == 1 and not self._fold:
+            return by_re.lines  # it looks for the common beginning
+        return lines.with_landmarks(marks, by_re, ANY_LINE, end, _COMMON)
+
+    def _tree_lines(self, node: Node, end: bytes) -> Lines:
+        from toolbox.regex import lines
+        from toolbox.regex.landmarks import landmarks
+
+        marks = landmarks(node, end, fold=self._fold)
+        marks.exact = marks.exact and not self._around
+        given, node = node, factored(node)
+        most = longest_line(self._surrounded(node))
+        if most < _SHORT and not self._around:
+            node = factored(direct(given, 1 << end[0]))
+            most = longest_line(node)
         surrounded = self._surrounded(node)
-
-        def by_automaton() -> Lines:
-            text = needed(node, fold=self._fold)
-            return lines.by_automaton(surrounded, end, text, self._fold)
-
-        most = longest_line(surrounded)
-        if not most:
-            return by_automaton()
-        found = self._by_re(self._compile(node), end)
-        return found if most == ANY_LINE else lines.by_length(found, by_automaton, most, end)
+        by_re = lines.by_re(lambda: self._compile(node), end)
+        way = lines.by_automaton(surrounded, end) if most != ANY_LINE else by_re
+        if 0 < most < ANY_LINE:
+            way = lines.by_length(by_re, way, most, end)
+        fast = most >= _SHORT and not self._around and _begins_with_text(node)
+        if not marks.useful() or (fast and most == ANY_LINE):
+            return way.lines
+        share = _COMMON_AT_START if fast else _COMMON
+        if marks.exact:
+            return lines.with_landmarks(marks, by_re, most if most >= _SHORT else 0, end, share)
+        return lines.by_landmarks(marks, way, end, share)
 
     def _make_referring_lines(self, end: bytes) -> Lines:
         """Lines that match an expression that refers to its subexpressions.
@@ -147,25 +187,18 @@ class Regex:
         if self._given is None or self._node is None:
             raise TypeError("no tree")
         compiled = self._compile(self._given)
-        found = self._by_re(compiled, end)
+        by_re = lines.by_re(lambda: compiled, end)
         most = longest_line(self._surrounded(factored(self._node)))
         if most == ANY_LINE:
-            return found
+            return by_re.lines
         likely = Regex(node=self._node, end=end, fold=self._fold, around=self._around).lines
+        fits = compiled.search
 
-        def sieved(block: bytes) -> Iterator[tuple[int, int]]:
-            for start, stop in likely(block):
-                if compiled.search(block[start:stop].removesuffix(end)):
-                    yield start, stop
+        def find(block: bytes) -> Iterator[tuple[int, int]]:
+            return lines.sieved(likely(block), block, fits, end)
 
-        return lines.by_length(found, lambda: sieved, most, end) if most else sieved
-
-    def _by_re(self, compiled: re.Pattern[bytes], end: bytes) -> Lines:
-        from toolbox.regex import lines
-
-        if end == b"\n":
-            return lines.by_block(compiled, end)
-        return lines.one_by_one(compiled.search, end)
+        sieved = lines.Way(lambda: (find, fits))
+        return lines.by_length(by_re, sieved, most, end).lines if most else find
 
     # -- matches ---------------------------------------------------------------------------
 
@@ -321,12 +354,13 @@ def _apart(spans: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         end = last
 
 
+def _begins_with_text(node: Node) -> bool:
+    """Whether `re` looks for the place where a match may begin by a fast search."""
+    first = node.parts[0] if isinstance(node, Cat) and node.parts else node
+    return isinstance(first, Chars) and first.text() is not None
+
+
 def _takes_lines(node: Node) -> bool:
     """Whether it begins with `.*`, so that where it matches it matches from the start of the line."""
     first = node.parts[0] if isinstance(node, Cat) and node.parts else node
-    return (
-        isinstance(first, Repeat)
-        and (first.low, first.high) == (0, None)
-        and isinstance(first.body, Chars)
-        and first.body.narrow | NEWLINE == ALL
-    )
+    return is_any_text(first, NEWLINE)

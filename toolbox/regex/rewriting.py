@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from toolbox.regex.charset import ALL
 from toolbox.regex.tree import (
+    END,
     NOTHING,
+    START,
     Alt,
     Assertion,
     Cat,
+    Chars,
     Group,
     Node,
     Reference,
@@ -49,6 +53,55 @@ def _fewest(node: Repeat) -> Node:
     if node.low == node.high:
         return node
     return Repeat(node.body, node.low, node.low) if node.low else NOTHING
+
+
+def direct(node: Node, end: int) -> Node:
+    """An expression that is found in just the same lines, with fewer ways through them: `a[^b]*b` for `a.*b`.
+
+    Only where nothing or `.*` comes behind, because then the first b is as good as any.  Not for one with groups.
+    end: the bytes that end a line, as a set
+    """
+    if not isinstance(node, Cat):
+        return node
+    parts = list(node.parts)
+    for at in range(len(parts) - 1):
+        after = parts[at + 1]
+        if (
+            is_any_text(parts[at], end)
+            and isinstance(after, Chars)
+            and not after.wide
+            and (at + 2 == len(parts) or is_any_text(node.parts[at + 2], end))
+            and (before := ALL & ~end & ~after.narrow)
+        ):
+            parts[at] = repeat(Chars(before), 0, None)
+    return Cat(tuple(parts))
+
+
+def without_anchors(node: Node, end: int) -> Node:
+    """An expression that is found in just the same lines: without `^.*` and `.*$` at its ends.
+
+    Not for one with groups.  end: the bytes that end a line, as a set
+    """
+    parts = node.parts if isinstance(node, Cat) else (node,)
+    if len(parts) > 1 and _asserts(parts[0], START) and is_any_text(parts[1], end):
+        parts = parts[2:]
+    if len(parts) > 1 and _asserts(parts[-1], END) and is_any_text(parts[-2], end):
+        parts = parts[:-2]
+    return node if not isinstance(node, Cat) or parts == node.parts else trimmed(cat(parts))
+
+
+def _asserts(node: Node, pairs: int) -> bool:
+    return isinstance(node, Assertion) and node.pairs == pairs
+
+
+def is_any_text(node: Node, end: int) -> bool:
+    """Whether it matches all that may come in a line (`.*`).  end: the bytes that end a line, as a set"""
+    return (
+        isinstance(node, Repeat)
+        and (node.low, node.high) == (0, None)
+        and isinstance(node.body, Chars)
+        and node.body.narrow | end == ALL
+    )
 
 
 def factored(node: Node, levels: int = 8) -> Node:

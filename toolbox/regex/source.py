@@ -85,6 +85,8 @@ class Writer:
                 ]
             )
         if isinstance(node, Repeat):
+            if isinstance(node.body, Chars) and node.body.wide and node.high is None:
+                return self._wide_loop(node.body, node.low)
             return self._atom(node.body) + _count(node.low, node.high)
         if isinstance(node, Alt):
             return b"|".join(map(self.write, node.branches))
@@ -95,6 +97,15 @@ class Writer:
         if isinstance(node, Assertion):
             return self._assertion(node.pairs)
         raise TypeError(node)
+
+    def _wide_loop(self, body: Chars, low: int) -> bytes:
+        """Runs of single bytes as loops of their own, which `re` runs through far faster than through alternatives."""
+        one = self._grouped(body)
+        start = one + _count(low, low) if low > 1 else one if low else b""
+        if not body.narrow:
+            return start + one + b"*"
+        run = _set(body.narrow) + b"*"
+        return start + run + b"(?:(?:" + _chars(Chars(0, body.wide)) + b")" + run + b")*"
 
     def _grouped(self, node: Node) -> bytes:
         return b"(?:" + self.write(node) + b")"
@@ -151,20 +162,25 @@ def _set(narrow: int) -> bytes:
         return escape(bytes((narrow.bit_length() - 1,))) if narrow else b"(?!)"
     if narrow in _SETS:
         return _SETS[narrow]
-    away = ALL & ~narrow
-    if away.bit_count() < min(64, narrow.bit_count()):
-        return b"[^" + ranges(away) + b"]"
-    return b"[" + ranges(narrow) + b"]"
+    inside, outside = ranges(narrow), ranges(ALL & ~narrow)
+    if len(inside) > 2 or len(inside) < len(outside):
+        return b"[" + b"".join(inside) + b"]"  # from three on `re` looks them up in a table
+    return b"[^" + b"".join(outside) + b"]"
 
 
-def ranges(narrow: int) -> bytes:
-    """A set of bytes as it stands in a class, without the brackets."""
-    return b"".join(
-        [
-            b"\\x%02x" % low if low == high else b"\\x%02x-\\x%02x" % (low, high)
-            for low, high in runs(narrow)
-        ]
-    )
+#: Each byte as it stands in a class; `re` reads letters faster than numbers.
+_WRITTEN = [
+    b"%c" % c if bytes((c,)).isalnum() else b"\\n" if c == 10 else b"\\x%02x" % c
+    for c in range(256)
+]
+
+
+def ranges(narrow: int) -> list[bytes]:
+    """The runs of a set of bytes as they stand in a class."""
+    return [
+        _WRITTEN[low] if low == high else _WRITTEN[low] + b"-" + _WRITTEN[high]
+        for low, high in runs(narrow)
+    ]
 
 
 def alternatives(words: Iterable[bytes]) -> bytes:
@@ -201,9 +217,13 @@ def _grouped(words: list[bytes], at: int, levels: int) -> bytes:
 ANY_LINE = 1 << 62
 
 #: For a time that grows with its square or its third power: up to here it takes a few microseconds a byte at worst,
-#: and usually less than a DFA.  A loop of more than a character takes `re` far longer, and memory with each round.
-_LONGEST_LINES = {1: ANY_LINE, 2: 1000, 3: 125}
-_LONGEST_LINES_DEEP = {1: 1000, 2: 125}
+#: and usually less than a DFA.  A loop of characters beyond ASCII takes `re` longer, one of more than a character far
+#: longer, and memory with each round.
+_LONGEST_LINES = (
+    {1: ANY_LINE, 2: 2000, 3: 125},
+    {1: 4000, 2: 500},
+    {1: 1000, 2: 125},
+)
 
 #: Repeated more often than this, a bounded repetition counts as an unbounded one.
 _FEW = 8
@@ -224,10 +244,16 @@ def longest_line(node: Node, *, search: bool = True) -> int:
     if not ways.loops:
         return ANY_LINE
     power = max(1, ways.choices + ways.more)
-    if search and node.lead & ways.bytes and not node.nullable:
+    if search and node.lead & ways.bytes and not node.nullable and not _begins_lines(node):
         power += 1
-    found = (_LONGEST_LINES_DEEP if ways.deep else _LONGEST_LINES).get(power, 0)
+    found = _LONGEST_LINES[ways.deep].get(power, 0)
     return found if found == ANY_LINE else found // ways.factor
+
+
+def _begins_lines(node: Node) -> bool:
+    """Whether a match begins only where a line does."""
+    first = node.parts[0] if isinstance(node, Cat) and node.parts else node
+    return isinstance(first, Assertion) and first.pairs == START
 
 
 class _Ways:
@@ -235,12 +261,14 @@ class _Ways:
 
     choices: loops that may be left at different places, and the rest still goes on: each multiplies the ways by
     the line's length; more: whether another loop comes behind the last of these; loops: whether there is any;
-    bytes: what they repeat; factor: the ways from other choices; deep: a loop of more than a character; explodes: the ways may double with each byte
+    bytes: what they repeat; factor: the ways from other choices; deep: 1 for a loop of characters
+    beyond ASCII, 2 for one of more than a character; explodes: the ways may double with each byte
     """
 
     def __init__(self) -> None:
         self.choices = 0
-        self.more = self.loops = self.deep = self.explodes = False
+        self.more = self.loops = self.explodes = False
+        self.deep = 0
         self.bytes = 0
         self.factor = 1
 
@@ -253,7 +281,9 @@ class _Ways:
                 final = final and surely_nullable(part)
                 behind.append((after, final))
             for part in node.parts:
-                self.add(part, *behind.pop())
+                following = behind.pop()
+                if not isinstance(part, Chars):
+                    self.add(part, *following)
         elif isinstance(node, Alt):
             self._add_branches(node, after, final)
         elif isinstance(node, Repeat):
@@ -288,14 +318,14 @@ class _Ways:
                 self.factor *= 2
         elif single or (not body.nullable and deterministic(body, body.lead)):
             self.loops = True
-            self.deep = self.deep or not single or body.size > 1
+            self.deep = max(self.deep, 2 if not single else int(body.size > 1))
             self.bytes |= every_byte(body)
             self.more = not final
             if open_end and rounds != 0:
                 self.choices += 1
                 self.more = False
         elif high is not None and high <= 4 and not body.nullable:
-            self.deep = True
+            self.deep = 2
             for _ in range(high):
                 self.add(body, after | body.lead, False)
             self.factor *= high - low + 1

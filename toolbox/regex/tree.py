@@ -45,6 +45,9 @@ NO_WIDE_LETTER_BEFORE = _where(lambda before, after: before not in (LETTER, BEYO
 NO_WIDE_LETTER_AFTER = _where(lambda before, after: after not in (LETTER, BEYOND))
 
 
+_BYTES = [bytes((c,)) for c in range(256)]
+
+
 class Node:
     """A tree.
 
@@ -70,7 +73,7 @@ class Node:
 class Chars(Node):
     """One character of a set: `narrow` of one byte, `wide` of more."""
 
-    __slots__ = ("narrow", "wide")
+    __slots__ = ("_text", "narrow", "wide")
 
     def __init__(self, narrow: int, wide: tuple[Sequence, ...] = ()) -> None:
         self.narrow = narrow
@@ -80,10 +83,15 @@ class Chars(Node):
         self.forks = self.known = self.nullable = False
         self.lead = narrow
         self.size = 1
+        self._text: bytes | None = None
         if wide:
             for one in wide:
                 self.lead |= one[0]
             self.size += 6 if wide == WIDE else sum(map(len, wide))
+            if not narrow and len(wide) == 1 and not any(one & one - 1 for one in wide[0]):
+                self._text = bytes(one.bit_length() - 1 for one in wide[0])
+        elif narrow and not narrow & narrow - 1:
+            self._text = _BYTES[narrow.bit_length() - 1]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Chars) and (self.narrow, self.wide) == (other.narrow, other.wide)
@@ -93,12 +101,7 @@ class Chars(Node):
 
     def text(self) -> bytes | None:
         """The character when there is only one."""
-        if not self.wide:
-            one = self.narrow
-            return bytes((one.bit_length() - 1,)) if one and not one & one - 1 else None
-        if self.narrow or len(self.wide) > 1 or any(one & one - 1 for one in self.wide[0]):
-            return None
-        return bytes(one.bit_length() - 1 for one in self.wide[0])
+        return self._text
 
 
 class Assertion(Node):
@@ -452,29 +455,6 @@ def character(node: Chars, fold: bool) -> bytes | None:
         if node.narrow == one | one << 32 and one and not one & one - 1:
             return bytes((one.bit_length() + 31,))
     return found if not fold or found is None or found.isascii() else None
-
-
-def needed(node: Node, *, fold: bool = False) -> bytes:
-    """A text, as long as possible, that each match holds (empty when none is known)."""
-    best = run = b""
-    for part in node.parts if isinstance(node, Cat) else (node,):
-        if isinstance(part, Assertion):
-            continue
-        body, low, high = _counted(part)
-        if isinstance(body, Group):
-            body = body.body
-        text = literal(body, fold=fold)
-        if text is None:
-            inside = needed(body, fold=fold) if low and isinstance(body, (Cat, Repeat)) else b""
-            best = max(best, run, inside, key=len)
-            run = b""
-            continue
-        run += text * min(low, 64)
-        best = max(best, run, key=len)
-        if low != high or low > 64:
-            run = text * min(low, 64)
-            best = max(best, run, key=len)
-    return best
 
 
 def every_byte(node: Node) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +12,8 @@ from tests.toolbox.regex.reference import EXPRESSIONS, TEXTS, Expression, ends, 
 from toolbox.regex import compile
 from toolbox.regex.automaton import Automaton
 from toolbox.regex.dfa import Scanner, Spans
-from toolbox.regex.rewriting import factored, trimmed
+from toolbox.regex.landmarks import Landmarks, landmarks
+from toolbox.regex.rewriting import direct, factored, trimmed, without_anchors
 from toolbox.regex.source import Writer, first_is_longest
 from toolbox.regex.syntax import Syntax, parse
 from toolbox.regex.tree import Node
@@ -101,3 +103,69 @@ def test_long_lines_are_found_among_others(texts, most, ended):
         block[start:stop].removesuffix(b"\n") for start, stop in longer_lines(block, most, b"\n")
     ]
     assert found == [text for text in texts if len(text) > most]
+
+
+@given(EXPRESSIONS, st.lists(TEXTS, min_size=1, max_size=5), st.booleans(), st.booleans())
+@example(
+    ("cat", [("set", "a", b"a"), ("repeat", ("set", ".", b""), "*", 0, None), ("set", "b", b"b")]),
+    [b"b", b"ba", b"bab"],
+    False,
+    True,
+)
+@settings(max_examples=400)
+def test_landmarks(expression, texts, fold, ended):
+    """Lines without them do not match; where they are said to be all, lines with them do, whichever is tried first."""
+    syntax = Syntax(extended=True, ignore_case=fold, utf8=False, lines=True)
+    node = parse(written(expression).encode(), syntax).node
+    if fold:
+        texts = [text.replace(b"a", b"A") + b"B" for text in texts]
+    block = b"\n".join(texts) + b"\n" * ended
+    lines = block.splitlines(keepends=True)
+    compiled = re.compile(Writer(lines=True).write(node), re.MULTILINE)
+    expected = [line for line in lines if compiled.search(line.removesuffix(b"\n"))]
+    for simpler in (node, without_anchors(trimmed(node), 1 << 10)):
+        marks = landmarks(simpler, b"\n", fold=fold)
+        for rarest in range(len(marks.pieces)):
+            found = [block[start:stop] for start, stop in marks.lines(block, b"\n", rarest)]
+            if marks.exact:
+                assert found == expected
+            else:
+                assert set(found) >= set(expected)
+
+
+@given(
+    st.lists(st.lists(TEXTS.filter(bool), min_size=1, max_size=4), min_size=1, max_size=4),
+    st.lists(TEXTS, max_size=6),
+)
+def test_texts_in_order(pieces, texts):
+    """Several choices of texts, of which some hold others."""
+    block = b"".join(text + b"\n" for text in texts)
+    compiled = re.compile(b".*".join(b"(?:" + b"|".join(piece) + b")" for piece in pieces))
+    expected = [text + b"\n" for text in texts if compiled.search(text)]
+    marks = Landmarks(pieces, exact=True, fold=False)
+    for rarest in range(len(pieces)):
+        found = [block[start:stop] for start, stop in marks.lines(block, b"\n", rarest)]
+        assert found == expected
+
+
+@given(EXPRESSIONS, TEXTS)
+@settings(max_examples=300)
+def test_what_is_rewritten_is_found_in_the_same_lines(expression, text):
+    node = tree(expression)
+    expected = bool(spans(expression, text))
+    for other in (
+        trimmed(node),
+        without_anchors(node, 1 << 10),
+        direct(node, 1 << 10),
+        factored(direct(without_anchors(trimmed(node), 1 << 10), 1 << 10)),
+    ):
+        assert bool(re.search(Writer(lines=True).write(other), text, re.MULTILINE)) is expected
+
+
+@pytest.mark.parametrize("pattern", ["[^é]*x", "[^é]+x", "[aé]{2,}x", "é*x", "x.*é+[^x]{2,}"])
+@given(text=st.text("xaéü ", max_size=12))
+@settings(max_examples=40)
+def test_loops_of_characters_beyond_ascii(pattern, text):
+    regex = compile([pattern.encode()], extended=True, utf8=True)
+    found = [text.encode()[start:stop].decode() for start, stop in regex.spans(text.encode())]
+    assert found == re.findall(pattern, text)

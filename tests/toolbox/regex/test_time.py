@@ -72,7 +72,7 @@ def test_twice_the_line_takes_less_than_three_times_as_long(pattern, text):
 @pytest.mark.parametrize(("pattern", "text"), HARD, ids=lambda v: v)
 def test_short_lines_are_no_harder(pattern, text):
     """Up to a length lines are left to `re`; that must not cost more than it saves."""
-    for size in (100, 120, 900, 1000, 1100):
+    for size in (100, 120, 450, 1000, 1100, 1900, 2100, 3900):
         line = (text * (size // len(text))).encode() + b"\n"
         block = line * (100_000 // len(line))
         regex = compile([pattern.encode()], extended=True)
