@@ -56,6 +56,9 @@ SNAPSHOT = HERE / "snapshot"
 #: they must be told again in the next.
 BEFORE = (HERE / "names.c", HERE / "late.c")
 
+#: The same, in static programs alone.
+BEFORE_STATIC = (HERE / "static.c",)
+
 
 def _archived(words: Iterable[str]) -> Iterator[str]:
     """A linker's words: libraries, each out of its archive unless it is a part of the C library."""
@@ -179,6 +182,7 @@ class Linker:
         part = program.with_name(f".{program.name}.{os.getpid()}")
         # The archives name each other both ways, so they are searched twice.
         libraries = [*libraries, *libraries, "-lffi"]
+        before = (*BEFORE, *BEFORE_STATIC) if static else BEFORE
         if static:
             options = ("-static", *options)
         else:
@@ -188,8 +192,8 @@ class Linker:
                 *("gcc", "-no-pie", "-Wl,--gc-sections", "-Wl,--build-id=none"),
                 *("-Wl,-z,noexecstack", "-T", HERE / "unwind.ld", "-T", HERE / "late.ld"),
                 *("-o", part, *options),
-                *(f"-Wl,--wrap={name}" for source in BEFORE for name in _wrapped(source)),
-                *(self._compile(source, self._folder) for source in BEFORE),
+                *(f"-Wl,--wrap={name}" for source in before for name in _wrapped(source)),
+                *(self._compile(source, self._folder) for source in before),
                 *objects,
                 f"-L{self._ssl}/lib",
                 *libraries,

@@ -326,8 +326,65 @@ def _paths(line: CommandLine) -> None:
         line.kind, here = "archive", line.what
     elif line.has("PI"):
         sys.path[:0] = paths
+        _own_first(paths)
         return
     sys.path[:0] = [here, *paths]
+    _own_first([here, *paths])
+
+
+#: Libraries that are frozen in, and the modules of C that belong to them.
+LIBRARIES = frozenset(
+    (
+        *("asyncssh", "cffi", "cryptography", "dnslib", "h11", "ntplib", "prompt_toolkit"),
+        *("pycparser", "typing_extensions", "wcwidth", "_cffi_backend"),
+    )
+)
+
+#: What python3 has imported, or has frozen in, when a program begins: no module of the program's takes their places.
+FIRST = frozenset(
+    (
+        *("abc", "codecs", "encodings", "genericpath", "importlib", "io", "os", "posixpath"),
+        *("runpy", "site", "stat", "sys", "zipimport", "builtins", "_collections_abc"),
+    )
+)
+
+
+def _own_first(paths: list[str]) -> None:
+    """Let a program's own modules, in these folders, come before frozen ones of the same name, as in python3."""
+    own = set()
+    for path in paths:
+        try:
+            names = os.listdir(path or ".")
+        except OSError:
+            continue  # it is an archive, or not there
+        for entry in names:
+            name, _, suffix = entry.partition(".")
+            if name not in LIBRARIES and (name not in sys.stdlib_module_names or name in FIRST):
+                continue
+            if suffix:
+                found = suffix in ("py", "pyc") or suffix.endswith("so")
+            else:
+                found = os.path.exists(f"{path or '.'}/{name}/__init__.py")
+            if found:
+                own.add(name)
+    if own:
+        for name in [name for name in sys.modules if name.partition(".")[0] in own]:
+            del sys.modules[name]  # imported by us, or in the snapshot
+        sys.meta_path.insert(0, _OwnFinder(own))
+
+
+class _OwnFinder:
+    """Finds modules of these names, and those below them, on sys.path alone."""
+
+    def __init__(self, names: set[str]) -> None:
+        self._names = names
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name.partition(".")[0] not in self._names:
+            return None
+        from importlib.machinery import PathFinder
+
+        return PathFinder.find_spec(name, path, target)
 
 
 def _end_by_interrupt() -> None:

@@ -179,6 +179,34 @@ def test_modules_packages_and_archives(run: Run, tmp_path: Path) -> None:
     assert run("python", "-I", started).out == b"__main__\n"
 
 
+def test_a_programs_own_modules_come_before_those_that_are_built_in(
+    run: Run, tmp_path: Path
+) -> None:
+    """Of the standard library, and of libraries that the frozen program has inside."""
+    own = tmp_path / "own"
+    for name, text in (
+        ("numbers.py", "print('own numbers')"),
+        ("h11/__init__.py", "from .deep import where"),
+        ("h11/deep.py", "where = 'own h11'"),
+        ("typing_extensions.py", "where = 'own typing_extensions'"),
+        ("json/no_package", ""),
+    ):
+        (own / name).parent.mkdir(parents=True, exist_ok=True)
+        (own / name).write_text(text)
+    env = {"PYTHONPATH": str(own)}
+    assert run("python", "-m", "numbers", env=env).out == b"own numbers\n"
+    code = "import h11, json, typing_extensions as t; print(h11.where, t.where, json.dumps(1))"
+    assert run("python", "-c", code, env=env).out == b"own h11 own typing_extensions 1\n"
+    again = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"
+    assert run("python", "-c", again, env=env).out == b"own h11 own typing_extensions 1\n"
+    (tmp_path / "prog.py").write_text("import queue; print(queue.where)")
+    (tmp_path / "queue.py").write_text("where = 'beside it'")
+    assert run("python", tmp_path / "prog.py").out == b"beside it\n"
+    assert run("python", "-Ic", "import queue; print(queue.Queue.__name__)", cwd=tmp_path).out == (
+        b"Queue\n"
+    )
+
+
 #: A pool of processes for each way to start them; the program starts itself with a script, too.
 PROCESSES = """
 import multiprocessing, subprocess, sys

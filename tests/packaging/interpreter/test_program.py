@@ -166,6 +166,26 @@ print(callback(41))
     assert alone(code) == ("None 3.13 /usr/lib/python3.13\n('/usr/share/zoneinfo',) CPython\n42\n")
 
 
+def test_shared_libraries_are_named_with_who_has_them(alone: Callable[..., str]) -> None:
+    """Of a static program: by ctypes, by name and by function, and by the import of a compiled module."""
+    code = """
+import ctypes, sys
+def library(): ctypes.CDLL("libc.so.6")
+def function(): ctypes.CDLL(None).inotify_init
+def module():
+    with open("/fast.so", "wb") as file:
+        file.write(bytes(100))
+    sys.path.insert(0, "/")
+    import fast
+for call in (library, function, module):
+    try:
+        call()
+    except (OSError, AttributeError, ImportError) as error:
+        print(call.__name__, 'runtime = "dynamic"' in str(error))
+"""
+    assert alone(code) == "library True\nfunction True\nmodule True\n"
+
+
 ACCOUNTS = {
     "etc/passwd": "root:x:0:0::/root:/bin/sh\nsnake:x:71:72:A Snake:/home/snake:/bin/sh\n",
     "etc/group": "root:x:0:\nden:x:72:snake\n",
