@@ -55,11 +55,15 @@ def pytest_configure(config: pytest.Config) -> None:
 BOOTS = 1200
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    # Before -m chooses, which happens among the hooks that modify the list of items.
+    if "toolbox_argv" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.blackbox)
+
+
 @pytest.hookimpl(trylast=True)  # the folders have marked what boots
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "toolbox_argv" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.blackbox)
         if item.get_closest_marker("vm") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(BOOTS))
 
