@@ -14,7 +14,6 @@ import configparser
 import importlib.metadata
 import os
 import re
-import shutil
 import tempfile
 import tomllib
 from collections.abc import Iterable
@@ -22,13 +21,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from snakeroot import programs
+from snakeroot import programs, resolve
 from snakeroot.check import SERVICE
 from snakeroot.config import Instance, Service
-from snakeroot.host import BuildError, run
+from snakeroot.host import BuildError
 
 #: The dependencies that a file of Python names itself (PEP 723).
 _BLOCK = re.compile(r"(?m)^# /// script\s*$\n(?P<lines>(?:^#(?: .*)?$\n)+?)^# ///\s*$")
+
+#: The box's Python, as far as it decides which files of a package are looked at.
+PYTHON = resolve.Python("3.13")
 
 #: Files that are the program of a folder when none has the folder's name.
 _USUAL = ("main", "app", "server", "run", "bot", "manage")
@@ -255,33 +257,20 @@ def _no_requirement(what: str) -> BuildError:
 
 def _fetch(what: str, project: str, folder: Path) -> str:
     """Unpack the project alone into `folder`, and return its version."""
-    uv = shutil.which("uv") or _uv()
     try:
-        run(
-            [
-                *(uv, "pip", "install", "--quiet", "--no-deps"),
-                *("--python-version", "3.13", "--target", folder, "--", what),
-            ]
-        )
+        resolve.unpack(what, PYTHON, folder)
     except BuildError as error:
-        said = " ".join(re.sub(r"[×╰─▶│├]", " ", str(error).partition("\n")[2]).split())
-        said = said or str(error)
-        if "not found in the package registry" in said:
+        said = str(error).removeprefix(f"'{what}': ")
+        if "the package index has no such package" in said:
             raise BuildError(
                 f"{project}: no such file or folder, and the package index has no such project",
                 "check its spelling",
             ) from None
-        if "Failed to parse" in said:
+        if said.startswith("no requirement: ") or "Failed to parse" in said:
             raise _no_requirement(what) from None
-        raise BuildError(f"{what}: {said.removeprefix('error: ')}", error.hint) from None
+        raise BuildError(f"{what}: {said}", error.hint) from None
     found = _distribution(folder, project)
     return found.version if found else ""
-
-
-def _uv() -> str:
-    from uv import find_uv_bin
-
-    return find_uv_bin()
 
 
 def _distribution(folder: Path, project: str) -> importlib.metadata.Distribution | None:

@@ -6,6 +6,7 @@ change          the file; what `snakeroot check` refuses never takes its place
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import tempfile
@@ -112,21 +113,35 @@ def change(folder: Path, edit: Callable[[str], str]) -> config.Instance:
     crlf = "\r\n" in text and "\n" not in text.replace("\r\n", "")
     new = edit(text.replace("\r\n", "\n") if crlf else text)
     new = new.replace("\n", "\r\n") if crlf else new
-    changed = checked(folder, new)
+    changed = checked(folder, new, text)
     put(folder, data, new.encode())
     return changed
 
 
-def checked(folder: Path, text: str) -> config.Instance:
-    """The instance as it would be with this text.  BuildError says what would be wrong, and that nothing is changed."""
+def checked(folder: Path, text: str, former: str) -> config.Instance:
+    """The instance as it would be with this text.  BuildError says what would be wrong, and that nothing is changed.
+
+    former: the text that is there; what would be wrong in one of its lines is told with its number
+    """
     with tempfile.NamedTemporaryFile(suffix=f"-{config.FILE}") as copy:
         copy.write(text.encode())
         copy.flush()
         try:
             return config.load(folder, Path(copy.name))
         except SettingError as error:
-            said = str(error).removeprefix(f"{copy.name}:").partition(": ")[2]
+            line, _, said = str(error).removeprefix(f"{copy.name}:").partition(": ")
+            if line.isdecimal() and (number := _in_former(former, text, int(line))):
+                said = f"{folder / config.FILE}:{number}: {said}"
             raise BuildError(said, f"{config.FILE} is as it was") from None
+
+
+def _in_former(former: str, text: str, line: int) -> int:
+    """The number that a line of the new text has in the former one; 0 for one that is new."""
+    matcher = difflib.SequenceMatcher(None, former.splitlines(), text.splitlines(), autojunk=False)
+    for here, there, size in matcher.get_matching_blocks():
+        if there < line <= there + size:
+            return here + line - there
+    return 0
 
 
 def put(folder: Path, former: bytes, data: bytes) -> None:

@@ -101,7 +101,6 @@ _OFFLINE = (
     "Name or service not known",
     "Failed to establish a new connection",
     "Network is unreachable",
-    "dns error",
     "Connection timed out",
     "dns error",
 )

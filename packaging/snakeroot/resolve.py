@@ -134,6 +134,12 @@ def install(wanted: Wanted, python: Python, folder: Path) -> None:
     shutil.rmtree(folder / "bin", ignore_errors=True)
 
 
+def unpack(requirement: str, python: Python, folder: Path) -> None:
+    """Put the package that a requirement names into `folder`, alone: without what it requires itself."""
+    words: list[str | Path] = ["pip", "install", "--target", folder, "--no-deps", *python.words()]
+    _uv([*words, "--", requirement], Wanted(folder, text=requirement), python)
+
+
 def install_project(project: Path, wanted: Wanted, python: Python, folder: Path) -> None:
     """Build a project of the user's (it has a pyproject.toml or setup.py) and put it into `folder`."""
     words: list[str | Path] = [

@@ -18,7 +18,7 @@ import pytest
 from snakeroot import cli, config, services
 from snakeroot.commands import settings
 
-from tests.packaging.snakeroot.test_programs import wheel
+from tests.packaging.snakeroot.wheelhouse import Index
 
 HEAD = '# A box.\nhostname = "x"\n'
 MAIN = 'if __name__ == "__main__":\n    print("hi")\n'
@@ -30,14 +30,13 @@ def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "box"
     folder.mkdir()
     (folder / "snakeroot.toml").write_text(HEAD)
-    index = tmp_path / "index"
-    index.mkdir()
-    (tmp_path / "no index").mkdir()
-    monkeypatch.setenv("UV_FIND_LINKS", str(index))
-    monkeypatch.setenv("UV_DEFAULT_INDEX", (tmp_path / "no index").as_uri())
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     return folder
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
+    return Index(tmp_path / "index", monkeypatch)
 
 
 def program(folder: Path, files: dict[str, str]) -> Path:
@@ -181,10 +180,10 @@ WHEELS: list[tuple[dict[str, str], str, str]] = [
 
 @pytest.mark.parametrize(("files", "scripts", "module"), WHEELS)
 def test_requirement_is_added_with_its_entry_point(
-    box: Path, files: dict[str, str], scripts: str, module: str
+    box: Path, index: Index, files: dict[str, str], scripts: str, module: str
 ) -> None:
     entry = {"tool-1.0.dist-info/entry_points.txt": f"[console_scripts]\n{scripts}\n"}
-    wheel(box.parent / "index", "tool", {**files, **(entry if scripts else {})})
+    index.wheel("tool", files={**files, **(entry if scripts else {})})
     assert call(box, "add", "tool==1.0") == 0
     wanted = {"python": "tool==1.0", **({"module": module} if module else {})}
     assert added(box) == {"tool": wanted}
@@ -233,7 +232,7 @@ REFUSED: list[tuple[list[str], str]] = [
 
 @pytest.mark.parametrize(("words", "said"), REFUSED)
 def test_what_is_refused_leaves_nothing_behind(
-    box: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    box: Path, index: Index, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     program(box / "empty", {"README": ""})
     program(box / "many", {"one.py": "", "two.py": ""})
@@ -241,10 +240,9 @@ def test_what_is_refused_leaves_nothing_behind(
     program(box, {"broken.py": "def\n", "two-words.py": "", "note.txt": "x", "job.py": ""})
     (box / "dangling").symlink_to("nowhere")
     os.mkfifo(box / "pipe")
-    index = box.parent / "index"
-    wheel(index, "library", {"library/__init__.py": ""})
+    index.wheel("library", files={"library/__init__.py": ""})
     scripts = "[console_scripts]\na = several.a:main\nb = several.b:main\n"
-    wheel(index, "several", {"several-1.0.dist-info/entry_points.txt": scripts})
+    index.wheel("several", files={"several-1.0.dist-info/entry_points.txt": scripts})
     before = sorted(box.rglob("*"))
     assert call(box, "add", *words) == 1
     err = capsys.readouterr().err
@@ -265,6 +263,20 @@ def test_removed_lines_are_shown(box: Path, capsys: pytest.CaptureFixture[str]) 
     assert (box / "tool").is_dir()
     assert call(box, "remove", "tool") == 1
     assert "there is no service 'tool'" in capsys.readouterr().err
+
+
+def test_service_that_others_need_stays(box: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program(box / "tool", {"tool.py": ""})
+    text = (
+        f'{HEAD}\n[services.tool]\npython = "./tool"\n\n[services.other]\npython = "./tool"\n'
+        'module = "tool"\nwait_for = ["tool"]\n'
+    )
+    (box / "snakeroot.toml").write_text(text)
+    assert call(box, "remove", "tool") == 1
+    err = capsys.readouterr().err
+    assert f"snakeroot: {box}/snakeroot.toml:10: nothing provides 'tool'" in err
+    assert err.endswith("\n  snakeroot.toml is as it was\n")
+    assert (box / "snakeroot.toml").read_text() == text
 
 
 # -- edit --------------------------------------------------------------------------------------------------
