@@ -161,6 +161,7 @@ def supervise(box: Supervisor, where: str, config: Config, control_path: str) ->
         if where == MACHINE:
             box.read_kernel_log()
             _attempt_socket(box, "health", lambda: health.begin(box, config.trial))
+            _attempt_socket(box, "quotas", lambda: _watch_quotas(box))
         _open_groups(box, where, config)
         if not box.services:
             box.add_services(config)
@@ -197,6 +198,12 @@ def _open_groups(box: Supervisor, where: str, config: Config) -> None:
         box.groups.open(cgroup.ROOT, needed)
     except OSError as error:
         box.log(f"control groups: {error.filename or ''}: {error.strerror}")
+
+
+def _watch_quotas(box: Supervisor) -> None:
+    from applets.init import quotas
+
+    quotas.watch(box.loop, box.log, lambda: box.config.services.values())
 
 
 def _attempt_socket(box: Supervisor, what: str, step: Callable[[], None]) -> None:

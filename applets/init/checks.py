@@ -260,6 +260,29 @@ def _count(text: str) -> str:
     return "" if good else 'a number, a share ("10%") or "max"'
 
 
+def _amount(form: Callable[[str], str], least: int, words: str) -> Check:
+    """How much of /perm: at least so many bytes or files, as `form` takes them, a share, or "max"."""
+
+    def check(value: object) -> str | None:
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            raise Problem(f"{words} is wanted, not {_shown(value)}")
+        text = _string(str(value))
+        number = text != "max" and share_of(text) is None
+        if form(text) or (number and number_of(text) < least):
+            raise Problem(f"{words} is wanted, not {_shown(value)}")
+        return text
+
+    return check
+
+
+def number_of(text: str) -> int:
+    """65536 of "64K", as the checks here take it."""
+    power = "KMGTPE".find(text[-1].upper()) + 1
+    return int(text[:-1] if power else text) << 10 * power
+
+
 def _weight(text: str) -> str:
     return "" if _is_whole(text, 1, 10000) else "a number from 1 to 10000"
 
@@ -349,6 +372,10 @@ CHECKS: dict[str, Check] = {
     "cgroup": _cgroup,
     "control": _verbs,
     "oom_score_adj": _oom_score,
+    "disk": _amount(
+        _bytes, 4096, 'a number of bytes from 4096 on ("64M"), a share ("50%") or "max"'
+    ),
+    "files": _amount(_count, 1, 'a number from 1 on, a share ("50%") or "max"'),
     "tty": _optional(_path),
     "state_directory": _optional(_path),
 }

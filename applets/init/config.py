@@ -29,6 +29,8 @@ SERVICE, all keys but `command` optional:
                      what the machine has
     oom_score_adj    -1000 to 1000: the higher, the sooner it is killed when the machine's memory is used up
     control          what its user may ask of init, by a socket of its own: ["list", "logs"] (control.py)
+    disk, files      what its user may have on /perm: bytes ("64M") and how many files, a share of all that is there
+                     ("50%"), or "max" (null: "max", if none of both is given to any service of that user)
     tty              terminal that it leads as a session, instead of logging: a shell on the console
     state_directory  made for its user alone before the first start, given to it when another user owns it
 """
@@ -85,6 +87,8 @@ class ServiceConfig:
         self.cgroup: dict[str, str] = {}
         self.oom_score_adj = 0
         self.control: list[str] = []
+        self.disk: str | None = None
+        self.files: str | None = None
         self.tty: str | None = None
         self.state_directory: str | None = None
 

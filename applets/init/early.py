@@ -284,13 +284,41 @@ def perm(log: Log, path: str = PERM) -> None:
     what = f"mount {path} from {device}"
     if device:
         attempt(log, f"grow {device}", _grow_partition, log, device)
-    if device and attempt(log, what, door.mount, device, path, "ext4", flags):
+    if device and attempt(log, what, _mount_perm, log, device, path, flags):
         log(f"{path} is {device}")
         attempt(log, f"grow {path}", _grow_file_system, log, device, path)
         return
     if device is None:
         log(f"no partition is labelled {PERM_LABEL}: {path} is in memory and is lost at power-off")
     attempt(log, f"mount {path}", door.mount, "perm", path, "tmpfs", flags, "mode=0755")
+
+
+def _mount_perm(log: Log, device: str, path: str, flags: int) -> None:
+    """Mount it, with quotas where it was made with them; they never decide whether it is there.
+
+    A kernel that cannot count what users have refuses an ext4 that wants it, but only to write.
+    """
+    from toolbox.linux import mount as door
+    from toolbox.storage import ext4
+
+    try:
+        counts = ext4.has_quota(device)
+    except OSError:
+        counts = False  # the kernel says better what is wrong with it
+    try:
+        door.mount(device, path, "ext4", flags, "usrquota" if counts else "")
+        return
+    except OSError as error:
+        if not counts:
+            raise
+        refused = error
+    # Its journal is written back by this, too: nothing in that undoes what follows.
+    door.mount(device, path, "ext4", flags | door.MS_RDONLY)
+    door.umount(path)
+    if not ext4.drop_quota(device):
+        raise refused
+    log(f"{path} goes on without quotas, which this kernel refuses: {refused.strerror}")
+    door.mount(device, path, "ext4", flags)
 
 
 def _grow_partition(log: Log, device: str) -> None:
@@ -341,9 +369,16 @@ def prepare(log: Log, config: Callable[[], Config]) -> Config:
     attempt(log, "sysctl", sysctl, log, read.sysctl)
     attempt(log, "loopback", loopback)
     attempt(log, "/perm", perm, log)
+    attempt(log, "quotas", _quotas, log, read)
     attempt(log, OWN_STATE, _own_state)
     attempt(log, "Ctrl-Alt-Del", _own_the_keys)
     return read
+
+
+def _quotas(log: Log, config: Config) -> None:
+    from applets.init import quotas
+
+    quotas.limit(log, config.services.values())
 
 
 def _own_state() -> None:

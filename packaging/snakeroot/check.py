@@ -184,6 +184,9 @@ def _service(instance: Instance, name: str, service: Service) -> Iterator[Proble
         yield (), f"'{name}' is a service of the box itself; choose another name"
     if service.uid and service.user not in ("", name):
         yield ("uid",), f"'uid' is its own user's, and it runs as '{service.user}'"
+    for key in ("disk", "files"):
+        if getattr(service, key) != "" and service.user not in ("", name):
+            yield (key,), f"'{key}' is its own user's, and it runs as '{service.user}'"
     known = {"root", "nobody", *instance.settings.services}
     if service.user and service.user not in known and "/etc/passwd" not in instance.files():
         yield ("user",), f"there is no user '{service.user}': root, nobody, or a service's name"

@@ -63,6 +63,13 @@ class Service:
         help='control group limits: "memory.max" = "64M", or a share of the machine\'s: "50%"; what a'
         " service may use by default is in services.py (SHARES)",
     )
+    disk: str | int = setting(
+        "",
+        help='what its user may have on /perm: "200M", a share ("50%") or "max"; by default 90 %',
+    )
+    files: str | int = setting(
+        "", help='how many files that may be: 50000, a share ("50%") or "max"; by default half'
+    )
     oom_score_adj: int = setting(
         500,
         help="-1000 to 1000: the higher, the sooner it is killed when the box has no memory left",

@@ -52,6 +52,11 @@ perm = {
 """
 
 
+#: mkfs.ext4's features (-O) and extended options (-E) for one that counts what users have.  Without sums of the
+#: superblock init can go on without that where a kernel cannot count.
+QUOTA_FEATURES, QUOTA_OPTION = "quota,^metadata_csum", "quotatype=usrquota"
+
+
 @dataclass(frozen=True)
 class Layout:
     """Sizes in MiB, and the seed of the disk's identifiers: two disks in one machine want different ones.
@@ -71,11 +76,13 @@ class Release:
     """What a slot gets: the boot area (toolbox/storage/slot.py) and the root, a squashfs.
 
     label: by which the slot says what it holds (toolbox/release/slots.py); b"" for none
+    quotas: whether its kernel can count what each user has: /perm is made for it then
     """
 
     boot: bytes
     root: bytes
     label: bytes = b""
+    quotas: bool = False
 
 
 def release(image: Image, number: int) -> Release:
@@ -93,7 +100,7 @@ def release(image: Image, number: int) -> Release:
                 "use letters, digits and " + " ".join("_.,:;=/@%+^~!-"),
             )
     boot = slot.boot_area(image.kernel.read_bytes(), image.initramfs.read_bytes(), number, words)
-    return Release(boot, image.root.read_bytes())
+    return Release(boot, image.root.read_bytes(), quotas=image.quotas)
 
 
 def layout(settings: DiskSettings) -> Layout:
@@ -158,7 +165,7 @@ def make(release: Release, layout: Layout) -> Disk:
         slot.BOOT_PARTITIONS[first]: release.boot,
         slot.ROOT_PARTITIONS[first]: release.root,
         slot.BOOT_PARTITIONS[second]: slot.EMPTY,
-        PERM: _ext4(place[PERM], layout.seed),
+        PERM: _ext4(place[PERM], layout.seed, quotas=release.quotas),
     }
     pieces = [Piece(0, begin)]
     for name, data in contents.items():
@@ -241,10 +248,15 @@ def _efi_system(program: bytes, partition: gpt.Partition, seed: str) -> bytes:
         return image.read_bytes()
 
 
-def _ext4(partition: gpt.Partition, seed: str) -> bytes:
-    """An empty ext4, labelled as init looks for it."""
+def _ext4(partition: gpt.Partition, seed: str, *, quotas: bool) -> bytes:
+    """An empty ext4, labelled as init looks for it.
+
+    quotas: it counts what each user has; kernels that cannot refuse it (applets/init/early.py goes on without then)
+    """
     own = gpt.guid_text(gpt.derived_guid(seed, "ext4"))
     extended = f"hash_seed={own},root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0,nodiscard"
+    if quotas:
+        extended += f",{QUOTA_OPTION}"
     with tempfile.TemporaryDirectory() as scratch:
         image, configuration = Path(scratch, "ext4"), Path(scratch, "mke2fs.conf")
         configuration.write_text(EXT4)
@@ -253,6 +265,7 @@ def _ext4(partition: gpt.Partition, seed: str) -> bytes:
         run(
             [
                 *("mkfs.ext4", "-q", "-F", "-L", PERM, "-U", own, "-E", extended),
+                *(("-O", QUOTA_FEATURES) if quotas else ()),
                 *(
                     "-m",
                     "1",

@@ -23,6 +23,7 @@ class Image:
         disk) as it is; the partition may be larger.
     arguments: words of snakeroot.toml for the kernel's command line.
     release: the kernel's release, as `uname -r` says it.
+    quotas: whether it can count what each user has on /perm.
     """
 
     kernel: Path
@@ -30,6 +31,7 @@ class Image:
     root: Path
     arguments: tuple[str, ...]
     release: str = ""
+    quotas: bool = False
 
     def command_line(self, root: str) -> list[str]:
         """The kernel's words, without a console.
@@ -61,7 +63,12 @@ def build(instance: Instance) -> Image:
         tree = rootfs.root(instance, toolbox, chosen, early, made)
         squashfs.write(tree, root, settings.compression)
     return Image(
-        chosen.image, initramfs, root, tuple(settings.kernel.arguments), release=chosen.release
+        chosen.image,
+        initramfs,
+        root,
+        tuple(settings.kernel.arguments),
+        release=chosen.release,
+        quotas=chosen.counts_for_users,
     )
 
 

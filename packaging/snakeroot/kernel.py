@@ -32,6 +32,9 @@ DISKS = {
 #: What every box needs: a file system for /perm; and a virtual machine's network, for `snakeroot run` boots them all.
 ALWAYS = ("ext4", "virtio_pci", "virtio_net")
 
+#: What ext4 counts with what each user has, where the kernel has it.
+QUOTA = "quota_v2"
+
 #: The serial console of QEMU's machine.
 CONSOLE = "ttyAMA0" if platform.machine() == "aarch64" else "ttyS0"
 
@@ -74,6 +77,11 @@ class Kernel:
             if path.exists()
             for line in path.read_text().splitlines()
         }
+
+    @property
+    def counts_for_users(self) -> bool:
+        """Whether it can keep quotas of ext4 (CONFIG_QFMT_V2): Ubuntu's for virtual machines cannot."""
+        return QUOTA in self.module_files() or QUOTA in self.builtin()
 
     def modules(self, wanted: tuple[str, ...]) -> dict[str, bytes]:
         """The wanted modules and all that they depend on, in an order in which they can be loaded.

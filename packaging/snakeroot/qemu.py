@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from snakeroot.config import Instance
+from snakeroot.disk import QUOTA_FEATURES, QUOTA_OPTION
 from snakeroot.host import BuildError, cache, missing, private_folder, replace, run
 from snakeroot.image import Image
 from snakeroot.kernel import CONSOLE
@@ -127,7 +128,10 @@ def command(instance: Instance, image: Image, ports: dict[int, int]) -> list[str
         *("-append", " ".join(words)),
         *("-drive", f"{file(image.root)},format=raw,if=none,id=root,readonly=on"),
         *("-device", "virtio-blk-pci,drive=root"),
-        *("-drive", f"{file(perm_disk(instance))},format=raw,if=none,id=perm,discard=unmap"),
+        *(
+            "-drive",
+            f"{file(perm_disk(instance, quotas=image.quotas))},format=raw,if=none,id=perm,discard=unmap",
+        ),
         *("-device", "virtio-blk-pci,drive=perm"),
     ]
 
@@ -169,15 +173,16 @@ def _machine(instance: Instance, ports: dict[int, int]) -> list[str]:
     ]
 
 
-def perm_disk(instance: Instance) -> Path:
-    """The disk that keeps /perm between runs; made when it is not there."""
+def perm_disk(instance: Instance, *, quotas: bool) -> Path:
+    """The disk that keeps /perm between runs; made when it is not there, to count what users have if it may."""
     path = instance.output / "perm.img"
     if not path.exists():
         private_folder(path.parent)
         part = path.with_suffix(".part")
         with part.open("wb") as file:
             file.truncate(PERM_BYTES)
-        run(["mkfs.ext4", "-q", "-F", "-L", "perm", part])
+        counting = ("-O", QUOTA_FEATURES, "-E", QUOTA_OPTION) if quotas else ()
+        run(["mkfs.ext4", "-q", "-F", "-L", "perm", *counting, part])
         part.replace(path)
     return path
 

@@ -17,7 +17,7 @@ from snakeroot.check import is_there
 from snakeroot.config import Instance, Settings
 from snakeroot.first_stage import RAM_DISK
 from snakeroot.host import BuildError
-from snakeroot.kernel import ALWAYS, DISKS, Kernel
+from snakeroot.kernel import ALWAYS, DISKS, QUOTA, Kernel
 from snakeroot.tree import Tree
 from toolbox import VERSION
 from toolbox.linux.module_file import normalize
@@ -120,7 +120,8 @@ def _add_base(tree: Tree, toolbox: Path) -> None:
 def _add_modules(tree: Tree, kernel: Kernel, wanted: list[str], early: Mapping[str, bytes]) -> None:
     """The kernel's modules that the box needs, and the list of those that init loads."""
     folder = f"lib/modules/{kernel.release}"
-    loaded = kernel.modules((*ALWAYS, *wanted))
+    quota = (QUOTA,) if kernel.counts_for_users else ()
+    loaded = kernel.modules((*quota, *ALWAYS, *wanted))
     # All of them are there to be looked at and to be depended on, as modprobe does.
     for name, data in {**early, **loaded}.items():
         tree.file(f"{folder}/{name}", data)

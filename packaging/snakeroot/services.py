@@ -25,6 +25,12 @@ SHARES = {
     "pids.max": "15%",
 }
 
+#: What each service's user may have on /perm, unless `disk` and `files` say otherwise: one that leaks does not
+#: stop the others.  Space is what a box's main service needs nearly all of, files hardly anybody does: an ext4 has one
+#: for each 16 KiB.  The box's own users keep a few small files.
+DISK, FILES = "90%", "50%"
+OWN_SHARE = {"disk": "1%", "files": "1%"}
+
 #: What distributions set for a machine on which programs of several users run (systemd's sysctl.d, Debian's kernel).
 SYSCTL = {
     # Files of others in /tmp are not opened, linked to or followed by mistake.
@@ -92,6 +98,7 @@ def contents(instance: Instance, dynamic: Collection[str] = ()) -> dict[str, Any
             "idle": IDLE,
             "user": "ntp",
             "state_directory": NTP_STATE,
+            **OWN_SHARE,
             **_only("sys_time"),
         },
         # It reads the password's hash, which is its own, asks init for these things, and the updater to install a
@@ -102,6 +109,7 @@ def contents(instance: Instance, dynamic: Collection[str] = ()) -> dict[str, Any
             "nice": NETWORK_NICE,
             "user": "httpd",
             "control": ["list", "status", "start", "stop", "restart", "power", "logs"],
+            **OWN_SHARE,
             **_only("net_bind_service"),
         },
         # Its shells are root's: whoever comes in by it is the owner, who may do everything.
@@ -143,6 +151,15 @@ def _capabilities(service: Service) -> list[str]:
 def _shares(service: Service) -> dict[str, str | int]:
     """The service's limits: what is not set is its share."""
     return {**SHARES, **service.cgroup}
+
+
+def _disk(service: Service, user: str) -> dict[str, str | int]:
+    """What its user may have on /perm; nobody limits root."""
+    if user == "root":
+        return {}
+    own = {"disk": service.disk, "files": service.files}
+    default: dict[str, str | int] = {"disk": DISK, "files": FILES}
+    return {key: default[key] if value == "" else value for key, value in own.items()}
 
 
 def _only(*capabilities: str) -> dict[str, Any]:
@@ -200,4 +217,5 @@ def _service(name: str, service: Service, dynamic: bool) -> dict[str, Any]:
         "limits": service.limits,
         "cgroup": _shares(service),
         "oom_score_adj": service.oom_score_adj,
+        **_disk(service, user),
     }

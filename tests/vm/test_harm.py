@@ -143,10 +143,15 @@ def test_a_service_that_is_added_gets_nobody_elses_state(
 
 
 def test_a_service_that_takes_all_it_can_get_stops_itself(tmp_path: Path) -> None:
-    """The box stays, page and SSH answer, and the update that takes it out can be installed."""
+    """The box stays, page and SSH answer, and the update that takes it out can be installed.
+
+    Also where its owner let it have all of /perm, or the box cannot limit it there.
+    """
     folder = tmp_path / "hello"
     create(folder)
     service(folder, "wild", WILD)
+    settings = folder / "snakeroot.toml"
+    settings.write_text(settings.read_text() + 'disk = "max"\nfiles = "max"\n')
     with booted(folder, disk_of(folder), reboots=True) as box:
         box.ready()
         boot = box.ssh("cat /proc/sys/kernel/random/boot_id").out
@@ -165,7 +170,6 @@ def test_a_service_that_takes_all_it_can_get_stops_itself(tmp_path: Path) -> Non
         state = shown(box)
         assert state["slots"]["a"]["state"] == "good"
 
-        settings = folder / "snakeroot.toml"
         settings.write_text(settings.read_text().partition("\n[services.wild]")[0])
         make(folder, "2")
         done = box.run(

@@ -79,13 +79,13 @@ class NetlinkError(OSError):
 
 
 class Netlink:
-    """A socket to the kernel's routing subsystem."""
+    """A socket to the kernel's routing subsystem, or to another one by its `protocol`."""
 
-    def __init__(self, groups: int = 0) -> None:
+    def __init__(self, groups: int = 0, protocol: int = socket.NETLINK_ROUTE) -> None:
         """OSError as socket(2).  `groups`: what to be told of unasked (RTMGRP_LINK)."""
         self._sequence = 0
         kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
-        self.socket = socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE)
+        self.socket = socket.socket(socket.AF_NETLINK, kind, protocol)
         self.socket.bind((0, groups))
         for option in (_NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK):
             try:

@@ -12,12 +12,11 @@ transaction of its journal).  Whatever was not reached before a power failure is
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 
 from toolbox.linux import blockdev
-from toolbox.storage import gpt
+from toolbox.storage import ext4, gpt
 from toolbox.storage.device import SECTOR, Disk
 from toolbox.storage.gpt import ARRAY_SECTORS, FIRST_ARRAY, MIB, SECOND_ARRAY, Partition, Table
 
@@ -27,11 +26,6 @@ if TYPE_CHECKING:
 
 #: _IOW('f', 16, __u64): the new size in blocks, to any file of the file system.
 EXT4_IOC_RESIZE_FS = 0x40086610
-
-#: ext4's superblock: where it is, and in it the number of blocks (low, high) and the block's size.
-_SUPERBLOCK = 1024
-_MAGIC, _BLOCKS, _BLOCK_SIZE, _INCOMPATIBLE, _BLOCKS_HIGH = 0x38, 0x04, 0x18, 0x60, 0x150
-_64BIT = 0x80
 
 
 def grown(table: Table, sectors: int, name: str) -> Table | None:
@@ -106,7 +100,7 @@ def grow_ext4(device: str, mounted: str) -> bool:
 
     OSError: ENOTTY when it is no ext4; as the kernel says.
     """
-    blocks, block_size = ext4_size(device)
+    blocks, block_size = ext4.size(device)
     room = blockdev.size(os.path.basename(os.path.realpath(device))) // block_size
     if blocks >= room:
         return False
@@ -118,19 +112,3 @@ def grow_ext4(device: str, mounted: str) -> bool:
     finally:
         os.close(fd)
     return True
-
-
-def ext4_size(device: str) -> tuple[int, int]:
-    """The size of an ext4 in blocks, and the size of a block in bytes.  OSError (EMEDIUMTYPE) for another."""
-    fd = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        data = os.pread(fd, 1024, _SUPERBLOCK)
-    finally:
-        os.close(fd)
-    if len(data) < 1024 or data[_MAGIC : _MAGIC + 2] != b"\x53\xef":
-        raise OSError(errno.EMEDIUMTYPE, os.strerror(errno.EMEDIUMTYPE), device)
-    blocks, log, features, high = (
-        struct.unpack_from("<I", data, at)[0]
-        for at in (_BLOCKS, _BLOCK_SIZE, _INCOMPATIBLE, _BLOCKS_HIGH)
-    )
-    return blocks | (high << 32 if features & _64BIT else 0), 1024 << log

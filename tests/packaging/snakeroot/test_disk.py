@@ -5,6 +5,7 @@ Breaks when a time, a path, a user or a time zone gets into it, or when one of i
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import time
@@ -14,7 +15,7 @@ import pytest
 from snakeroot import disk, host
 from snakeroot.disk import Layout, Release
 
-from toolbox.storage import bootstate, gpt, slot
+from toolbox.storage import bootstate, ext4, gpt, slot
 from toolbox.storage.device import SECTOR, Disk
 
 LAYOUT = Layout(boot=2, root=3, perm=16, seed="one")
@@ -107,6 +108,20 @@ def test_perm_can_grow_and_belongs_to_root(image: Path, tmp_path: Path) -> None:
     assert facts["Filesystem OS type"].strip() == "Linux"
     listed = check("debugfs", "-R", "stat /", tmp_path / "perm")
     assert "User:     0   Group:     0" in listed
+
+
+def test_perm_counts_for_users_where_the_kernel_can(image: Path, tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("one", "two")]
+    for path in paths:
+        disk.raw(disk.make(dataclasses.replace(RELEASE, quotas=True), LAYOUT), path)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    perm = part(paths[0], "perm", tmp_path / "perm")
+    check("e2fsck", "-f", "-n", perm)
+    assert ext4.has_quota(str(perm))
+    shown = check("dumpe2fs", "-h", perm)
+    assert "User quota inode:         3" in shown
+    assert "Group quota inode" not in shown
+    assert not ext4.has_quota(str(part(image, "perm", tmp_path / "without")))
 
 
 def test_slot_a_is_the_release_and_slot_b_is_none(image: Path) -> None:

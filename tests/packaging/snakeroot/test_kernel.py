@@ -45,6 +45,18 @@ def test_a_built_in_module_is_nothing_to_load(kernel: Kernel) -> None:
     assert kernel.modules(("built",)) == {}
 
 
+def test_whether_it_can_count_for_users(kernel: Kernel) -> None:
+    """Ubuntu's kernel for virtual machines has the modules in a package of their own."""
+    assert not kernel.counts_for_users
+    (folder,) = kernel.folders
+    quota = folder / "kernel" / "quota_v2.ko.xz"
+    quota.write_bytes(lzma.compress(module("quota_tree")))
+    assert kernel.counts_for_users
+    quota.unlink()
+    (folder / "modules.builtin").write_text("kernel/fs/quota/quota_v2.ko\n")
+    assert kernel.counts_for_users
+
+
 def test_an_unknown_module_is_named(kernel: Kernel) -> None:
     with pytest.raises(BuildError, match=r"kernel module e1000: kernel 6\.1 has none"):
         kernel.modules(("e1000",))

@@ -48,13 +48,13 @@ def test_a_box_that_does_not_run_is_said_so(instance: config.Instance) -> None:
 
 
 def test_the_disk_is_made_once_and_kept(instance: config.Instance) -> None:
-    path = qemu.perm_disk(instance)
+    path = qemu.perm_disk(instance, quotas=True)
     assert path.stat().st_size == qemu.PERM_BYTES
     assert path.stat().st_blocks * 512 < qemu.PERM_BYTES / 4, "sparse"
     with path.open("r+b") as file:
         file.seek(1 << 20)
         file.write(b"kept")
-    assert qemu.perm_disk(instance).read_bytes()[1 << 20 :][:4] == b"kept"
+    assert qemu.perm_disk(instance, quotas=True).read_bytes()[1 << 20 :][:4] == b"kept"
 
 
 def test_the_probe_sector_is_one() -> None:

@@ -121,6 +121,17 @@ def test_every_service_has_its_share_and_the_ways_in_are_killed_last(
     for name in ("httpd", "breakglass", "dhcp", "update", "randomd", "ntp"):
         assert made[name]["oom_score_adj"] == -900, name
     assert "oom_score_adj" not in made["console"]
+    shares = {n: (s.get("disk"), s.get("files")) for n, s in made.items()}
+    assert shares["hello"] == ("90%", "50%")
+    assert shares["ntp"] == shares["httpd"] == ("1%", "1%")
+    for name in ("tool", "update", "breakglass", "console"):  # root's, whom nobody limits
+        assert shares[name] == (None, None), name
+    path = instance.path / "snakeroot.toml"
+    path.write_text(
+        path.read_text().replace("[services.hello]", '[services.hello]\ndisk = "5M"\nfiles = 70')
+    )
+    made = services.contents(config.load(instance.path))["services"]
+    assert (made["hello"]["disk"], made["hello"]["files"]) == ("5M", 70)
 
 
 def test_a_low_port_is_for_services_that_name_it(instance: config.Instance) -> None:

@@ -113,17 +113,3 @@ def test_the_enumeration_finds_a_switch_without_its_flush() -> None:
 )
 def test_left_alone(made: Table, sectors: int) -> None:
     assert grow.grown(made, sectors, "perm") is None
-
-
-def test_the_size_of_an_ext4(tmp_path: Path) -> None:
-    path = tmp_path / "ext4"
-    for features, block in (("64bit", 4096), ("^64bit", 1024)):
-        path.write_bytes(b"")
-        with path.open("wb") as file:
-            file.truncate(20 << 20)
-        argv = ["/sbin/mkfs.ext4", "-q", "-O", features, "-b", str(block), str(path), "10M"]
-        subprocess.run(argv, check=True)
-        assert grow.ext4_size(str(path)) == ((10 << 20) // block, block)
-    path.write_bytes(bytes(4096))
-    with pytest.raises(OSError, match="medium type"):
-        grow.ext4_size(str(path))
