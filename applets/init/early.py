@@ -114,7 +114,9 @@ def _mount(target: str, kind: str, source: str, flags: tuple[str, ...], data: st
     for flag in flags:
         bits |= getattr(door, f"MS_{flag.upper()}")
     # An older kernel may lack an option; the last try has none.
-    tries = list(dict.fromkeys((*bounded(data), data if "share=" not in data else "", "")))
+    shared = "share=" in data
+    limits = shared and door.knows(kind, "usrquota")
+    tries = list(dict.fromkeys((*bounded(data, limits=limits), "" if shared else data, "")))
     for words in tries:
         try:
             door.mount(source, target, kind, bits, words)
@@ -130,13 +132,13 @@ def _mount(target: str, kind: str, source: str, flags: tuple[str, ...], data: st
 BYTES_PER_FILE = 4096
 
 
-def bounded(data: str, memory: int | None = None, release: str = "") -> list[str]:
+def bounded(data: str, memory: int | None = None, *, limits: bool = False) -> list[str]:
     """A tmpfs's options with its share of the memory in the kernel's words, the best first.
 
     `share=20` becomes 20 % of the memory that is there when the box starts (an image in memory is not), as many files
-    as go with that, and, where everybody may write, half of both for each user at most (Linux 6.6).
-    memory: bytes; by default what the kernel says is available    release: the kernel's, which complains of
-    options that it does not know
+    as go with that, and, where everybody may write, half of both for each user at most.
+    memory: bytes; by default what the kernel says is available    limits: whether its tmpfs can limit users
+    (Linux 6.6 with CONFIG_TMPFS_QUOTA)
     """
     words = data.split(",")
     shares = [int(word.removeprefix("share=")) for word in words if word.startswith("share=")]
@@ -149,15 +151,10 @@ def bounded(data: str, memory: int | None = None, release: str = "") -> list[str
     size = max(memory * shares[0] // 100, 1 << 20)
     files = max(size // BYTES_PER_FILE, 1024)
     found = [",".join([*rest, f"size={size >> 10}k", f"nr_inodes={files}"])]
-    if "mode=1777" in words and _version(release or os.uname().release) >= (6, 6):
+    if "mode=1777" in words and limits:
         each = f"usrquota_block_hardlimit={size >> 11}k,usrquota_inode_hardlimit={files // 2}"
         found.insert(0, f"{found[0]},usrquota,{each}")
     return found
-
-
-def _version(release: str) -> tuple[int, ...]:
-    """(6, 12) of 6.12.43-cloud-amd64."""
-    return tuple(int(part) for part in release.split(".")[:2] if part.isdecimal())
 
 
 def _available() -> int:

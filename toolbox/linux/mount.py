@@ -90,6 +90,27 @@ def mount(source: str, target: str, kind: str, flags: int = 0, data: str = "") -
         raise OSError(error.errno, error.strerror, target) from None
 
 
+def knows(kind: str, option: str) -> bool:
+    """Whether this kernel's file system `kind` has an option without a value ("usrquota" of tmpfs).
+
+    Nothing is mounted, and what fsconfig(2) has to say of an option that it does not know stays with the
+    descriptor; mount(2) would write it to the kernel's log, and so to the console.  False where that cannot be
+    asked, before Linux 5.2 too.
+    """
+    set_flag, close_on_exec = 0, 1  # FSCONFIG_SET_FLAG, FSOPEN_CLOEXEC
+    try:
+        fd = syscall("fsopen", kind, close_on_exec)
+    except OSError:
+        return False
+    try:
+        syscall("fsconfig", fd, set_flag, option, None, 0)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
 def umount(target: str, flags: int = 0) -> None:
     """Unmount what is at `target` (umount2(2)).  OSError names the target."""
     try:

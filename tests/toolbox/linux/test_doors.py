@@ -53,6 +53,24 @@ def test_errors_are_oserrors_with_their_number() -> None:
         syscall.syscall("umount2", *range(9))
 
 
+@pytest.mark.lab
+def test_what_a_file_system_knows_is_asked_without_a_word_in_the_kernels_log() -> None:
+    def told() -> str:
+        return subprocess.run(["dmesg"], capture_output=True, text=True, check=True).stdout
+
+    code = (
+        "from toolbox.linux.mount import knows\n"
+        "asked = [('tmpfs', 'inode64'), ('tmpfs', 'nonsense-1'), ('nosuchfs', 'x'), ('tmpfs', '')]\n"
+        "print([knows(*one) for one in asked])\n"
+    )
+    done = unshared("--mount", code)
+    assert done.stdout == "[True, False, False, False]\n", done.stderr
+    assert "nonsense-1" not in told()
+    code = "from toolbox.linux.mount import mount\nmount('x', '/mnt', 'tmpfs', 0, 'nonsense-2')"
+    assert "Invalid argument" in unshared("--mount", code).stderr
+    assert "Unknown parameter 'nonsense-2'" in told(), "and so it is that the line would be seen"
+
+
 def test_without_the_module_it_says_how_to_get_it(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "_syscalls", None)
     with pytest.raises(OSError, match="pip install -e") as caught:
