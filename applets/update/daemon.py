@@ -22,6 +22,8 @@ from toolbox.notify import notify
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from toolbox.options import Values
 
 #: Its own name among the services.
@@ -88,7 +90,7 @@ def settle(after: float, within: float, command: str) -> None:
         updates.record.prepare()
         trial = updates.on_trial
         described = updates.describe()
-        excused = {NAME, *updates.record.unready}
+        excused = updates.excused
         if trial:
             updates.record.explain("its services were starting...")
         record = updates.record
@@ -119,12 +121,13 @@ def settle(after: float, within: float, command: str) -> None:
         notify("READY=1", f"STATUS={health.trouble}")
 
 
-def _look(excused: set[str], command: str) -> tuple[str, float, int]:
+def _look(excused: Container[str], command: str) -> tuple[str, float, int]:
     """What `Health.look` is to be told."""
     try:
         services = control.request("list")["services"]
     except Fatal as error:
         return str(error), time.monotonic(), 0
+    services = [service for service in services if service.get("name") != NAME]
     found, again = troubles(services, excused), restarts(services, excused)
     trouble = "; ".join(found) if found or not command else check(command)
     return trouble, time.monotonic(), again

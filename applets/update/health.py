@@ -6,7 +6,7 @@ import subprocess
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Container
     from typing import Any
 
 #: Seconds that the owner's check may take.
@@ -25,12 +25,12 @@ def trouble(service: dict[str, Any]) -> str:
     return f"{service.get('name')} is {state}" + (f" ({status})" if status else "")
 
 
-def troubles(services: list[dict[str, Any]], excused: Collection[str]) -> list[str]:
+def troubles(services: list[dict[str, Any]], excused: Container[str]) -> list[str]:
     """What all services lack but those that are excused."""
     return [text for s in services if s.get("name") not in excused and (text := trouble(s))]
 
 
-def restarts(services: list[dict[str, Any]], excused: Collection[str]) -> int:
+def restarts(services: list[dict[str, Any]], excused: Container[str]) -> int:
     """How often all services but those that are excused had to be started again."""
     return sum(int(s.get("restarts") or 0) for s in services if s.get("name") not in excused)
 

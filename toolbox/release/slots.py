@@ -2,10 +2,16 @@
 
 The label is the head and the index of the release that a slot holds, at the end of its boot partition:
 
-    ... | label | zeros up to the last sector | "snakeroot label\\0" | length u32 | SHA-256[32] of the label
+    ... | label | zeros up to the last sector | excused | "snakeroot label\\0" | length u32 | SHA-256[32] of the label
 
 With it a slot can say what it is, signed, and the next update knows which chunks are at hand.  A label that is
 torn is none; nothing but the size of a download depends on it.
+
+`excused` is about the slot's trial: the services that did not work before it, and so need not in it.  It lies here,
+in one sector with the label's end, because the trial's verdict depends on it, and nothing that may be full, broken
+or written to by services may decide that:
+
+    "excused\\0" | count u16 | for each the first 4 bytes of its name's SHA-256 | zeros
 """
 
 from __future__ import annotations
@@ -21,7 +27,7 @@ from toolbox.storage.device import SECTOR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from toolbox.release.fetch import Piece, Reader, Release
     from toolbox.storage.device import BlockDevice
@@ -29,6 +35,12 @@ if TYPE_CHECKING:
 
 _TRAILER = struct.Struct(">16sI32s")
 _MAGIC = b"snakeroot label\0"
+
+_EXCUSED, _COUNT, _HASH = b"excused\0", struct.Struct(">H"), 4
+
+#: The bytes of the last sector before the trailer, and how many services can be excused in them.
+_FREE = SECTOR - _TRAILER.size
+MOST_EXCUSED = (_FREE - len(_EXCUSED) - _COUNT.size) // _HASH
 
 #: The longest label, in bytes.
 LONGEST_LABEL = signed.LONGEST + MOST_CHUNKS * ENTRY
@@ -156,16 +168,56 @@ def label_room(size: int) -> int:
     return -(-size // SECTOR) * SECTOR + SECTOR
 
 
-def encode_label(data: bytes) -> bytes:
-    """What the boot partition ends with."""
+def encode_label(data: bytes, excused: Sequence[str] = ()) -> bytes:
+    """What the boot partition ends with.  excused: services, in the slot's trial"""
     trailer = _TRAILER.pack(_MAGIC, len(data), hashlib.sha256(data).digest())
-    return data + bytes(-len(data) % SECTOR) + trailer.rjust(SECTOR, b"\0")
+    return data + bytes(-len(data) % SECTOR) + _encode_excused(excused) + trailer
 
 
-def write_label(area: BlockDevice, data: bytes) -> None:
+def write_label(area: BlockDevice, data: bytes, excused: Sequence[str] = ()) -> None:
     """Put a label at the end of a boot area.  Not flushed.  OSError as the disk says."""
-    end = encode_label(data)
+    end = encode_label(data, excused)
     area.write(area.size - len(end), end)
+
+
+class Excused:
+    """The services that need not work in a trial: `name in excused`."""
+
+    __slots__ = ("_hashes",)
+
+    def __init__(self, names: Iterable[str] = (), hashes: Iterable[bytes] = ()) -> None:
+        self._hashes = frozenset((*map(_name_hash, names), *hashes))
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and _name_hash(name) in self._hashes
+
+
+def _name_hash(name: str) -> bytes:
+    return hashlib.sha256(name.encode("utf-8", "backslashreplace")).digest()[:_HASH]
+
+
+def _encode_excused(names: Sequence[str]) -> bytes:
+    """The first MOST_EXCUSED of them."""
+    hashes = [_name_hash(name) for name in names[:MOST_EXCUSED]]
+    return b"".join((_EXCUSED, _COUNT.pack(len(hashes)), *hashes)).ljust(_FREE, b"\0")
+
+
+def write_excused(area: BlockDevice, names: Sequence[str]) -> None:
+    """Say who is excused in the next trial of a slot that has a label.  Flushed.  OSError as the disk says."""
+    place = area.size - SECTOR
+    area.write(place, _encode_excused(names) + area.read(place, SECTOR)[_FREE:])
+    area.flush()
+
+
+def read_excused(area: BlockDevice) -> Excused | None:
+    """Who is; None when the slot does not say, as one that an older release installed.  OSError as the disk says."""
+    sector = area.read(area.size - SECTOR, SECTOR)
+    at = len(_EXCUSED) + _COUNT.size
+    if not sector.startswith(_EXCUSED) or sector[_FREE : _FREE + len(_MAGIC)] != _MAGIC:
+        return None
+    (count,) = _COUNT.unpack_from(sector, len(_EXCUSED))
+    end = at + min(count, MOST_EXCUSED) * _HASH
+    return Excused(hashes=[sector[i : i + _HASH] for i in range(at, end, _HASH)])
 
 
 def read_label(area: BlockDevice) -> bytes:

@@ -30,7 +30,7 @@ from toolbox.storage.update_record import COMMITTED, FAILED, NOT_INSTALLED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
     from typing import Any
 
     from toolbox.release.fetch import Release
@@ -99,6 +99,20 @@ class Updates:
             return False
         state = self.control.load()
         return state is not None and state.trial == self.running
+
+    @property
+    def excused(self) -> Container[str]:
+        """The services that need not work in the trial that is on; nobody when none is.
+
+        The slot itself says so.  One that an older release installed does not: then the record does.
+        """
+        if not self.on_trial:
+            return ()
+        try:
+            found = slots.read_excused(self.slots[self.running].boot)
+        except OSError:
+            found = None
+        return self.record.unready if found is None else found
 
     # -- what there is -------------------------------------------------------------------------------------
 
@@ -189,7 +203,7 @@ class Updates:
         """Put a release into the other slot and arm it; the next boot tries it.
 
         release: what `fetch.open_release` made of the source, if it did
-        unready: services that do not work now (Record.begin)
+        unready: services that do not work now, and so need not in the trial (`excused`)
         downgrade: the owner wants an older version    say: is told of a network that fails for a moment
         progress: called with the version, and bytes done and in all
         """
@@ -226,7 +240,7 @@ class Updates:
                 done += piece.length
                 progress(wanted.version, done, total)
             writer.close()
-            slots.write_label(work.boot, slots.label(release, index.data))
+            slots.write_label(work.boot, slots.label(release, index.data), unready)
             work.finish(boot, root)
         except (OSError, ValueError) as error:
             self._not_installed(wanted.version, error)
@@ -329,6 +343,7 @@ class Updates:
             return state.slot
         self.verify(self.other)
         self.record.begin(self.other, self.version(self.other), unready)
+        slots.write_excused(self.slots[self.other].boot, unready)
         self.control.arm(self.other, self.running)
         return self.other
 

@@ -106,7 +106,8 @@ class Record:
     def begin(self, slot: str, version: str, unready: Sequence[str] = ()) -> None:
         """A slot is about to be tried.
 
-        unready: services that do not work now, and so need not then
+        unready: services that do not work now, and so need not then; older releases look for them here, newer ones
+            in the slot (Updates.excused)
         """
         self.trial = {"slot": slot, "version": version, "reason": "", "unready": list(unready)}
         self.save()

@@ -141,3 +141,32 @@ def test_any_bytes_are_a_label_or_none(trailer: bytes, sectors: int) -> None:
     assert slots.read_label(area) == b""
     area.bytes[-52:] = (b"snakeroot label\0" + trailer)[:52] if sectors else b""
     assert slots.read_label(area) == b""
+
+
+@pytest.mark.parametrize(
+    "names", [[], ["hello"], [f"a-service-with-a-long-name-{n}" for n in range(slots.MOST_EXCUSED)]]
+)
+def test_who_is_excused(names: list[str]) -> None:
+    area = Memory(40 * SECTOR)
+    assert slots.read_excused(area) is None
+    slots.write_label(area, noise(700))
+    assert (found := slots.read_excused(area)) is not None
+    assert "hello" not in found
+    for write in (
+        lambda: slots.write_label(area, noise(900), names),
+        lambda: slots.write_excused(area, names),
+    ):
+        write()
+        assert slots.read_label(area) == noise(900)
+        assert (found := slots.read_excused(area)) is not None
+        assert all(name in found for name in names)
+        assert not any(other in found for other in ("other", "", "HELLO", "\ud800", 1))
+
+
+def test_too_many_to_be_excused_are_not() -> None:
+    area = Memory(40 * SECTOR)
+    names = [f"{n}" for n in range(300)]
+    slots.write_label(area, noise(700), names)
+    assert slots.read_label(area) == noise(700)
+    assert (found := slots.read_excused(area)) is not None
+    assert [name in found for name in names] == [n < slots.MOST_EXCUSED for n in range(300)]

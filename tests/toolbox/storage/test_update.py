@@ -426,6 +426,8 @@ def test_a_perm_that_takes_nothing_stops_no_update(
             box.install(NEW, unready=["ntp"])
             assert box.boot() == "1.1"
             updates = box.updates()
+            assert "ntp" in updates.excused
+            assert "hello" not in updates.excused
             updates.settle()
             updates.record.explain("hello is starting...")
             updates.commit()
@@ -439,6 +441,48 @@ def test_a_perm_that_takes_nothing_stops_no_update(
         if failing.calls < first:
             break
     assert n > 30
+
+
+@pytest.mark.parametrize("found", ["", "nothing", "others", "a folder"])
+def test_a_trials_verdict_does_not_depend_on_what_is_on_perm(box: Box, found: str) -> None:
+    """Whatever becomes of the record between the installation and the trial."""
+    box.install(NEW, unready=["ntp", "web"])
+    path = Path(box.path)
+    if found:
+        path.unlink()
+    if found == "others":
+        path.write_text(
+            '{"trial": {"slot": "b", "version": "1.1", "unready": ["hello"]}, "floor": "0"}'
+        )
+    elif found == "a folder":
+        path.mkdir()
+    assert box.boot() == "1.1"
+    updates = box.updates()
+    assert [name in updates.excused for name in ("ntp", "web", "hello", "")] == [1, 1, 0, 0]
+    updates.commit()
+    assert [name in box.updates().excused for name in ("ntp", "hello")] == [0, 0], "no trial is on"
+
+
+def test_who_goes_back_excuses_what_does_not_work(box: Box) -> None:
+    box.install(NEW, unready=["ntp"])
+    box.boot()
+    box.updates().commit()
+    box.updates().roll_back("it is wanted", ["web"])
+    Path(box.path).unlink()
+    assert box.boot() == "1.0"
+    assert [name in box.updates().excused for name in ("ntp", "web")] == [0, 1]
+    assert box.updates().version("a") == "1.0", "its label is whole"
+
+
+def test_a_slot_of_an_older_release_leaves_it_to_the_record(box: Box) -> None:
+    box.install(NEW, unready=["ntp"])
+    area = box.updates().slots["b"].boot
+    last = area.read(area.size - SECTOR, SECTOR)
+    area.write(area.size - SECTOR, last[-52:].rjust(SECTOR, b"\0"))
+    assert box.boot() == "1.1"
+    assert "ntp" in box.updates().excused
+    Path(box.path).unlink()
+    assert "ntp" not in box.updates().excused
 
 
 def test_what_is_tried_is_on_record_before_the_slot_is_touched(box: Box) -> None:
