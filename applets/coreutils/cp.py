@@ -174,9 +174,8 @@ def _copy_with_parents(copier: Copier, source: str, directory: str) -> None:
         if "mode" in copier.preserve:
             os.chmod(copied, status.st_mode & 0o7777)
         else:
-            os.chmod(
-                copied, (0o777 if copier.usual_mode else status.st_mode & 0o777) & ~copier.umask
-            )
+            usual = copier.attributes
+            os.chmod(copied, usual.mode(status) & ~usual.umask)
         if "timestamps" in copier.preserve:
             os.utime(copied, ns=(status.st_atime_ns, status.st_mtime_ns))
 

@@ -10,9 +10,10 @@ import os
 import stat
 
 from toolbox import same_file
+from toolbox.copying.attributes import ALL, Attributes
+from toolbox.copying.targets import DIRECTORY, Targets, key_of, status_of
 from toolbox.errors import warn
 from toolbox.files import put_in_place
-from toolbox.modes import set_mode
 from toolbox.same_file import DONE, SAME, Side
 from toolbox.sparse import copy_with_holes, copy_without_zeros
 from toolbox.streams import copy, write_all
@@ -25,16 +26,14 @@ if TYPE_CHECKING:
     from toolbox.backups import Backups
     from toolbox.walk import Visit
 
-#: Everything that can be preserved.
-ALL = frozenset(("mode", "ownership", "timestamps", "links", "xattr"))
-
-#: Target directories that are kept open, whatever the depth.
-_OPEN = 64
-
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
 #: ioctl_ficlone(2): share the data of two files.
 _FICLONE = 0x40049409
+
+__all__ = ["ALL", "Copier"]
+
+
+class _Failed(Exception):
+    """One file cannot be copied; the text is the whole message."""
 
 
 class Copier:
@@ -71,12 +70,9 @@ class Copier:
         backups: Backups | None = None,
         told: Callable[[str, str], None] | None = None,
     ) -> None:
-        from toolbox.modes import current_umask
-
         self.recursive = recursive
         self.follow = follow
         self.preserve = preserve
-        self.required = required
         self.keep = keep
         self.replace = replace
         self.force = force
@@ -86,12 +82,11 @@ class Copier:
         self.sparse = sparse
         self.reflink = reflink
         self.attributes_only = attributes_only
-        self.usual_mode = usual_mode
         self.copy_contents = copy_contents
         self.one_device = one_device
         self.backups = backups
         self.told = told
-        self.umask = current_umask()
+        self.attributes = Attributes(preserve, required, usual_mode, self._fail)
         self.linked: dict[tuple[int, int], str] = {}
         self.made: set[tuple[int, int, str]] = set()
         self.complete = True
@@ -99,7 +94,7 @@ class Copier:
     def copy(self, source: str, target: str) -> bool:
         """Copy one file or tree to the name `target`; errors are warned of.  Returns whether all was copied."""
         self.complete = True
-        targets = _Targets()
+        targets = Targets()
         root: tuple[int, int] | None = None
         try:
             for visit in walk(
@@ -118,7 +113,7 @@ class Copier:
                 elif not self.recursive:
                     self._fail(f"omitting directory {visit.path!r}")
                     visit.prune = True
-                elif root is not None and _key(visit.status()) == root:
+                elif root is not None and key_of(visit.status()) == root:
                     self._fail(f"cannot copy a directory, {source!r}, into itself, {target!r}")
                     visit.prune = True
                 else:
@@ -156,33 +151,33 @@ class Copier:
 
     # -- directories -----------------------------------------------------------------------
 
-    def _enter(self, visit: Visit, name: str, fd: int | None, path: str, targets: _Targets) -> bool:
+    def _enter(self, visit: Visit, name: str, fd: int | None, path: str, targets: Targets) -> bool:
         status = visit.status()
         made = False
         try:
-            existing = _status(name, fd, follow=not visit.depth)
+            existing = status_of(name, fd, follow=not visit.depth)
             if existing is not None and not stat.S_ISDIR(existing.st_mode):
                 self._fail(f"cannot overwrite non-directory {path!r} with directory {visit.path!r}")
                 return False
             if existing is None:
                 # Nobody else may look in before the attributes are set.
-                private = 0o700 if self.preserve else self._mode(status) | 0o700
+                private = 0o700 if self.preserve else self.attributes.mode(status) | 0o700
                 os.mkdir(name, private, dir_fd=fd)
                 made = True
                 if self.told:
                     self.told(visit.path, path)
-            flags = _DIRECTORY & ~os.O_NOFOLLOW if not visit.depth else _DIRECTORY
+            flags = DIRECTORY & ~os.O_NOFOLLOW if not visit.depth else DIRECTORY
             targets.push(os.open(name, flags, dir_fd=fd), made)
         except OSError as error:
             self._fail(f"cannot create directory {path!r}: {error.strerror}")
             return False
         return True
 
-    def _finish_directory(self, visit: Visit, path: str, targets: _Targets) -> None:
+    def _finish_directory(self, visit: Visit, path: str, targets: Targets) -> None:
         fd, made = targets.top()
         try:
             if made or self.preserve:
-                self._attributes(fd, visit, path, new=made)
+                self.attributes.keep(fd, visit, path, new=made)
         finally:
             targets.pop()
 
@@ -196,7 +191,7 @@ class Copier:
         as_data = kind == stat.S_IFREG or (
             kind != stat.S_IFLNK and (not self.recursive or self.copy_contents)
         )
-        existing = _status(name, fd, follow=False)
+        existing = status_of(name, fd, follow=False)
         kept = None
         if existing is not None:
             target = Side(path, existing, name, fd)
@@ -215,10 +210,10 @@ class Copier:
                 # What was there comes back: a backup is for what was replaced.
                 os.rename(kept, name, src_dir_fd=fd, dst_dir_fd=fd)
             raise
-        made = _status(name, fd, follow=False)
+        made = status_of(name, fd, follow=False)
         if made is not None:
             # With its name: what stands under another one may be its hard link, and is written once more.
-            self.made.add((*_key(made), os.path.basename(path)))
+            self.made.add((*key_of(made), os.path.basename(path)))
         self._told(visit, path)
 
     def _place(
@@ -234,21 +229,21 @@ class Copier:
         """Make the copy, where `existing` may be overwritten."""
         if "links" in self.preserve:
             # Also when it is the last link: mv has removed the others already.
-            earlier = self.linked.get(_key(status))
+            earlier = self.linked.get(key_of(status))
             if earlier is not None:
                 self._make_link(lambda new: _link(earlier, new, fd), name, fd, existing)
                 return
             if status.st_nlink > 1:
                 # What is written through a link is linked, not the link (GNU).
                 through = as_data and existing is not None and stat.S_ISLNK(existing.st_mode)
-                self.linked[_key(status)] = os.path.realpath(path) if through else path
+                self.linked[key_of(status)] = os.path.realpath(path) if through else path
         if self.link or self.symbolic:
             self._linked(visit, name, fd, path, existing)
         elif as_data:
             self._data_file(visit, status, name, fd, path, existing)
         else:
             self._special(visit, status, name, fd)
-            self._attributes_by_name(visit, status, name, fd, path)
+            self.attributes.keep_by_name(visit, status, name, fd, path)
 
     def _told(self, visit: Visit, path: str) -> None:
         if self.told:
@@ -288,7 +283,7 @@ class Copier:
             return False
         if verdict == DONE:
             return False
-        if (*_key(target.itself), os.path.basename(path)) in self.made:
+        if (*key_of(target.itself), os.path.basename(path)) in self.made:
             raise _Failed(f"will not overwrite just-created {path!r} with {visit.path!r}")
         return True
 
@@ -395,7 +390,7 @@ class Copier:
             raise _Failed(f"cannot open {visit.path!r} for reading: {error.strerror}") from None
         try:
             opened = os.fstat(source)
-            if _key(opened) != _key(status):
+            if key_of(opened) != key_of(status):
                 raise _Failed(
                     f"skipping file {visit.path!r}, as it was replaced while being copied"
                 )
@@ -404,7 +399,7 @@ class Copier:
                 if not self.attributes_only:
                     self._empty(target, opened, visit, path)
                     self._data(source, target, opened, path)
-                self._attributes(target, visit, path, new=new, source=source)
+                self.attributes.keep(target, visit, path, new=new, source=source)
             finally:
                 os.close(target)
         finally:
@@ -432,7 +427,7 @@ class Copier:
                         f"cannot create regular file {path!r}: {error.strerror}"
                     ) from None
             os.unlink(name, dir_fd=fd)
-        mode = 0o600 if self.preserve else self._mode(status)
+        mode = 0o600 if self.preserve else self.attributes.mode(status)
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             return os.open(name, flags, mode, dir_fd=fd), True
@@ -444,7 +439,7 @@ class Copier:
     def _empty(self, target: int, source: os.stat_result, visit: Visit, path: str) -> None:
         """Take the old data away; not those of the source, by whatever name the target was opened."""
         status = os.fstat(target)
-        if _key(status) == _key(source):
+        if key_of(status) == key_of(source):
             raise _Failed(f"{visit.path!r} and {path!r} are the same file")
         if stat.S_ISREG(status.st_mode) and status.st_size:
             os.ftruncate(target, 0)
@@ -468,146 +463,6 @@ class Copier:
                 copy(source, target)
         except OSError as error:
             raise _Failed(f"error copying to {path!r}: {error.strerror}") from None
-
-    # -- attributes ------------------------------------------------------------------------
-
-    def _attributes(
-        self, target: int, visit: Visit, path: str, *, new: bool, source: int | None = None
-    ) -> None:
-        """Set what is preserved on an open file; a new one gets at least the permissions."""
-        status = visit.status()
-        preserve = self.preserve
-        mode = status.st_mode & 0o7777
-        if "ownership" in preserve:
-            try:
-                os.fchown(target, status.st_uid, status.st_gid)
-            except OSError as error:
-                # Only root may give files away: then they must not be set-id ours.
-                mode &= ~0o6000
-                if os.geteuid() == 0 and "ownership" in self.required:
-                    self._fail(f"failed to preserve ownership for {path!r}: {error.strerror}")
-        if "mode" in preserve:
-            os.fchmod(target, mode)
-        elif new and (preserve or stat.S_ISDIR(status.st_mode)):
-            os.fchmod(target, self._mode(status) & ~self.umask)
-        if "xattr" in preserve or "mode" in preserve:
-            self._extended_attributes(target, visit, source, path)
-        if "timestamps" in preserve:
-            os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-    def _mode(self, status: os.stat_result) -> int:
-        """The permissions of a copy whose mode is not preserved, before the umask."""
-        if self.usual_mode:
-            return 0o777 if stat.S_ISDIR(status.st_mode) else 0o666
-        return status.st_mode & 0o777
-
-    def _extended_attributes(
-        self, target: int, visit: Visit, source: int | None, path: str
-    ) -> None:
-        opened = None
-        try:
-            if source is None:
-                source = opened = os.open(
-                    visit.name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=visit.dir_fd
-                )
-            for name in os.listxattr(source):
-                # Access control lists are part of the permissions.
-                if "xattr" in self.preserve or name.startswith("system.posix_acl_"):
-                    os.setxattr(target, name, os.getxattr(source, name))
-        except OSError as error:
-            if "xattr" in self.required:
-                self._fail(f"setting attributes for {path!r}: {error.strerror}")
-        finally:
-            if opened is not None:
-                os.close(opened)
-
-    def _attributes_by_name(
-        self, visit: Visit, status: os.stat_result, name: str, fd: int | None, path: str
-    ) -> None:
-        """Set what is preserved on a link or special file, which must not be opened."""
-        preserve = self.preserve
-        mode = status.st_mode & 0o7777
-        if "ownership" in preserve:
-            try:
-                os.chown(name, status.st_uid, status.st_gid, dir_fd=fd, follow_symlinks=False)
-            except OSError:
-                mode &= ~0o6000
-        if preserve and not stat.S_ISLNK(status.st_mode):
-            set_mode(name, mode if "mode" in preserve else self._mode(status) & ~self.umask, fd)
-        if "timestamps" in preserve:
-            times = (status.st_atime_ns, status.st_mtime_ns)
-            os.utime(name, ns=times, dir_fd=fd, follow_symlinks=False)
-
-
-class _Failed(Exception):
-    """One file cannot be copied; the text is the whole message."""
-
-
-class _Targets:
-    """The directories that are being filled, the innermost last; only the last ones are kept open."""
-
-    def __init__(self) -> None:
-        self.levels: list[tuple[tuple[int, int], bool]] = []
-        self.fds: list[int] = []
-
-    @property
-    def fd(self) -> int:
-        """The innermost one's descriptor."""
-        return self.fds[-1]
-
-    @property
-    def key(self) -> tuple[int, int]:
-        """The innermost one's device and inode."""
-        return self.levels[-1][0]
-
-    @property
-    def depth(self) -> int:
-        """How many there are."""
-        return len(self.levels)
-
-    def push(self, fd: int, made: bool) -> None:
-        """Go into a directory."""
-        self.levels.append((_key(os.fstat(fd)), made))
-        self.fds.append(fd)
-        # The outermost one may have been reached by a symbolic link; `..` finds all others again.
-        if len(self.fds) > _OPEN and self.fds[-_OPEN] >= 0:
-            os.close(self.fds[-_OPEN])
-            self.fds[-_OPEN] = -1
-
-    def top(self) -> tuple[int, bool]:
-        """The innermost one's descriptor, and whether it is new."""
-        return self.fds[-1], self.levels[-1][1]
-
-    def pop(self) -> None:
-        """Go out of the innermost one."""
-        fd = self.fds.pop()
-        self.levels.pop()
-        try:
-            if self.fds and self.fds[-1] < 0:
-                outer = os.open("..", _DIRECTORY, dir_fd=fd)
-                self.fds[-1] = outer
-                if _key(os.fstat(outer)) != self.key:
-                    raise OSError(errno.ESTALE, "Directory was moved during the copy")
-        finally:
-            os.close(fd)
-
-    def close(self) -> None:
-        """Close whatever is open."""
-        for fd in self.fds:
-            if fd >= 0:
-                os.close(fd)
-
-
-def _key(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
-
-
-def _status(name: str, fd: int | None, *, follow: bool) -> os.stat_result | None:
-    """stat or lstat; None when there is nothing."""
-    try:
-        return os.stat(name, dir_fd=fd, follow_symlinks=follow)
-    except FileNotFoundError:
-        return None
 
 
 def _link(source: str, name: str, fd: int | None) -> None:
