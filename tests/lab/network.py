@@ -10,11 +10,12 @@ own network is touched.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 DEADLINE = 20.0
@@ -118,3 +119,25 @@ class Lab:
             daemon.stop()
         for space in self.namespaces:
             subprocess.run(["ip", "netns", "del", space.name], check=False, timeout=10)
+
+
+@contextlib.contextmanager
+def one_host(addresses: Iterable[str]) -> Iterator[list[str]]:
+    """The words that run a command in a namespace whose loopback has all these addresses ("fe80::1%lo" too)."""
+    holder = subprocess.Popen(
+        ["unshare", "-n", "sh", "-c", "echo ready; exec sleep 600"], stdout=subprocess.PIPE
+    )
+    try:
+        if holder.stdout is None or holder.stdout.readline() != b"ready\n":
+            raise RuntimeError("no network namespace: is this root?")
+        words = ["nsenter", f"--net=/proc/{holder.pid}/ns/net"]
+        subprocess.run([*words, "ip", "link", "set", "lo", "up"], check=True)
+        for address in addresses:
+            plain = address.partition("%")[0]
+            wide = ["128", "nodad"] if ":" in address else ["32"]
+            argv = ["ip", "address", "add", f"{plain}/{wide[0]}", "dev", "lo", *wide[1:]]
+            subprocess.run([*words, *argv], check=True)
+        yield words
+    finally:
+        holder.kill()
+        holder.wait()

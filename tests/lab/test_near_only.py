@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon import Daemon
+from tests.lab.network import one_host
 
 NEAR = ("10.1.2.3", "192.168.9.9", "169.254.7.7", "fd00:1::5", "fe80::77%lo")
 FAR = ("192.0.2.1", "8.8.8.8", "2001:db8::1", "100.64.3.3")
@@ -22,24 +23,9 @@ pytestmark = pytest.mark.lab
 
 @pytest.fixture(scope="module")
 def inside() -> Iterator[list[str]]:
-    """The words that run a command in a network namespace whose loopback has all these addresses."""
-    holder = subprocess.Popen(
-        ["unshare", "-n", "sh", "-c", "echo ready; exec sleep 600"], stdout=subprocess.PIPE
-    )
-    try:
-        if holder.stdout is None or holder.stdout.readline() != b"ready\n":
-            raise RuntimeError("no network namespace: is this root?")
-        words = ["nsenter", f"--net=/proc/{holder.pid}/ns/net"]
-        subprocess.run([*words, "ip", "link", "set", "lo", "up"], check=True)
-        for address in (*NEAR, *FAR):
-            plain = address.partition("%")[0]
-            wide = "128" if ":" in address else "32"
-            argv = ["ip", "address", "add", f"{plain}/{wide}", "dev", "lo"]
-            subprocess.run([*words, *argv, *(["nodad"] if ":" in address else [])], check=True)
+    """The words that run a command where all these addresses are."""
+    with one_host((*NEAR, *FAR)) as words:
         yield words
-    finally:
-        holder.kill()
-        holder.wait()
 
 
 def fetch(inside: list[str], port: int, address: str) -> bytes:

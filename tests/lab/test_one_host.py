@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon import Daemon
+from tests.lab.network import one_host
 
 pytestmark = pytest.mark.lab
 
@@ -36,23 +37,9 @@ time.sleep(300)
 
 @pytest.fixture(scope="module")
 def inside() -> Iterator[list[str]]:
-    """The words that run a command in a namespace whose loopback has all these addresses."""
-    holder = subprocess.Popen(
-        ["unshare", "-n", "sh", "-c", "echo ready; exec sleep 600"], stdout=subprocess.PIPE
-    )
-    try:
-        if holder.stdout is None or holder.stdout.readline() != b"ready\n":
-            raise RuntimeError("no network namespace: is this root?")
-        words = ["nsenter", f"--net=/proc/{holder.pid}/ns/net"]
-        subprocess.run([*words, "ip", "link", "set", "lo", "up"], check=True)
-        for address in (*STRANGER, *OWNERS):
-            wide = ["/128", "nodad"] if ":" in address else ["/32"]
-            argv = ["ip", "address", "add", address + wide[0], "dev", "lo", *wide[1:]]
-            subprocess.run([*words, *argv], check=True)
+    """The words that run a command where all these addresses are."""
+    with one_host((*STRANGER, *OWNERS)) as words:
         yield words
-    finally:
-        holder.kill()
-        holder.wait()
 
 
 def hold(inside: list[str], port: int) -> subprocess.Popen[bytes]:
