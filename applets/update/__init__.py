@@ -33,6 +33,9 @@ retry        forget which releases failed, and how new the channel was: the daem
       --window=FROM-TO    when (HH:MM-HH:MM, UTC) a release may be installed that was looked for
 
 A file /perm/snakeroot/hold keeps the daemon from installing anything.
+
+Releases are asked for through the proxy that the environment names: $http_proxy for http,
+$https_proxy for https, but for the hosts of $no_proxy ("example.org,10.0.0.0/8", "*").
 """
 
 from __future__ import annotations
