@@ -13,20 +13,19 @@ from applets.init import config as configuration
 from applets.init import idle
 from applets.init.control import Server
 from applets.init.groups import Groups, kinship
+from applets.init.listeners import Listeners
 from applets.init.log_pipe import LogPipe
 from applets.init.logs import Logs, readable
 from applets.init.loop import Loop
 from applets.init.notifications import Notifications
 from applets.init.restart import Restart
-from applets.init.service import KILL, LISTENING, SPAWN, STARTING, STOPPING, TERM, WAITING, Service
-from applets.init.sockets import open_listener
+from applets.init.service import KILL, SPAWN, STARTING, STOPPING, TERM, WAITING, Service
 from applets.init.spawn import Surroundings, outcome, spawn, user_id
 from applets.init.state import Former
 from toolbox.harmless import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
     from typing import Any
 
@@ -39,9 +38,6 @@ KERNEL_LOG_AFTER = 2.0
 
 #: How often a process that does not go is killed before a shutdown goes on without it.
 KILLS = 3
-
-#: Seconds until a socket that could not be opened is tried again.
-LISTEN_AGAIN = 5.0
 
 
 class Unit:
@@ -57,18 +53,14 @@ class Unit:
         "shown",
         "sockets",
         "timer",
-        "trouble",
-        "watched",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, sockets: Listeners) -> None:
+        self.sockets = sockets
         self.log: LogPipe | None = None
         self.pidfd = -1
         self.error_fd = -1
         self.executed = False  # its program runs
-        self.sockets: dict[str, socket.socket] = {}  # by address
-        self.watched: set[str] = set()  # the addresses whose sockets the loop watches
-        self.trouble = ""  # what the log was last told of the sockets
         self.timer: Timer | None = None
         self.deadline: float | None = None
         self.kills = 0
@@ -136,13 +128,13 @@ class Supervisor:
         self.providers = configuration.provided(config)
         now = self.clocks.monotonic()
         for name, entry in config.services.items():
-            self.services[name] = Service(entry, Restart(self.clocks.random), now)
-            self.units[name] = Unit()
+            service = self.services[name] = Service(entry, Restart(self.clocks.random), now)
+            self.units[name] = Unit(Listeners(name, service, self.loop, self.log))
             self.stopped_before[name] = configuration.stopped_before(config, name)
         for problem in config.problems:
             self.log(problem)
-        for name in self.services:
-            self._listen(name)
+        for unit in self.units.values():
+            unit.sockets.open()
 
     def receive_notifications(self, path: str) -> None:
         """Listen for the services' READY=1 at `path`, and for each at one that begins so.  OSError as bind(2)."""
@@ -335,7 +327,7 @@ class Supervisor:
             unit.timer = (
                 self.loop.at(service.deadline, _nothing) if service.deadline is not None else None
             )
-        self._watch_sockets(name, service)
+        unit.sockets.watch()
         shown = (service.state, service.pid, service.ready, service.status, service.restarts)
         if shown == unit.shown:
             return
@@ -370,7 +362,7 @@ class Supervisor:
                 self.former.remember(service.config.state_directory)
             given = Surroundings(
                 unit.log.writer(),
-                [unit.sockets[a].fileno() for a in service.config.listen if a in unit.sockets],
+                unit.sockets.descriptors(),
                 self.environment_of(name),
                 self._notify_path(name, service.config),
                 self.groups.prepare(name, service.config.cgroup),
@@ -483,39 +475,6 @@ class Supervisor:
             if name is not None:
                 return name
         return None
-
-    # -- sockets --------------------------------------------------------------------------------
-
-    def _listen(self, name: str) -> None:
-        """Open the sockets of a service that are not open; what fails is logged and tried again later."""
-        unit, service = self.units[name], self.services[name]
-        if service.config.problem:
-            return
-        retry = False
-        for address in service.config.listen:
-            if address in unit.sockets:
-                continue
-            try:
-                unit.sockets[address] = open_listener(address)
-            except OSError as error:
-                retry = True
-                trouble = f"{name}: cannot listen at {address}: {error.strerror}"
-                if trouble != unit.trouble:
-                    unit.trouble = trouble
-                    self.log(trouble)
-        if retry:
-            self.loop.at(self.clocks.monotonic() + LISTEN_AGAIN, lambda: self._listen(name))
-
-    def _watch_sockets(self, name: str, service: Service) -> None:
-        """Watch them while, and only while, the service listens."""
-        unit = self.units[name]
-        wanted = set(unit.sockets) if service.state == LISTENING else set()
-        for address in wanted - unit.watched:
-            fd = unit.sockets[address].fileno()
-            self.loop.watch(fd, self.loop.READ, lambda events: service.connection())
-        for address in unit.watched - wanted:
-            self.loop.unwatch(unit.sockets[address].fileno())
-        unit.watched = wanted
 
     # -- odds and ends --------------------------------------------------------------------------
 
