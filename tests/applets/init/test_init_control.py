@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from applets.init import control
+from applets.init import verbs as control_verbs
 from applets.init.checks import VERBS
 from applets.init.config import parse
 from applets.init.supervisor import Clocks, Supervisor
@@ -151,7 +152,7 @@ def test_a_follower_sees_that_the_clock_was_set(box: Box) -> None:
     box.turn()
 
 
-verbs = st.sampled_from([*(v for v in control.VERBS if v != "power"), "", "x"])
+verbs = st.sampled_from([*(v for v in control_verbs.VERBS if v != "power"), "", "x"])
 junk = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just("a"),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
@@ -333,7 +334,7 @@ def test_a_list_holds_the_last_lines_of_each(box: Box) -> None:
 
 
 def test_the_verbs_that_a_services_file_may_name_are_those_that_there_are() -> None:
-    assert set(VERBS) == set(control.VERBS) - control.ROOTS_ALONE
+    assert set(VERBS) == set(control_verbs.VERBS) - control_verbs.ROOTS_ALONE
 
 
 def test_a_service_may_ask_for_what_its_file_says(box: Box) -> None:
