@@ -22,9 +22,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from snakeroot import executable, native, resolve, runtime, shared
+from packaging.utils import canonicalize_name
+
+from snakeroot import executable, native, reach, resolve, runtime, shared
 from snakeroot.config import Instance, Service
-from snakeroot.host import BuildError, replace, run
+from snakeroot.host import BuildError, private_folder, replace, run
 from snakeroot.hostfiles import items
 from snakeroot.release import SECRETS
 
@@ -49,7 +51,7 @@ class Program:
     """A service's code as it goes into the image.
 
     runtime: "static" or "dynamic"    why: what asks for a dynamic one
-    packages: name -> version, without those that are frozen in    native: shared libraries, below the folder
+    packages: name -> version, those that are frozen in included    native: shared libraries, below the folder
     size: bytes of all its files
     """
 
@@ -63,8 +65,34 @@ class Program:
 
 def every(instance: Instance, toolbox: Path) -> dict[str, Program]:
     """The programs of all services that are Python's."""
+    private_folder(instance.output)
     own = instance.settings.services.items()
     return {name: install(instance, name, one, toolbox) for name, one in own if one.python}
+
+
+def renew(instance: Instance, names: Collection[str], toolbox: Path) -> list[str]:
+    """Take the newest versions into the locks of these services, or of all; a line for each that changed."""
+    own = instance.settings.services
+    for name in names:
+        if name not in own:
+            known = ", ".join(own) or "none"
+            raise BuildError(f"{name}: no service of this instance", f"there is: {known}")
+    python = resolve.Python(version(toolbox))
+    lines = []
+    done = set()
+    for name in names or own:
+        wanted = requirements(instance, name, own[name]) if own[name].python else None
+        if wanted is None or wanted.lock in done:
+            continue  # two services may run from one folder
+        done.add(wanted.lock)
+        before = resolve.locked(wanted.lock)
+        resolve.lock(wanted, python, renew=True)
+        after = resolve.locked(wanted.lock)
+        for package in sorted({*before, *after}):
+            old, new = before.get(package, "none"), after.get(package, "none")
+            if old != new:
+                lines.append(f"{name}: {package} {old} -> {new}")
+    return lines
 
 
 def install(instance: Instance, name: str, service: Service, toolbox: Path) -> Program:
@@ -105,6 +133,10 @@ def install(instance: Instance, name: str, service: Service, toolbox: Path) -> P
     except BuildError as error:
         raise BuildError(f"services.{name}: {error}", error.hint) from None
     _apply(choice, folder)
+    # What is frozen in is named with the version that runs.
+    own = {str(canonicalize_name(one)): text for one, text in shipped.items()}
+    versions = {one: own[one] for one in frozen} if choice.runtime == "static" else {}
+    versions |= {one.name: one.version for one in native.packages(folder).values()}
     if problem := missing(folder, module(service), shipped=shipped):
         raise BuildError(f"services.{name}: {problem}")
     _compile(folder, toolbox, f"/{FOLDER}/{name}")
@@ -112,7 +144,7 @@ def install(instance: Instance, name: str, service: Service, toolbox: Path) -> P
         folder,
         choice.runtime,
         choice.why,
-        {one.name: one.version for one in native.packages(folder).values()},
+        versions,
         list(native.libraries(folder)),
         sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
     )
@@ -198,11 +230,7 @@ def _apply(choice: runtime.Choice, folder: Path) -> None:
     for package in choice.dropped:
         native.remove(folder, package)
     for built in choice.pure.values():
-        shutil.copytree(built, folder, dirs_exist_ok=True, ignore=_notes_of_uv)
-
-
-def _notes_of_uv(folder: str, names: list[str]) -> set[str]:
-    return {name for name in names if name == ".lock"}
+        shutil.copytree(built, folder, dirs_exist_ok=True)
 
 
 def _own_requirements(wanted: resolve.Wanted | None) -> list[str]:
@@ -224,8 +252,7 @@ def _calls(folder: Path, service: Service, source: Path, toolbox: Path) -> list[
             words = path.relative_to(source).with_suffix("").parts
             if all(word.isidentifier() for word in words):
                 roots.append(".".join(words).removesuffix(".__init__"))
-    script = Path(__file__).with_name("reach.py")
-    found = json.loads(run([toolbox, "python", script, folder, *roots]))
+    found = json.loads(run([toolbox, "python", reach.__file__, folder, *roots]))
     return [(str(file), str(call)) for file, call in found]
 
 
@@ -297,6 +324,8 @@ def _inputs(
     what = (service.python, service.runtime, service.module, service.arguments)
     # The interpreter's version decides the bytecode, and what is frozen in is not taken along.
     digest = hashlib.sha256(repr((what, python, sorted(shipped.items()), shared.tag())).encode())
+    for code in (__file__, native.__file__, reach.__file__, resolve.__file__, runtime.__file__):
+        digest.update(Path(code).read_bytes())
     if wanted:
         digest.update(wanted.lock.read_bytes())
     source = instance.place(service.python)

@@ -120,7 +120,7 @@ def lock(wanted: Wanted, python: Python, *, renew: bool = False) -> None:
 
 
 def install(wanted: Wanted, python: Python, folder: Path) -> None:
-    """Put the locked packages into `folder`, without scripts, which would name this machine's interpreter."""
+    """Put the locked packages into `folder`."""
     words: list[str | Path] = [
         "pip",
         "install",
@@ -131,7 +131,7 @@ def install(wanted: Wanted, python: Python, folder: Path) -> None:
         "copy",
     ]
     _uv([*words, *python.words(), "-r", wanted.lock], wanted, python, cwd=wanted.lock.parent)
-    shutil.rmtree(folder / "bin", ignore_errors=True)
+    _tidy(folder)
 
 
 def unpack(requirement: str, python: Python, folder: Path) -> None:
@@ -152,7 +152,16 @@ def install_project(project: Path, wanted: Wanted, python: Python, folder: Path)
         "copy",
     ]
     _uv([*words, *python.words(), "--reinstall", project], wanted, python, cwd=project)
+    _tidy(folder)
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what names this machine: scripts with its interpreter, where a package came from and when, uv's lock."""
     shutil.rmtree(folder / "bin", ignore_errors=True)
+    (folder / ".lock").unlink(missing_ok=True)
+    for info in folder.glob("*.dist-info"):
+        for name in ("direct_url.json", "uv_cache.json"):
+            (info / name).unlink(missing_ok=True)
 
 
 def without_compiler(name: str, version: str, lock: Path) -> Path | None:
@@ -183,7 +192,7 @@ def without_compiler(name: str, version: str, lock: Path) -> Path | None:
         except BuildError:
             (kept / "failed").touch()
             return None
-        shutil.rmtree(Path(scratch) / "built" / "bin", ignore_errors=True)
+        _tidy(Path(scratch) / "built")
         (Path(scratch) / "built").rename(kept / "built")
     return kept / "built"
 
@@ -237,6 +246,15 @@ def lines(source: Path) -> list[str]:
         re.split(r"\s(?:#|--)", line)[0].strip() for text in texts for line in text.splitlines()
     ]
     return [line for line in found if line and line[0] not in "#-"]
+
+
+def locked(lock: Path) -> dict[str, str]:
+    """Package -> version of a lock; none when there is none."""
+    try:
+        packages = tomllib.loads(lock.read_text()).get("packages", [])
+    except (OSError, ValueError):
+        return {}
+    return {str(one["name"]): str(one.get("version", "?")) for one in packages}
 
 
 def _made_from(lock: Path) -> str:

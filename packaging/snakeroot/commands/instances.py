@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from snakeroot import config, new, programs
+from snakeroot import config, image, new, programs
 from snakeroot.host import BuildError
 from toolbox.trust import tokens
 from toolbox.trust.password import hash_password
@@ -32,12 +32,21 @@ def add_commands(commands: Any) -> None:
     make.set_defaults(run=_new)
     check = commands.add_parser(
         "check",
-        help="read snakeroot.toml and say what is wrong with it",
-        epilog="exit status: 0 when it is good, 1 when it is not. --json prints an object: good; file; services, or"
-        " error: its line (0 for none) and its text.",
+        help="read snakeroot.toml and say what is wrong with it, and what its programs need",
+        epilog="exit status: 0 when it is good, 1 when it is not. --json prints an object: good; file; services (of"
+        " Python's the runtime, why, packages with versions, native files, bytes in the image), or error: its line"
+        " (0 for none), its text, and a hint.",
     )
     check.add_argument("--json", action="store_true", help="for programs")
     check.set_defaults(run=_check)
+    lock = commands.add_parser(
+        "lock",
+        help="take the newest versions of what services require, and write them to their locks",
+        epilog="A lock (pylock.toml, PEP 751) is written by the first build; later ones take what it names. It lies in"
+        " the program's folder, or for a requirement in the instance's, as pylock.NAME.toml.",
+    )
+    lock.add_argument("services", nargs="*", metavar="SERVICE", help="by default all")
+    lock.set_defaults(run=_lock)
     for name, run, text in (
         ("password", _password, "make the hash of a password for snakeroot.toml"),
         ("token", _token, "make a token for pushing releases, and its hash for snakeroot.toml"),
@@ -54,16 +63,39 @@ def _check(arguments: argparse.Namespace) -> int:
     path = arguments.folder / config.FILE
     try:
         instance = config.load(arguments.folder)
+        toolbox = _frozen_program()
+        made = programs.every(instance, toolbox) if toolbox else {}
+        report = programs.report(made, toolbox) if toolbox else []
     except BuildError as error:
         if not arguments.json:
             raise
-        print(json.dumps({"good": False, "file": str(path), "error": _error(path, str(error))}))
+        told = {**_error(path, str(error)), "hint": error.hint}
+        print(json.dumps({"good": False, "file": str(path), "error": told}))
         return 1
     if arguments.json:
-        services = {name: _described(one) for name, one in instance.settings.services.items()}
+        services = {
+            name: {**_described(one), **_needs(made.get(name))}
+            for name, one in instance.settings.services.items()
+        }
         print(json.dumps({"good": True, "file": str(path), "services": services}))
     else:
-        print(f"{instance.path / config.FILE}: good")
+        print(f"{instance.path / config.FILE}: good", *(f"  {line}" for line in report), sep="\n")
+    return 0
+
+
+def _frozen_program() -> Path | None:
+    """What tells which versions programs run with; None, after a word, where it was never built."""
+    try:
+        return image.frozen_program()
+    except BuildError as error:
+        print(f"snakeroot: what the programs need was not looked up: {error}", file=sys.stderr)
+        return None
+
+
+def _lock(arguments: argparse.Namespace) -> int:
+    instance = config.load(arguments.folder)
+    for line in programs.renew(instance, arguments.services, image.frozen_program()):
+        print(line)
     return 0
 
 
@@ -79,6 +111,19 @@ def _described(service: config.Service) -> dict[str, Any]:
     if service.python:
         what = {"python": service.python, "module": programs.module(service)}
     return {**what, "ports": service.ports}
+
+
+def _needs(program: programs.Program | None) -> dict[str, Any]:
+    """What a Python program needs on the box."""
+    if program is None:
+        return {}
+    return {
+        "runtime": program.runtime,
+        "why": program.why,
+        "packages": program.packages,
+        "native": program.native,
+        "size": program.size,
+    }
 
 
 def _password(arguments: argparse.Namespace) -> int:

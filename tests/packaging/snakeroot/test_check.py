@@ -261,7 +261,11 @@ def test_answer_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -
         {
             "good": False,
             "file": str(path),
-            "error": {"line": 0, "text": "no such file"},
+            "error": {
+                "line": 0,
+                "text": "no such file",
+                "hint": "make an instance: snakeroot new NAME",
+            },
         },
     )
     path.write_text('hostname = "x"\n[services.web]\npython = "./hello"\nports = [8000]\n')

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -39,8 +38,7 @@ def wanted(folder: Path, *lines: str) -> Wanted:
 
 
 def locked(one: Wanted) -> dict[str, str]:
-    packages = tomllib.loads(one.lock.read_text()).get("packages", [])
-    return {package["name"]: package["version"] for package in packages}
+    return resolve.locked(one.lock)
 
 
 def installed(one: Wanted, folder: Path) -> dict[str, native.Package]:
