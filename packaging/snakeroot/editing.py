@@ -113,8 +113,15 @@ def change(folder: Path, edit: Callable[[str], str]) -> config.Instance:
     crlf = "\r\n" in text and "\n" not in text.replace("\r\n", "")
     new = edit(text.replace("\r\n", "\n") if crlf else text)
     new = new.replace("\n", "\r\n") if crlf else new
+    try:
+        encoded = new.encode()
+    except UnicodeEncodeError as error:
+        line = new[: error.start].rpartition("\n")[2] + new[error.start :].partition("\n")[0]
+        raise BuildError(
+            f"{line}: is not UTF-8, as all of {config.FILE} must be", "rename what is called so"
+        ) from None
     changed = checked(folder, new, text)
-    put(folder, data, new.encode())
+    put(folder, data, encoded)
     return changed
 
 

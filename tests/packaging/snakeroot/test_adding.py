@@ -226,6 +226,8 @@ REFUSED: list[tuple[list[str], str]] = [
     (["job.py", "-p", "0"], "0 is no port"),
     (["."], "the instance lies in it, and its keys would get into the image"),
     ([""], "'': is no program"),
+    (["bad-\udcff"], """python = "./bad-\\xff": is not UTF-8"""),
+    (["good", "--", "\udcff"], """arguments = ["\\xff"]: is not UTF-8"""),
     (["good==x y"], "'good==x y': is no file or folder here, and no requirement"),
 ]
 
@@ -237,6 +239,7 @@ def test_what_is_refused_leaves_nothing_behind(
     program(box / "empty", {"README": ""})
     program(box / "many", {"one.py": "", "two.py": ""})
     program(box / "good", {"good.py": ""})
+    program(box / "bad-\udcff", {"main.py": ""})
     program(box, {"broken.py": "def\n", "two-words.py": "", "note.txt": "x", "job.py": ""})
     (box / "dangling").symlink_to("nowhere")
     os.mkfifo(box / "pipe")

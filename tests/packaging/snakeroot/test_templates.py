@@ -24,7 +24,7 @@ from snakeroot import cli, config, executable, new, programs
 
 from tests.conftest import ROOT
 
-NAMES = ["binary", "django", "hello", "static-site", "worker"]
+NAMES = ["binary", "django", "fastapi", "flask", "hello", "static-site", "worker"]
 
 
 def test_templates_are_these() -> None:
@@ -163,6 +163,34 @@ def test_hello_shows_its_address(program: Program) -> None:
     program.start(sys.executable, "-c", code)
     status, text, _ = program.ask("GET", "/a?b")
     assert status == 200 and "<svg" in text and f"http://127.0.0.1:{program.port}/a?b" in text
+
+
+@only("flask")
+def test_guest_book_keeps_what_is_written(program: Program) -> None:
+    program.start()
+    assert "Nobody has signed yet." in program.ask("GET", "/")[1]
+    body = urllib.parse.urlencode({"name": "Ann <b>", "text": "hi & bye"})
+    assert program.ask("POST", "/", body, FORM)[0] == 302
+    assert program.ask("POST", "/", "name=Nobody", FORM)[0] == 302
+    program.stop()
+    program.start()
+    text = program.ask("GET", "/")[1]
+    assert "Ann &lt;b&gt;" in text and "hi &amp; bye" in text and "Nobody" not in text
+    assert program.ask("POST", "/", "x" * 70_000, FORM)[0] == 413
+
+
+@only("fastapi")
+def test_readings_are_checked_and_kept(program: Program) -> None:
+    program.start()
+    kind = {"Content-Type": "application/json"}
+    status, text, _ = program.ask("POST", "/", '{"sensor": "attic", "value": 21.5}', kind)
+    assert status == 201 and json.loads(text)["value"] == 21.5
+    assert program.ask("POST", "/", '{"sensor": "", "value": "x"}', kind)[0] == 422
+    program.stop()
+    program.start()
+    (found,) = json.loads(program.ask("GET", "/")[1])
+    assert (found["sensor"], found["value"]) == ("attic", 21.5)
+    assert program.ask("GET", "/docs")[0] == 200
 
 
 @only("django")
