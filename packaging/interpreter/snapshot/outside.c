@@ -92,6 +92,23 @@ snapshot_gethostname(char *name, size_t size)
     return 0;
 }
 
+/* With _FORTIFY_SOURCE the compiler calls these where it knows the room that a buffer has. */
+char *
+snapshot_getcwd_chk(char *buffer, size_t size, size_t room)
+{
+    if (size > room)
+        abort();
+    return snapshot_getcwd(buffer, size);
+}
+
+int
+snapshot_gethostname_chk(char *name, size_t size, size_t room)
+{
+    if (size > room)
+        abort();
+    return snapshot_gethostname(name, size);
+}
+
 int
 snapshot_uname(struct utsname *names)
 {
