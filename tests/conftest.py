@@ -41,10 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Let what the tests start obey signals, also when a shell's `&` or nohup started us.
 
-    They ignore SIGINT and SIGHUP for us, and execve(2) would hand that down; it does not hand down a
-    handler.  One that does nothing leaves us as deaf as we were meant to be.
+    They ignore SIGINT, SIGQUIT or SIGHUP for us, and execve(2) would hand that down; it does not hand down a
+    handler.  One that does nothing leaves us as deaf as we were meant to be.  Python ignores two itself, and gives
+    them back to what it starts.
     """
-    for number in (signal.SIGINT, signal.SIGHUP):
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda number, frame: None)
     # Modes of new files are what tests expect, whatever our caller's mask is; what is about a mask sets its own.

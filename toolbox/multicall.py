@@ -32,8 +32,8 @@ def main(argv: list[str]) -> int:
         _default_signals()
     _drop_nameless()
     name = applet_name(argv[0] if argv else PROGRAM)
-    if find(name) is not None:
-        return call(argv)
+    if find(name) is not None or not name:
+        return call(argv)  # which says that no name is none of an applet, too
     if not name.startswith(PROGRAM) and _is_link(argv[0]):
         if _is_python(name):
             return call(["python", *argv[1:]])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import struct
 
 from applets.init.state import Former
@@ -95,7 +96,9 @@ class Watchdog:
 def inherited(path: str, fd: int = WATCHDOG_FD) -> int:
     """The descriptor of the watchdog that was begun already, which nobody else can open; -1 for none."""
     try:
-        if os.fstat(fd).st_rdev != os.stat(path).st_rdev:
+        ours, there = os.fstat(fd), os.stat(path)
+        # What is no device has the number 0, as any other file.
+        if not stat.S_ISCHR(ours.st_mode) or ours.st_rdev != there.st_rdev:
             return -1
         os.set_inheritable(fd, False)
     except OSError:

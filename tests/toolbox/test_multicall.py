@@ -45,6 +45,21 @@ def test_the_table_and_the_tree_agree() -> None:
         assert find(alias) == find(name)
 
 
+def test_no_name_is_no_applets(toolbox_argv: list[str]) -> None:
+    """The kernel makes an empty name of a list without words."""
+    if toolbox_argv[1:]:
+        argv, program = [sys.executable, "-c", NAMELESS], sys.executable
+    else:
+        argv, program = [""], toolbox_argv[0]
+    done = subprocess.run(argv, executable=program, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (127, b"")
+    assert b"no such applet" in done.stderr
+
+
+#: What python -m toolbox cannot be asked: a start without a name.
+NAMELESS = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from toolbox import multicall; sys.exit(multicall.main(['']))"
+
+
 @pytest.mark.parametrize("name", sorted({n for f in applets.FAMILIES.values() for n in f.split()}))
 def test_every_applet_explains_itself(name: str) -> None:
     module = find(name)

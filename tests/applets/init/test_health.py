@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,16 @@ from applets.init import health
 )
 def test_its_time_can_be_told_by_the_command_line(line: str, seconds: int) -> None:
     assert health.watchdog_seconds(line) == seconds
+
+
+def test_another_file_that_is_no_device_is_not_inherited(tmp_path: Path) -> None:
+    """The numbers of both are 0."""
+    os.mkfifo(tmp_path / "watchdog")
+    fd = os.open(tmp_path, os.O_RDONLY)
+    try:
+        assert health.inherited(str(tmp_path / "watchdog"), fd) == -1
+    finally:
+        os.close(fd)
 
 
 def test_a_descriptor_of_that_device_is_inherited() -> None:

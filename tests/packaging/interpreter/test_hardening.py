@@ -16,11 +16,11 @@ ROOT = Path(__file__).resolve().parents[3]
 #: Functions with an array on the stack that others' data goes into: of OpenSSL, CPython, cffi and ourselves.
 GUARDED = (
     *("BIO_dump_indent_cb", "tls1_setup_key_block", "sock_recvmsg_guts", "getsockaddrarg"),
-    *("convert_array_from_object", "snapshot_restore"),
+    *("convert_to_object", "snapshot_restore"),
 )
 
 #: What checks sizes: functions of the C library that compilers call in place of others.
-CHECKED = ("__memcpy_chk", "__fprintf_chk", "__read_chk")
+CHECKED = ("__memcpy_chk", "__fprintf_chk", "__fdelt_chk")
 
 
 @pytest.fixture(scope="module")
