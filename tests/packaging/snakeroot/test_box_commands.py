@@ -321,8 +321,8 @@ def test_bash_completes_commands_options_choices_and_files(
     script.write_text(capsys.readouterr().out)
     (tmp_path / "folder").mkdir()
     (tmp_path / "fifth").touch()
-    assert completed(script, tmp_path, "lo") == ["logs"]
-    assert completed(script, tmp_path, "-C", "folder", "lo") == ["logs"]
+    assert completed(script, tmp_path, "stat") == ["status"]
+    assert completed(script, tmp_path, "-C", "folder", "stat") == ["status"]
     assert completed(script, tmp_path, "-C", "f") == ["folder"]
     assert sorted(completed(script, tmp_path, "add", "f")) == ["fifth", "folder"]
     assert "--follow" in completed(script, tmp_path, "logs", "--")
