@@ -36,6 +36,9 @@ FOLDER = "lib/snakeroot"
 #: The frozen program that loads compiled modules, in the image and beside the static one.
 DYNAMIC = "toolbox-dynamic"
 
+#: Where it is called python: first in the PATH of what it runs, so that `python` has the same packages there.
+DYNAMIC_PYTHON = "lib/snakeroot/.dynamic"
+
 #: What a program's folder holds for its making alone.
 REQUIREMENTS, LOCK = "requirements.txt", "pylock.toml"
 
@@ -196,13 +199,17 @@ def requirements(instance: Instance, name: str, service: Service) -> resolve.Wan
     """What the service requires, and where its lock lies: in its folder, or for a requirement in the instance's."""
     source = instance.place(service.python)
     if not source.is_dir():
-        lock = instance.path / f"pylock.{name}.toml"
-        return resolve.Wanted(lock, text=service.python)
+        return resolve.Wanted(lock_of(instance, name), text=service.python)
     if is_project(source):
         return _wanted(source)
     if (source / REQUIREMENTS).exists():
         return resolve.Wanted(source / LOCK, source / REQUIREMENTS)
     return None
+
+
+def lock_of(instance: Instance, name: str) -> Path:
+    """The lock of a service that is a requirement."""
+    return instance.path / f"pylock.{name}.toml"
 
 
 def _wanted(project: Path) -> resolve.Wanted:

@@ -92,6 +92,7 @@ def root(
     if dynamic:
         for name, path in programs.dynamic_files(toolbox).items():
             tree.file(name, path.read_bytes(), 0o755)
+        tree.link(f"{programs.DYNAMIC_PYTHON}/python", f"/bin/{programs.DYNAMIC}")
         tree.file("etc/nsswitch.conf", shared.NSSWITCH)
     _add_own(tree, instance, made, dynamic)
     return tree

@@ -9,6 +9,7 @@ from snakeroot import keys as release_keys
 from snakeroot import programs
 from snakeroot.config import Instance, Service, Settings
 from snakeroot.kernel import CONSOLE
+from toolbox.linux.becoming import PATH
 
 #: The priority of the way into the box: it stays open when a program of the user's is busy.
 NETWORK_NICE = -10
@@ -198,7 +199,8 @@ def _service(name: str, service: Service, dynamic: bool) -> dict[str, Any]:
     if service.python:
         python = [f"/bin/{programs.DYNAMIC}", "python"] if dynamic else ["/bin/python"]
         command = [*python, *_program(name, programs.module(service)), *service.arguments]
-        environment = {"PYTHONPATH": folder, "PYTHONUNBUFFERED": "1", **environment}
+        path = {"PATH": f"/{programs.DYNAMIC_PYTHON}:{PATH}"} if dynamic else {}
+        environment = {"PYTHONPATH": folder, "PYTHONUNBUFFERED": "1", **path, **environment}
     else:
         command = [f"{folder}/{name}", *service.arguments]
     user = service.user or name

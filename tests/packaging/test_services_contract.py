@@ -10,6 +10,7 @@ from snakeroot import keys, services
 from snakeroot.config import Instance, Service, Settings
 
 from applets.init.config import parse
+from toolbox.linux.becoming import PATH
 
 
 @pytest.mark.parametrize("updates", [False, True])
@@ -44,7 +45,9 @@ def test_the_dynamic_program_runs_what_needs_it(tmp_path: Path) -> None:
     made = services.contents(instance, ["api"])["services"]
     assert made["web"]["command"] == ["/bin/python", "-m", "web", "-v"]
     assert made["api"]["command"] == ["/bin/toolbox-dynamic", "python", "-m", "api", "-v"]
+    # Who runs `python` as the service, or from it, gets the same one.
     assert made["api"]["environment"] == made["web"]["environment"] | {
         "HOME": "/perm/home/api",
         "PYTHONPATH": "/lib/snakeroot/api",
+        "PATH": f"/lib/snakeroot/.dynamic:{PATH}",
     }

@@ -173,6 +173,15 @@ def test_the_c_library_by_ctypes(mixed: Box) -> None:
     assert answer(mixed, "8004/") == "['seen']"
 
 
+def test_python_is_the_service_s_own_for_who_runs_it_as_the_service(mixed: Box) -> None:
+    code = "import pydantic, sys; print(sys.executable)"
+    done = mixed.ssh(f"service exec api python -c '{code}'")
+    assert (done.out, done.err) == ("/bin/toolbox-dynamic\n", "")
+    assert mixed.ssh("service exec web python -c 'import sys; print(sys.executable)'").out == (
+        "/bin/toolbox\n"
+    )
+
+
 def test_nobody_but_the_service_is_in_its_folder(mixed: Box) -> None:
     """The dynamic program is everybody's, the code its service's alone."""
     assert mixed.ssh("stat -c '%a %U' /lib/snakeroot/api").out.split() == ["750", "root"]

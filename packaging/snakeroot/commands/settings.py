@@ -111,7 +111,7 @@ def _variable(text: str) -> tuple[str, str]:
 
 
 def _remove(arguments: argparse.Namespace) -> int:
-    from snakeroot import editing
+    from snakeroot import editing, programs
 
     folder: Path = arguments.folder
     gone: list[str] = []
@@ -121,7 +121,10 @@ def _remove(arguments: argparse.Namespace) -> int:
         gone.append(lines)
         return new
 
-    editing.change(folder, edit)
+    instance = editing.change(folder, edit)
+    lock = programs.lock_of(instance, arguments.name)
+    if lock.exists():  # of a requirement, with no folder of its own that it could stay in
+        lock.unlink()
     # Whoever wants it back finds it here.
     print("".join(gone), end="")
     print(f"removed services.{arguments.name} from {folder / config.FILE}", file=sys.stderr)

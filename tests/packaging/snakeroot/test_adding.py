@@ -260,10 +260,11 @@ def test_removed_lines_are_shown(box: Path, capsys: pytest.CaptureFixture[str]) 
     program(box / "tool", {"tool.py": ""})
     lines = '[services.tool]\npython = "./tool"  # mine\n'
     (box / "snakeroot.toml").write_text(f"{HEAD}\n{lines}")
+    (box / "pylock.tool.toml").touch()  # as of a requirement
     assert call(box, "remove", "tool") == 0
     assert capsys.readouterr().out == lines
     assert (box / "snakeroot.toml").read_text() == HEAD
-    assert (box / "tool").is_dir()
+    assert (box / "tool").is_dir() and not (box / "pylock.tool.toml").exists()
     assert call(box, "remove", "tool") == 1
     assert "there is no service 'tool'" in capsys.readouterr().err
 
