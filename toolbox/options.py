@@ -131,6 +131,8 @@ class Option:
         self.repeated = spec.endswith("...")
         for name in spec.removesuffix("...").replace(" ...", "").split(", "):
             self._add(name.strip())
+        if not all(self.longs) or not all(self.letters):
+            raise ValueError(f"{spec!r}: an option without a name")
         self.attribute = _attribute((self.longs or self.letters or ["NUM"])[0])
 
     def _add(self, name: str) -> None:
@@ -293,7 +295,8 @@ class Options:
             self._leave(self.help())
         if "version" in fits and (name == "version" or len(fits) == 1):
             self._leave(self._version())
-        if fits and len({id(self.by_long.get(long)) for long in fits}) == 1:
+        found = {id(self.by_long.get(long)) for long in fits}
+        if len(found) == 1 and fits[0] in self.by_long:
             return self.by_long[fits[0]]
         if fits:
             shown = " ".join(f"'--{long}'" for long in fits)

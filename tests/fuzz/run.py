@@ -13,7 +13,8 @@ import time
 import traceback
 from concurrent.futures import ProcessPoolExecutor
 
-from tests.fuzz.targets import TARGETS, attempt, inputs
+from tests.fuzz.target import attempt
+from tests.fuzz.targets import TARGETS, inputs
 
 _INPUTS = 1_000_000
 _SECONDS = 300

@@ -8,8 +8,9 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
+from tests.fuzz import network, texts
+from tests.fuzz.target import Target, changed
 from tests.toolbox.storage.memory import Memory
 from toolbox.errors import Fatal, UsageError
 from toolbox.linux import netlink
@@ -18,14 +19,6 @@ from toolbox.release import ReleaseError, channel, chunks, manifest, partial, si
 from toolbox.storage import bootstate, fat, gpt, tryboot
 from toolbox.storage.slot import DamagedSlot, Header
 from toolbox.trust import minisign
-
-
-class Target(NamedTuple):
-    """A reader: its seeds, the function that reads, and its documented errors."""
-
-    seeds: list[bytes]
-    read: Callable[[bytes], object]
-    errors: tuple[type[Exception], ...]
 
 
 def _dhcp(data: bytes) -> None:
@@ -129,6 +122,8 @@ _NTP = (
 _MESSAGE = struct.pack("=IHHII", 32, 16, 2, 1, 0) + struct.pack("=BxHiII", 0, 1, 1, 0, 0)
 
 TARGETS: dict[str, Target] = {
+    **network.TARGETS,
+    **texts.TARGETS,
     "dhcp": Target([_DHCP], _dhcp, (ProtocolError,)),
     "dns": Target([_DNS_REPLY], lambda data: dns.answer(data, 1, _DNS_QUESTION), (ProtocolError,)),
     "ntp": Target([_NTP], lambda data: ntp.read_reply(data, b"cookie00", 1.7e9), (ProtocolError,)),
@@ -196,36 +191,6 @@ TARGETS: dict[str, Target] = {
         (Fatal,),
     ),
 }
-
-
-def changed(chance: random.Random, seeds: list[bytes]) -> bytes:
-    """An input made from the seeds."""
-    data = bytearray(chance.choice(seeds))
-    for _ in range(chance.choice((1, 1, 2, 3, 8))):
-        at = chance.randint(0, len(data))
-        kind = chance.randrange(6)
-        if kind == 0 and at < len(data):
-            data[at] ^= 1 << chance.randrange(8)
-        elif kind == 1 and at < len(data):
-            data[at] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))
-        elif kind == 2:
-            data[at:at] = chance.randbytes(chance.choice((1, 2, 4)))
-        elif kind == 3:
-            del data[at : at + chance.choice((1, 2, 4, 1000))]
-        elif kind == 4:
-            stop = min(len(data), at + chance.randrange(16))
-            data[at:at] = data[at:stop] * chance.choice((1, 1, 9))
-        else:
-            data[at:at] = chance.choice(seeds)[chance.randrange(8) :][: chance.randrange(40)]
-    return bytes(data[:4096])
-
-
-def attempt(target: Target, data: bytes) -> None:
-    """Read an input; any error but the documented ones goes on to the caller."""
-    try:
-        target.read(data)
-    except target.errors:
-        pass
 
 
 def inputs(name: str, start: int) -> Iterator[bytes]:

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.targets import TARGETS, attempt, inputs
+from tests.fuzz import network, texts
+from tests.fuzz.target import attempt
+from tests.fuzz.targets import TARGETS, inputs
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -30,7 +32,20 @@ def test_any_bytes(name):
     read()
 
 
-@pytest.mark.parametrize("name", ["dhcp", "dns", "netlink", "http", "regex", "patterns", "dates"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dhcp",
+        "dns",
+        "netlink",
+        "http",
+        "regex",
+        "patterns",
+        "dates",
+        *network.TARGETS,
+        *texts.TARGETS,
+    ],
+)
 def test_the_seeds_are_right(name):
     """Else the inputs would all be refused at the first byte."""
     for seed in TARGETS[name].seeds:

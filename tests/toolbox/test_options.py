@@ -99,6 +99,18 @@ def test_errors_name_the_word(words: list[str], message: str) -> None:
     assert str(caught.value) == message
 
 
+def test_no_name_is_no_abbreviation() -> None:
+    """Also where --help and --version are the only long options."""
+    for grammar in (SAMPLE, Options("plain [-a]\n\nDo.\n\n  -a  all\n")):
+        with pytest.raises(UsageError, match="option '--' is ambiguous"):
+            grammar.parse([grammar.name, "--=x"])
+
+
+def test_an_option_without_a_name_is_a_fault_of_the_docstring() -> None:
+    with pytest.raises(ValueError, match="without a name"):
+        Options("plain\n\nDo.\n\n  -, --all  all\n")
+
+
 def test_posixly_correct_stops_at_the_first_operand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSIXLY_CORRECT", "1")
     values, operands = SAMPLE.parse(["sample", "x", "-a"])

@@ -99,7 +99,7 @@ class ModuleFile:
             self.modinfo = [entry for entry in raw.split(b"\0") if entry]
             self.exports = self._exported()
             self.needs, self.weak = self._undefined()
-        except (struct.error, IndexError, ValueError) as error:
+        except (struct.error, IndexError, ValueError, OverflowError) as error:
             raise ModuleFormatError(path, f"ELF structure is broken: {error}") from None
         del self._data  # a tree has thousands of modules
 

@@ -34,7 +34,7 @@ class Link:
         self.qdisc = text(found.get(rt.IFLA_QDISC, b""))
         self.master = u32(found.get(rt.IFLA_MASTER))
         self.queue = u32(found.get(rt.IFLA_TXQLEN))
-        state = found.get(rt.IFLA_OPERSTATE, b"\0")[0]
+        state = (found.get(rt.IFLA_OPERSTATE) or b"\0")[0]
         self.state = self.STATES[state] if state < len(self.STATES) else "unknown"
         #: What only this kind of link has (IFLA_INFO_DATA): vlan's id, macvlan's mode...
         information = attributes(found.get(rt.IFLA_LINKINFO, b""))
@@ -65,7 +65,7 @@ class Address:
         self.label = text(found.get(rt.IFA_LABEL, b""))
         self.flags = u32(found.get(rt.IFA_FLAGS)) or self.flags
         self.preferred, self.valid = struct.unpack_from(
-            "=II", found.get(rt.IFA_CACHEINFO, b"\xff" * 8)
+            "=II", found.get(rt.IFA_CACHEINFO, b"").ljust(8, b"\xff")
         )
 
 

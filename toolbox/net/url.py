@@ -91,7 +91,10 @@ class URL:
         return self.scheme, self.host.lower().removesuffix("."), self.port
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        address, mark, zone = self.host.partition("%")
+        if mark and zone.startswith("25"):
+            zone = f"25{zone}"  # else it would be taken for RFC 6874's mark
+        host = f"[{address}{mark}{zone}]" if ":" in self.host else self.host
         shown = host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
         return f"{self.scheme}://{shown}{self.target}"
 

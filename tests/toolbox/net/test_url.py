@@ -79,6 +79,7 @@ def test_login_and_joining() -> None:
     assert str(url.join("//other/e")) == "http://other/e"
     assert str(url.join("https://other")) == "https://other/"
     assert str(URL("http://[fe80::1%25lo]/a").join("b")) == "http://[fe80::1%lo]/b"
+    assert str(URL("http://[fe80::1%252525]/a").join("b")) == "http://[fe80::1%252525]/b"
     for wrong in ("http://[bad", "ftp://x"):
         with pytest.raises(ProtocolError):
             url.join(wrong)
