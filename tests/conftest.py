@@ -35,6 +35,7 @@ class Result(NamedTuple):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--packages", action="store_true", help="try all packages, not a sample")
     parser.addoption("--toolbox", metavar="PATH", help="test this program instead of the checkout")
 
 
@@ -66,7 +67,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("vm") and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(BOOTS))
+            # An image with all packages takes its time to be made.
+            patience = 5 if item.config.getoption("--packages") else 1
+            item.add_marker(pytest.mark.timeout(BOOTS * patience))
 
 
 @pytest.fixture(scope="session")
