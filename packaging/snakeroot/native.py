@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
@@ -128,6 +128,24 @@ def libraries(folder: Path) -> Iterator[str]:
     for path in sorted(folder.rglob("*.so*")):
         if LIBRARY.fullmatch(path.name) and path.is_file() and elf.is_elf(path):
             yield str(path.relative_to(folder))
+
+
+def lacking(folder: Path, there: Collection[str]) -> dict[str, str]:
+    """Library -> a file that needs it, for those that neither the folder nor the box has (`there`).
+
+    Loaders look by a library's name alone, so where in the folder it lies does not matter here.
+    """
+    found: dict[str, str] = {}
+    own = {os.path.basename(name) for name in libraries(folder)}
+    for name in libraries(folder):
+        try:
+            needed = elf.read(folder / name).needed
+        except ValueError:
+            continue
+        for library in needed:
+            if library not in own and library not in there:
+                found.setdefault(library, name)
+    return found
 
 
 def problem(folder: Path, name: str, machine: int, series: str) -> str:

@@ -55,7 +55,7 @@ class Program:
 
     runtime: "static" or "dynamic"    why: what asks for a dynamic one
     packages: name -> version, those that are frozen in included    native: shared libraries, below the folder
-    size: bytes of all its files
+    size: bytes of all its files    lacking: library -> a file that needs it, for those that the image has not
     """
 
     folder: Path
@@ -64,6 +64,7 @@ class Program:
     packages: dict[str, str]
     native: list[str]
     size: int
+    lacking: dict[str, str]
 
 
 def every(instance: Instance, toolbox: Path) -> dict[str, Program]:
@@ -150,6 +151,7 @@ def install(instance: Instance, name: str, service: Service, toolbox: Path) -> P
         versions,
         list(native.libraries(folder)),
         sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+        native.lacking(folder, shared.names()),
     )
     table = dataclasses.asdict(program) | {"folder": "", "inputs": inputs}
     replace(kept, json.dumps(table, indent=1).encode())
@@ -170,6 +172,10 @@ def report(made: dict[str, Program], toolbox: Path) -> list[str]:
     for name, program in made.items():
         what = f"{program.runtime}: {program.why}" if program.why else program.runtime
         lines.append(f"{name:<16} {program.size / 1e6:7.1f} MB  {what}")
+        for library, file in program.lacking.items():
+            lines.append(
+                f"{'':<16} {'':>7}     {file} needs {library}, which the image does not have"
+            )
     if any(program.runtime == "dynamic" for program in made.values()):
         size = sum(path.stat().st_size for path in dynamic_files(toolbox).values())
         lines.append(f"{'':<16} {size / 1e6:7.1f} MB  the dynamic program and its libraries")
@@ -331,7 +337,14 @@ def _inputs(
     what = (service.python, service.runtime, service.module, service.arguments)
     # The interpreter's version decides the bytecode, and what is frozen in is not taken along.
     digest = hashlib.sha256(repr((what, python, sorted(shipped.items()), shared.tag())).encode())
-    for code in (__file__, native.__file__, reach.__file__, resolve.__file__, runtime.__file__):
+    for code in (
+        __file__,
+        native.__file__,
+        reach.__file__,
+        resolve.__file__,
+        runtime.__file__,
+        shared.__file__,
+    ):
         digest.update(Path(code).read_bytes())
     if wanted:
         digest.update(wanted.lock.read_bytes())

@@ -51,6 +51,12 @@ def files(program: Path) -> dict[str, Path]:
     return found | {f"{FOLDER}/{name}": _find(name) for name in LIBRARIES}
 
 
+def names() -> set[str]:
+    """The libraries that a box with the dynamic program has, as others name them."""
+    loaders = {"ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
+    return {*LIBRARIES, *loaders}
+
+
 def _find(name: str) -> Path:
     """A library in the unpacked packages, where links have been followed."""
     for package in PACKAGES:

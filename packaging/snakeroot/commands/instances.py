@@ -34,7 +34,7 @@ def add_commands(commands: Any) -> None:
         "check",
         help="read snakeroot.toml and say what is wrong with it, and what its programs need",
         epilog="exit status: 0 when it is good, 1 when it is not. --json prints an object: good; file; services (of"
-        " Python's the runtime, why, packages with versions, native files, bytes in the image), or error: its line"
+        " Python's the runtime, why, packages with versions, native files, libraries that are lacking, bytes in the image), or error: its line"
         " (0 for none), its text, and a hint.",
     )
     check.add_argument("--json", action="store_true", help="for programs")
@@ -122,6 +122,7 @@ def _needs(program: programs.Program | None) -> dict[str, Any]:
         "why": program.why,
         "packages": program.packages,
         "native": program.native,
+        "lacking": program.lacking,
         "size": program.size,
     }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import platform
+import subprocess
 import sys
 from pathlib import Path
 
@@ -161,6 +162,23 @@ def test_a_requirement_has_its_lock_in_the_instance(index: Index, box: Path) -> 
     (box / "snakeroot.toml").write_text(text)
     assert made(box).packages == {"tool": "1.0"}
     assert resolve.locked(box / "pylock.hello.toml") == {"tool": "1.0"}
+
+
+def test_a_library_that_the_image_lacks_is_named(box: Path) -> None:
+    """gcc links what needs one of ours, one of the box's, and one that nobody has."""
+    folder = box / "hello"
+    for name, others in (
+        ("own", ()),
+        ("absent", ()),
+        ("fast", ("-lown", "-labsent", "-lm", "-lc")),
+    ):
+        argv = ["gcc", "-shared", "-nostdlib", "-Wl,--no-as-needed", f"-L{folder}", *others]
+        subprocess.run([*argv, "-o", folder / f"lib{name}.so", "-x", "c", "/dev/null"], check=True)
+    (folder / "libabsent.so").unlink()
+    program = made(box)
+    assert program.lacking == {"libabsent.so": "libfast.so"}
+    line = programs.report({"hello": dataclasses.replace(program, runtime="static")}, box)[1]
+    assert line.strip() == "libfast.so needs libabsent.so, which the image does not have"
 
 
 def test_what_is_for_another_machine_or_python(box: Path) -> None:
