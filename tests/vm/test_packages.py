@@ -38,7 +38,7 @@ def _chosen(chosen: pytest.Config) -> list[str]:
 def tried(
     request: pytest.FixtureRequest, make_box: Callable[..., AbstractContextManager[Box]]
 ) -> Iterator[Box]:
-    """A box with a service for each package, which runs once; each is run again by its test."""
+    """A box with a service for each package.  None starts by itself: no server tells this box the time."""
 
     def edit(folder: Path) -> None:
         services = ""
@@ -48,7 +48,7 @@ def tried(
             (folder / name / "main.py").write_text((SAMPLE | MORE)[requirement][1] + "\n")
             (folder / name / "requirements.txt").write_text(f"{requirement}\n")
             services += f'[services.{name}]\npython = "./{name}"\nmodule = "main"\n'
-            services += 'restart = "never"\n'
+            services += 'wait_for = ["clock"]\n'
         path = folder / "snakeroot.toml"
         text = path.read_text().replace("\n# [files]", f"\n{services}\n# [files]")
         path.write_text(f"{text}\n[machine]\nmemory = 1024\n")
