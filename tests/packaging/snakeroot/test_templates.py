@@ -37,9 +37,9 @@ def test_new_instance_passes_the_check(
 ) -> None:
     folder = tmp_path / "my-box"
     assert cli.main(["new", "--template", name, str(folder)]) == 0
-    assert cli.main(["-C", str(folder), "check"]) == 0
     assert not re.search(r"@[A-Z]+@", (folder / "snakeroot.toml").read_text())
     assert not list(folder.rglob("services.toml")) and not list(folder.rglob("__pycache__"))
+    assert cli.main(["-C", str(folder), "check"]) == 0
     settings = config.load(folder).settings
     for service in settings.services.values():
         assert service.ports in ([8000], []) and (service.python or service.binary)
