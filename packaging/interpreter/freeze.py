@@ -28,7 +28,7 @@ LEFT_OUT = frozenset(
     _aix_support _android_support _apple_support _ios_support _osx_support ctypes.macholib nturl2path
     _pyrepl.windows_console _pyrepl.windows_eventqueue asyncio.windows_events asyncio.windows_utils
     multiprocessing.popen_spawn_win32
-    _pydatetime _pydecimal _pyio pydoc_data
+    _pydatetime _pydecimal pydoc_data
     cffi asyncssh.agent_win32 asyncssh.gss_win32 prompt_toolkit.contrib prompt_toolkit.input.win32
     prompt_toolkit.input.win32_pipe prompt_toolkit.output.conemu prompt_toolkit.output.win32
     prompt_toolkit.output.windows10 prompt_toolkit.eventloop.win32 prompt_toolkit.win32_types

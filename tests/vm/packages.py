@@ -87,7 +87,7 @@ MORE = {
         "e = s.create_engine('sqlite://'); s.SQLModel.metadata.create_all(e); x = s.Session(e); x.add(A()); x.commit()\n"
         "print(x.exec(s.select(A)).one().id == 1)",
     ),
-    "tornado": (DYNAMIC, "import tornado.web; print(tornado.web.Application([]) is not None)"),
+    "tornado": (STATIC, "import tornado.web; print(tornado.web.Application([]) is not None)"),
     "pyzmq": (
         DYNAMIC,
         "import zmq; c = zmq.Context(); a, b = c.socket(zmq.PAIR), c.socket(zmq.PAIR)\n"
@@ -108,7 +108,7 @@ MORE = {
         DYNAMIC,
         "from pydantic import TypeAdapter as T; print(T(int).validate_python('3') == 3)",
     ),
-    "bleak": (DYNAMIC, "import bleak; print(bleak.BleakClient is not None)"),
+    "bleak": (STATIC, "import bleak; print(bleak.BleakClient is not None)"),
     "zeroconf": (
         DYNAMIC,
         "import zeroconf; print(zeroconf.ServiceInfo('_a._tcp.local.', 'b._a._tcp.local.').name[0] == 'b')",
@@ -131,9 +131,9 @@ MORE = {
     ),
     "click": (STATIC, "import click; print(click.style('x', fg='red') != 'x')"),
     "rich": (STATIC, "from rich.text import Text; print(Text('x').plain == 'x')"),
-    "typer": (STATIC, "import typer; print(typer.Typer() is not None)"),
+    "typer": (DYNAMIC, "import typer; print(typer.Typer() is not None)"),
     "bottle": (STATIC, "import bottle; print(bottle.template('{{x}}', x=1) == '1')"),
-    "cherrypy": (STATIC, "import cherrypy; print(cherrypy.engine.state.name == 'STOPPED')"),
+    "cherrypy": (DYNAMIC, "import cherrypy; print(cherrypy.engine.state.name == 'STOPPED')"),
     "websockets": (
         STATIC,
         "from websockets.frames import Frame, Opcode; print(Frame(Opcode.TEXT, b'x').data == b'x')",

@@ -25,7 +25,7 @@ ABSENT = {
     *("_msi", "_overlapped", "_scproxy", "_winapi", "_wmi", "msvcrt", "nt", "winreg", "winsound"),
     *("_aix_support", "_android_support", "_apple_support", "_ios_support", "_osx_support"),
     "nturl2path",  # like those before it: for other systems
-    *("_pydatetime", "_pydecimal", "_pyio"),  # there in C
+    *("_pydatetime", "_pydecimal"),  # there in C
     "pydoc_data",  # help()'s chapters about the language
     *("_dbm", "_gdbm", "readline"),  # the GPL, or on top of it
     *("_tkinter", "idlelib", "tkinter", "turtle", "turtledemo"),  # windows
