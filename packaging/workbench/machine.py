@@ -82,6 +82,7 @@ PURPOSES = {
     "run": ["lint", "build", "run"],
     "test": ["lint", "build", "run", "test"],
     "bench": ["lint", "build", "run", "test", "bench"],
+    "wheel": ["lint", "build"],
     "sources --update": ["lint"],
     "fresh": ["fresh"],
 }
