@@ -41,18 +41,30 @@ class Item:
     target: str = ""
 
 
+#: Takes what is left out because of an error: its name below the top, and the error.
+LeftOut = Callable[[str, BuildError | OSError], None]
+
+
 def items(
-    top: str | os.PathLike[str], unwanted: Unwanted = lambda folder, names: set()
+    top: str | os.PathLike[str],
+    unwanted: Unwanted = lambda folder, names: set(),
+    left_out: LeftOut | None = None,
 ) -> Iterator[Item]:
     """The file or folder `top` with all that is in it, folders before their contents, in the order of names.
 
-    BuildError for what no image can hold; OSError for what cannot be read.
+    BuildError for what no image can hold; OSError for what cannot be read.  Where `left_out` is given, it is called
+    for these, below the top, and they are left out.
     """
-    yield from _items(os.fspath(top), os.fspath(top), "", unwanted, ())
+    yield from _items(os.fspath(top), os.fspath(top), "", unwanted, left_out, ())
 
 
 def _items(
-    top: str, path: str, name: str, unwanted: Unwanted, within: tuple[tuple[int, int], ...]
+    top: str,
+    path: str,
+    name: str,
+    unwanted: Unwanted,
+    left_out: LeftOut | None,
+    within: tuple[tuple[int, int], ...],
 ) -> Iterator[Item]:
     status = os.lstat(path)
     if stat.S_ISLNK(status.st_mode):
@@ -77,11 +89,18 @@ def _items(
             )
         yield Item(name, path, status.st_mode)
         names = sorted(os.listdir(path))
-        left_out = unwanted(path, names)
+        hidden = unwanted(path, names)
         for one in names:
-            if one not in left_out:
-                below = f"{name}/{one}" if name else one
-                yield from _items(top, os.path.join(path, one), below, unwanted, (*within, here))
+            if one in hidden:
+                continue
+            below = f"{name}/{one}" if name else one
+            inner = (*within, here)
+            try:
+                yield from _items(top, os.path.join(path, one), below, unwanted, left_out, inner)
+            except (BuildError, OSError) as error:
+                if left_out is None:
+                    raise
+                left_out(below, error)
     else:
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "neither a file nor a folder")
         raise BuildError(

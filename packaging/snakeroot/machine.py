@@ -26,9 +26,14 @@ def path_of(instance: Instance) -> Path:
     return instance.output / "disk.img"
 
 
-def prepare(instance: Instance, image: Image) -> Path:
-    """The disk with the image in it.  BuildError when it was made with other sizes of partitions."""
+def prepare(instance: Instance, image: Image, *, fresh: bool = False) -> Path:
+    """The disk with the image in it.  BuildError when it was made with other sizes of partitions.
+
+    fresh: a new disk, with nothing in /perm
+    """
     path = path_of(instance)
+    if fresh:
+        path.unlink(missing_ok=True)
     contents = releasing.labelled(instance, image)
     inputs = (contents.boot, contents.root, contents.label)
     digest = hashlib.sha256(b"".join(hashlib.sha256(data).digest() for data in inputs)).hexdigest()

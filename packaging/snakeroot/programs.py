@@ -18,7 +18,7 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from packaging.utils import canonicalize_name
 from snakeroot import executable, native, reach, resolve, runtime, shared
 from snakeroot.config import Instance, Service
 from snakeroot.host import BuildError, private_folder, replace, run
-from snakeroot.hostfiles import items
+from snakeroot.hostfiles import Item, LeftOut, items
 from snakeroot.release import SECRETS
 
 #: Where programs lie in the image, a folder for each service.
@@ -361,14 +361,23 @@ def _not_made_of(folder: str, names: list[str]) -> set[str]:
     return {n for n in names if n in ("__pycache__", ".build", ".git")}
 
 
-def _copy(source: Path, folder: Path, instance: Instance) -> None:
-    """Copy what a program's folder holds, but not what is only for making it, and no secret of the instance's."""
+def own_files(source: Path, instance: Instance, left_out: LeftOut | None = None) -> Iterator[Item]:
+    """What a program's folder holds, but not what is only for making it, and no secret of the instance's."""
 
     def unwanted(place: str, names: list[str]) -> set[str]:
-        left_out = {n for n in names if n.startswith(".")} | {"__pycache__", REQUIREMENTS, LOCK}
-        return left_out | (SECRETS if os.path.samefile(place, instance.path) else set())
+        hidden = {n for n in names if n.startswith(".")} | {"__pycache__", REQUIREMENTS, LOCK}
+        return hidden | (SECRETS if os.path.samefile(place, instance.path) else set())
 
-    for item in items(source, unwanted):
+    return items(source, unwanted, left_out)
+
+
+def mode_of(item: Item) -> int:
+    """Of a file's in a program's folder: who may execute it there may here."""
+    return 0o755 if item.mode & 0o100 else 0o644
+
+
+def _copy(source: Path, folder: Path, instance: Instance) -> None:
+    for item in own_files(source, instance):
         target = folder / item.name
         if stat.S_ISLNK(item.mode):
             target.unlink(missing_ok=True)
@@ -377,7 +386,7 @@ def _copy(source: Path, folder: Path, instance: Instance) -> None:
             target.mkdir(exist_ok=True)
         else:
             shutil.copyfile(item.path, target)
-            target.chmod(0o755 if item.mode & 0o100 else 0o644)
+            target.chmod(mode_of(item))
 
 
 def _compile(folder: Path, toolbox: Path, target: str) -> None:

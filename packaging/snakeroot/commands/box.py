@@ -13,7 +13,7 @@ import sys
 import webbrowser
 from typing import Any, NoReturn
 
-from snakeroot import config, qemu, remote
+from snakeroot import config, develop, image, qemu, remote
 from snakeroot.config import Instance
 from snakeroot.host import BuildError
 
@@ -83,6 +83,14 @@ def add_commands(commands: Any) -> None:
     forward.add_argument(
         "ports", nargs="+", metavar="PORT[:PORT]", help="here, and in the box (the same by default)"
     )
+    dev = _command(
+        commands,
+        "dev",
+        _dev,
+        "run what is saved in programs' folders at once, in the box's memory, until Ctrl-C",
+        STATUS,
+    )
+    dev.add_argument("services", nargs="*", metavar="SERVICE", help="by default all with a folder")
     ui = _command(commands, "ui", _ui, "open the box's page in the browser", STATUS)
     ui.add_argument(
         "service", nargs="?", default="", metavar="SERVICE", help="open its first port instead"
@@ -211,6 +219,12 @@ def _another(taken: int, pairs: list[tuple[int, int]]) -> int:
         if port not in used and qemu.is_free(port):
             return port
     return taken
+
+
+def _dev(arguments: argparse.Namespace) -> int:
+    instance = config.load(arguments.folder)
+    sources = develop.chosen(instance, arguments.services)
+    return develop.develop(instance, sources, image.frozen_program(), arguments.to)
 
 
 def _ui(arguments: argparse.Namespace) -> int:

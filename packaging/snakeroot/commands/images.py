@@ -19,6 +19,9 @@ def add_commands(commands: Any) -> None:
     build.set_defaults(run=_build)
     start = commands.add_parser("run", help="build, and boot in a virtual machine")
     start.add_argument("--check", action="store_true", help="power off as soon as the box answers")
+    start.add_argument(
+        "--fresh", action="store_true", help="with an empty /perm; what is in it is lost"
+    )
     start.set_defaults(run=_run)
     make_image = commands.add_parser("image", help="build, and make a disk image")
     make_image.add_argument(
@@ -48,7 +51,9 @@ def _run(arguments: argparse.Namespace) -> int:
     instance = config.load(arguments.folder)
     built = image.build(instance)
     power_off = (lambda: remote.power_off(instance)) if arguments.check else None
-    return qemu.boot(instance, lambda: machine.prepare(instance, built), power_off)
+    return qemu.boot(
+        instance, lambda: machine.prepare(instance, built, fresh=arguments.fresh), power_off
+    )
 
 
 def _image(arguments: argparse.Namespace) -> int:

@@ -55,6 +55,20 @@ def test_another_image_leaves_perm_and_the_table_alone(
     assert path.read_bytes()[: 34 * SECTOR] == table
 
 
+def test_fresh_disk_has_nothing_in_perm(instance: config.Instance, tmp_path: Path) -> None:
+    path = machine.prepare(instance, image(tmp_path, b"first"))
+    perm = partition(path, disk.PERM)
+    with path.open("r+b") as file:
+        file.seek(perm.first * SECTOR + 5000)
+        file.write(b"the box's")
+    known = instance.output / "known_hosts"
+    known.write_text("the old key")
+    assert machine.prepare(instance, image(tmp_path, b"first"), fresh=True) == path
+    assert content(path, disk.PERM, 5009)[5000:] != b"the box's"
+    assert content(path, slot.ROOT_PARTITIONS["a"], 5) == b"first"
+    assert not known.exists()
+
+
 def test_the_same_image_is_not_written_again(instance: config.Instance, tmp_path: Path) -> None:
     path = machine.prepare(instance, image(tmp_path, b"same"))
     before = path.stat().st_mtime_ns
