@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from snakeroot import releasing, update
-from snakeroot.commands import box, completion, images, instances, settings
+from snakeroot.commands import box, completion, doctor, images, instances, settings
 from snakeroot.host import BuildError
 from toolbox.errors import describe
 from toolbox.harmless import harmless
@@ -90,7 +90,7 @@ def parser() -> Parser:
         "-C", dest="folder", metavar="DIR", type=Path, default=Path(), help="the instance"
     )
     commands = made.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for group in (instances, settings, images, releasing, update, box):
+    for group in (instances, settings, images, releasing, update, box, doctor):
         group.add_commands(commands)
     completion.add_commands(commands, parser)
     return made

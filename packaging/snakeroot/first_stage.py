@@ -11,11 +11,11 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from snakeroot import cpio, crash_log
+from snakeroot import cpio, crash_log, shipped
 from snakeroot.host import BuildError, cache, replace, run
 from snakeroot.tree import Tree
 
-SOURCES = Path(__file__).resolve().parent.parent / "boot"
+SOURCES = shipped.SOURCES
 FILES = ("stage.c", "find.c", "root.c", "prefetch.c", "report.c")
 
 #: The archive's last member: what is to be done with which module.
@@ -55,7 +55,9 @@ X86_FLAGS = {"-fcf-protection=none"}
 
 
 def program(compiler: str = "gcc") -> bytes:
-    """The first stage, compiled; from the cache when the same sources were compiled before."""
+    """The first stage: a wheel's, else compiled, or from the cache when the same sources were compiled before."""
+    if (brought := shipped.first_stage()) is not None:
+        return brought
     sources = [SOURCES / name for name in FILES]
     version = run([compiler, "--version"])
     flags = [f for f in FLAGS if f not in X86_FLAGS or _is_x86(compiler)]

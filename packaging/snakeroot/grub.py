@@ -18,13 +18,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from platform import machine
 
-from snakeroot import packages
+from snakeroot import packages, shipped
 from snakeroot.host import BuildError, run
 from toolbox.storage import bootstate, slot
 from toolbox.storage.device import SECTOR
 from toolbox.storage.gpt import MBR_CODE
-
-TEMPLATE = Path(__file__).resolve().parent.parent / "boot" / "grub.cfg"
 
 BIOS, UEFI = "i386-pc", "x86_64-efi"
 
@@ -112,7 +110,7 @@ def script(partitions: dict[str, int]) -> str:
         text = words[match[2]]
         return match[1] + text.replace("\n", f"\n{match[1]}") if match[1] else text
 
-    template = TEMPLATE.read_text().partition("\n\n")[2]
+    template = shipped.grub_script().partition("\n\n")[2]
     text = re.sub(r"(?m)^( +)@([A-Z_]+)@$", fill, template)
     return re.sub(r"()@([A-Z_]+)@", fill, text)
 

@@ -114,7 +114,10 @@ def is_offline(said: str) -> bool:
 def missing(program: str) -> BuildError:
     """The error for a program that the host lacks."""
     package = PACKAGES.get(program, program)
-    return BuildError(f"{program}: not found", f"install it: apt-get install {package}")
+    return BuildError(
+        f"{program}: not found",
+        f"install it: apt-get install {package} (snakeroot doctor names all that is missing)",
+    )
 
 
 @contextlib.contextmanager

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from snakeroot import crash_log, first_stage, kernel, programs, rootfs, squashfs
+from snakeroot import crash_log, first_stage, kernel, programs, rootfs, shipped, squashfs
 from snakeroot.config import FILE, Instance
 from snakeroot.host import BuildError, private_folder, replace, step
 
@@ -45,7 +44,7 @@ class Image:
 
 def build(instance: Instance) -> Image:
     """Make the image, showing a line for each step that takes time."""
-    toolbox = frozen_program()
+    toolbox = shipped.program()
     private_folder(instance.output)
     settings = instance.settings
     with step("kernel and first stage"):
@@ -84,12 +83,3 @@ def netboot(instance: Instance) -> tuple[Image, bytes]:
         )
     built = build(instance)
     return built, first_stage.with_root(built.initramfs.read_bytes(), built.root.read_bytes())
-
-
-def frozen_program() -> Path:
-    """The frozen program that becomes the box's userland ($SNAKEROOT_TOOLBOX, or the checkout's)."""
-    checkout = Path(__file__).resolve().parent.parent.parent
-    path = Path(os.environ.get("SNAKEROOT_TOOLBOX", checkout / "build" / "toolbox"))
-    if not path.is_file():
-        raise BuildError(f"{path}: no frozen program there", "make it: ./dev build, in a checkout")
-    return path

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from snakeroot import config, contents, disk, image, keys, release
+from snakeroot import config, contents, disk, image, keys, release, shipped
 from snakeroot.config import Instance
 from snakeroot.host import BuildError
 from toolbox.release import channel
@@ -115,7 +115,7 @@ def make(
     """
     secret = keys.secret(instance.path, key)
     built = image.build(instance)
-    plan = release.plan(instance, [image.frozen_program(), built.kernel], *texts)
+    plan = release.plan(instance, [shipped.program(), built.kernel], *texts)
     made = disk.release(built, plan.number)
     rollout = rollout or release.Rollout(instance.settings.release.channel)
     return release.write(output, plan, _parts(made), secret, [rollout])

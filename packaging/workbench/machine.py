@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from interpreter.workshop import BuildError, run
+from snakeroot import host, needs
 from snakeroot.host import step
+from snakeroot.needs import missing
 
 #: For what: what must be there (a program, or a file of a development package) and the package that brings it.
 NEEDS = {
@@ -39,15 +41,7 @@ NEEDS = {
         "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
         "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
     },
-    "run": {
-        "qemu-system-x86_64": "qemu-system-x86",
-        "zstd": "zstd",
-        "ssh": "openssh-client",
-        "mkfs.ext4": "e2fsprogs",
-        "mksquashfs": "squashfs-tools",
-        "grub-mkimage": "grub-common",
-        "mformat": "mtools",
-    },
+    "run": needs.BOXES,
     "test": {
         "busybox": "busybox-static",
         "chronyd": "chrony",
@@ -88,6 +82,7 @@ PURPOSES = {
     "run": ["lint", "build", "run"],
     "test": ["lint", "build", "run", "test"],
     "bench": ["lint", "build", "run", "test", "bench"],
+    "wheel": ["lint", "build"],
     "sources --update": ["lint"],
     "fresh": ["fresh"],
 }
@@ -107,8 +102,8 @@ def lacks() -> list[str]:
     """A line for everything that is missing for some command."""
     found = [
         f"for ./dev {purpose}: {thing} is missing (package {package})"
-        for purpose, needs in NEEDS.items()
-        for thing, package in missing(needs).items()
+        for purpose, wanted in NEEDS.items()
+        for thing, package in missing(wanted).items()
     ]
     if not rust_is_there():
         found.append(f"for ./dev build: Rust {RUST[0]}.{RUST[1]} or newer is missing")
@@ -127,26 +122,6 @@ def provide(purposes: list[str], yes: bool, log: Path) -> None:
         print(f"  Rust {RUST[0]}.{RUST[1]} or newer is missing", file=sys.stderr)
     if wanted or rust:
         install(sorted(set(wanted.values())), rust, yes, log)
-
-
-def missing(needs: dict[str, str]) -> dict[str, str]:
-    """Of `needs` what is not there."""
-    return {thing: package for thing, package in needs.items() if not there(thing)}
-
-
-def there(thing: str) -> bool:
-    """Whether a program is in PATH (or sbin), a file that matches the pattern exists, or Python has its part."""
-    if thing == "ensurepip":
-        import importlib.util
-
-        return importlib.util.find_spec("ensurepip") is not None
-    if thing == "Python.h":
-        import sysconfig
-
-        return Path(sysconfig.get_path("include"), thing).exists()
-    if thing.startswith("/"):
-        return any(Path("/").glob(thing[1:]))
-    return shutil.which(thing, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
 
 
 def rust_is_there() -> bool:
@@ -174,25 +149,20 @@ def add_rust_to_path() -> None:
 
 def install(packages: list[str], rust: bool, yes: bool, log: Path) -> None:
     """Install packages with apt-get, as root or through sudo, after asking."""
-    if not shutil.which("apt-get"):
-        raise BuildError("no apt-get here: install these with your package manager")
-    root = [] if os.geteuid() == 0 else ["sudo"]
-    if not yes:
-        if not sys.stdin.isatty():
-            raise BuildError("install these packages, or let me: ./dev --yes ...")
-        answer = input(f"  install them{' with sudo' if root else ''}? [Y/n] ").strip().lower()
-        if answer not in ("", "y", "yes"):
-            raise BuildError("nothing was installed")
-    apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
-    apt += ["-o", "DPkg::Lock::Timeout=300"]
+
+    def call(argv: list[str]) -> None:
+        run(argv, log=log)
+
+    try:
+        root = needs.ask(yes, "./dev --yes ...")
+    except host.BuildError as error:
+        raise BuildError(str(error)) from None
     with step("package lists"):
-        run([*apt, "update"], log=log)
+        needs.update(root, call)
     if rust:
         packages = [*packages, *rust_packages()]
     with step(f"installing {len(packages)} packages"):
-        # What an interrupted installation has left half done would stop this one.
-        run([*root, "env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--configure", "-a"], log=log)
-        run([*apt, "install", "-y", "--no-install-recommends", *packages], log=log)
+        needs.install(root, packages, call)
     add_rust_to_path()
     if rust and not rust_is_there():
         raise BuildError(f"the installed Rust cannot be used; its log: {log}")

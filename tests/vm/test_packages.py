@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from snakeroot import config, image, programs
+from snakeroot import config, programs, shipped
 
 from tests.vm.conftest import Box
 from tests.vm.packages import MORE, SAMPLE
@@ -60,7 +60,7 @@ def tried(
 def test_a_package_does_its_thing_on_the_box(tried: Box, requirement: str) -> None:
     runtime, _ = (SAMPLE | MORE)[requirement]
     name = _service(requirement)
-    made = programs.every(config.load(tried.instance.path), image.frozen_program())
+    made = programs.every(config.load(tried.instance.path), shipped.program())
     assert made[name].runtime == runtime, made[name].why
     python = "toolbox-dynamic python" if runtime == "dynamic" else "python"
     command = f"cd /tmp && PYTHONPATH=/{programs.FOLDER}/{name} {python} -m main"

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from snakeroot import config, image, programs
+from snakeroot import config, programs, shipped
 
 from tests.vm.conftest import BOOT, Box
 
@@ -134,7 +134,7 @@ def answer(box: Box, path: str, *words: str) -> str:
 
 
 def test_the_runtime_follows_from_what_is_needed(mixed: Box) -> None:
-    made = programs.every(config.load(mixed.instance.path), image.frozen_program())
+    made = programs.every(config.load(mixed.instance.path), shipped.program())
     assert {name: one.runtime for name, one in made.items()} == {
         "hello": "static",
         "web": "static",

@@ -13,7 +13,7 @@ import sys
 import webbrowser
 from typing import Any, NoReturn
 
-from snakeroot import config, develop, image, qemu, remote
+from snakeroot import config, develop, qemu, remote, shipped
 from snakeroot.config import Instance
 from snakeroot.host import BuildError
 
@@ -224,7 +224,7 @@ def _another(taken: int, pairs: list[tuple[int, int]]) -> int:
 def _dev(arguments: argparse.Namespace) -> int:
     instance = config.load(arguments.folder)
     sources = develop.chosen(instance, arguments.services)
-    return develop.develop(instance, sources, image.frozen_program(), arguments.to)
+    return develop.develop(instance, sources, shipped.program(), arguments.to)
 
 
 def _ui(arguments: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from snakeroot import config, image, new, programs
+from snakeroot import config, new, programs, shipped
 from snakeroot.host import BuildError
 from toolbox.trust import tokens
 from toolbox.trust.password import hash_password
@@ -86,7 +86,7 @@ def _check(arguments: argparse.Namespace) -> int:
 def _frozen_program() -> Path | None:
     """What tells which versions programs run with; None, after a word, where it was never built."""
     try:
-        return image.frozen_program()
+        return shipped.program()
     except BuildError as error:
         print(f"snakeroot: what the programs need was not looked up: {error}", file=sys.stderr)
         return None
@@ -94,7 +94,7 @@ def _frozen_program() -> Path | None:
 
 def _lock(arguments: argparse.Namespace) -> int:
     instance = config.load(arguments.folder)
-    for line in programs.renew(instance, arguments.services, image.frozen_program()):
+    for line in programs.renew(instance, arguments.services, shipped.program()):
         print(line)
     return 0
 

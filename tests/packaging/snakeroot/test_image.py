@@ -11,8 +11,9 @@ import zlib
 from pathlib import Path
 
 import pytest
-from snakeroot import config, image, new, rootfs
+from snakeroot import config, image, new, rootfs, shipped
 from snakeroot.cli import main
+from snakeroot.host import BuildError
 from snakeroot.kernel import Kernel
 
 from tests.applets.modutils.kernel_tree import module
@@ -150,6 +151,6 @@ def test_without_a_frozen_program_the_cure_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SNAKEROOT_TOOLBOX", str(tmp_path / "none"))
-    with pytest.raises(image.BuildError, match="no frozen program there") as caught:
-        image.frozen_program()
+    with pytest.raises(BuildError, match="no frozen program there") as caught:
+        shipped.program()
     assert "./dev build" in caught.value.hint

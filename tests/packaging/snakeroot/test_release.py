@@ -171,7 +171,7 @@ def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Stands in for the build: what is released is not the point here."""
     program = tmp_path / "program"
     program.write_bytes(b"")
-    monkeypatch.setattr(releasing.image, "frozen_program", lambda: program)
+    monkeypatch.setattr(releasing.shipped, "program", lambda: program)
     monkeypatch.setattr(releasing.image, "build", lambda i: SimpleNamespace(kernel=program))
     made = disk.Release(**PARTS)
     monkeypatch.setattr(releasing.disk, "release", lambda image, number: made)

@@ -21,7 +21,7 @@ from snakeroot.host import step
 from workbench import machine, making
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMANDS = ("run", "build", "test", "lint", "bench", "doctor")
+COMMANDS = ("run", "build", "wheel", "test", "lint", "bench", "doctor")
 
 
 def dev(*words: str) -> subprocess.CompletedProcess[str]:
