@@ -20,6 +20,9 @@ LIBRARIES = (
     *("libresolv.so.2", "libanl.so.1", "libgcc_s.so.1", "libstdc++.so.6", "libz.so.1"),
 )
 
+#: The versions of the C library that uv has platforms for, oldest first (`uv pip compile --python-platform`).
+UV_KNOWS = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
+
 #: Where the distribution's loader looks.
 FOLDER = f"lib/{platform.machine()}-linux-gnu"
 
@@ -33,8 +36,13 @@ def version() -> tuple[int, ...]:
 
 
 def tag() -> str:
-    """The box as uv names it, by what wheels may ask of its C library: x86_64-manylinux_2_36."""
-    return f"{platform.machine()}-manylinux_{'_'.join(str(n) for n in version()[:2])}"
+    """The box as uv names it, by what wheels may ask of its C library: x86_64-manylinux_2_36.
+
+    A C library that uv does not know runs all that an older one does.
+    """
+    fitting = [known for known in UV_KNOWS if known <= version()[:2]]
+    major, minor = max(fitting, default=UV_KNOWS[0])
+    return f"{platform.machine()}-manylinux_{major}_{minor}"
 
 
 def files(program: Path) -> dict[str, Path]:

@@ -74,6 +74,7 @@ def _installed(name: str) -> Path:
     for file in files:
         if file.name == name and file.parent.name == "bin":
             place = Path(str(file.locate()))
-            return place.parent.resolve() / name
+            if place.is_file():
+                return place.parent.resolve() / name
     # pip install --target moves the commands after it has written where they are.
     return Path(__file__).resolve().parents[1] / "bin" / name
