@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import applets
 from applets.breakglass import keys as box_keys
 from applets.init import config as init_config
-from snakeroot import executable, programs, release, services, users
+from snakeroot import binaries, executable, programs, release, services, users
 from snakeroot.config import HOSTNAME, FileSetting, Instance, Service, is_key
 from snakeroot.host import BuildError
 from toolbox.errors import UsageError
@@ -25,6 +25,9 @@ from toolbox.storage import slot
 from toolbox.trust import password, tokens
 
 WINDOW = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)")
+
+#: Debian's policy, 5.6.1.
+PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*(\.[^\W\d]\w*)*)?")
 MODE = re.compile(r"0?[4-7][0-7][0-7]")
@@ -198,6 +201,11 @@ def _service(instance: Instance, name: str, service: Service) -> Iterator[Proble
             yield ("runtime",), "'runtime' is for 'python'; a binary runs by itself"
     else:
         yield from _python(instance, service)
+        if service.packages:
+            yield ("packages",), "'packages' is for 'binary'; Python's are in requirements.txt"
+    for package in service.packages:
+        if not PACKAGE.fullmatch(package):
+            yield ("packages",), f"{package!r} is no name of a package of the distribution"
     for wanted in service.wait_for:
         if wanted in NEVER_IN_TIME:
             text = f"'{wanted}' comes when all services are ready: it would wait for itself"
@@ -205,6 +213,8 @@ def _service(instance: Instance, name: str, service: Service) -> Iterator[Proble
 
 
 def _binary(instance: Instance, service: Service) -> Iterator[str]:
+    if binaries.of_a_package(service):
+        return  # which is fetched when the image is made
     path = instance.place(service.binary)
     if "\0" in service.binary or not path.is_file():
         yield f"{service.binary!r}: no such file"

@@ -31,7 +31,16 @@ class Service:
         help="the module to run as `python -m`, or module:function as an entry point is written; by"
         " default the folder's name",
     )
-    binary: str = setting("", help="a static program of any language, instead of `python`")
+    binary: str = setting(
+        "",
+        help="a program of any language, instead of `python`: a file, or its path in one of `packages`"
+        " (/usr/bin/nebula); what it loads comes along",
+    )
+    packages: list[str] = setting(
+        [],
+        help="the distribution's packages that have a binary or its libraries; by default those are this"
+        " machine's",
+    )
     runtime: Literal["auto", "static", "dynamic"] = setting(
         "auto",
         help="the Python that runs it: static starts from a snapshot and has pure packages, dynamic loads"
@@ -55,6 +64,10 @@ class Service:
         help="ports it listens on, which `snakeroot run` forwards; those below 1024 it may only"
         " listen on when they are named here",
     )
+    capabilities: list[str] = setting(
+        [], help='of root\'s powers those that it has as its user: "net_admin" (capabilities(7))'
+    )
+    modules: list[str] = setting([], help='kernel modules that it needs: "tun"')
     limits: dict[str, int | str | list[int | str]] = setting(
         {}, help='resource limits (setrlimit): nofile = 1024, "unlimited" or [SOFT, HARD]'
     )
@@ -215,6 +228,12 @@ class Settings:
         UpdateSettings(), help="what a box does with new releases by itself"
     )
     machine: Machine = setting(Machine(), help="the virtual machine of `snakeroot run`")
+
+    @property
+    def modules(self) -> list[str]:
+        """The kernel modules that the box and its services name, each once."""
+        own = (name for service in self.services.values() for name in service.modules)
+        return list(dict.fromkeys((*self.kernel.modules, *own)))
 
 
 @dataclass(frozen=True)

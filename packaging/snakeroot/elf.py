@@ -10,7 +10,7 @@ from pathlib import Path
 MAGIC = b"\x7fELF"
 
 _LOAD, _DYNAMIC, _INTERPRETER = 1, 2, 3
-_NEEDED, _STRTAB = 1, 5
+_NEEDED, _STRTAB, _RPATH, _RUNPATH = 1, 5, 15, 29
 _VERNEED, _VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
 
 
@@ -20,12 +20,15 @@ class Elf:
 
     machine: e_machine    interpreter: the loader's path, "" for none
     needed: names of libraries (DT_NEEDED)    versions: names like GLIBC_2.34 that it wants of them
+    rpath, runpath: folders to look for them in, as they are written, with $ORIGIN
     """
 
     machine: int
     interpreter: str
     needed: tuple[str, ...]
     versions: frozenset[str]
+    rpath: tuple[str, ...] = ()
+    runpath: tuple[str, ...] = ()
 
     def least_glibc(self) -> tuple[int, ...]:
         """The oldest C library that has all it wants: (2, 34); () when it wants none."""
@@ -59,7 +62,7 @@ def read(path: Path) -> Elf:
         raise ValueError("not a 64-bit little-endian ELF file")
     try:
         return _parse(data)
-    except (struct.error, IndexError, OverflowError):
+    except (struct.error, IndexError, OverflowError, ValueError):
         raise ValueError("a damaged ELF file") from None
 
 
@@ -92,6 +95,10 @@ def _parse(data: bytes) -> Elf:
         return os.fsdecode(data[strings + index : data.index(b"\0", strings + index)])
 
     needed = tuple(text(value) for tag, value in entries if tag == _NEEDED)
+
+    def folders(tag: int) -> tuple[str, ...]:
+        return tuple(text(tags[tag]).split(":")) if tag in tags else ()
+
     versions = set()
     if _VERNEED in tags:
         place = in_file(tags[_VERNEED])
@@ -102,5 +109,10 @@ def _parse(data: bytes) -> Elf:
                 _, _, _, name, after = struct.unpack_from("<IHHII", data, one)
                 versions.add(text(name))
                 one += after
+                if not after:
+                    break
             place += following
-    return Elf(machine, interpreter, needed, frozenset(versions))
+            if not following:
+                break
+    paths = folders(_RPATH), folders(_RUNPATH)
+    return Elf(machine, interpreter, needed, frozenset(versions), *paths)

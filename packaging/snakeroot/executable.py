@@ -1,6 +1,6 @@
 """Whether a program of the host's can run on a box: its ELF header, or the first line of a script.
 
-A box has no shared libraries and no loader of them; it has the applets, and what [files] brings.
+What a dynamic one loads is found in binaries.py; of interpreters a box has the applets', and those of [files].
 Sources: elf(5), execve(2), "Interpreter scripts".
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,6 @@ NAMES = {3: "x86 of 32 bits", 40: "ARM of 32 bits", 62: "x86_64", 183: "aarch64"
 _HEADER = 64
 
 _EXECUTABLE, _SHARED = 2, 3
-_INTERPRETER = 3
 
 #: What the kernel reads of a script (BINPRM_BUF_SIZE).
 _LINE = 256
@@ -40,43 +40,34 @@ def problem(path: Path, there: There, machine: str = "") -> str:
     with path.open("rb") as file:
         head = file.read(1 << 16)
         if head[:2] == b"#!":
-            return _script(head, there)
+            return _script(head, there) or _permission(path)
         if head[:4] == b"\x7fELF" and len(head) < _HEADER:
             return ""  # nothing is said there that could be wrong
         if head[:4] != b"\x7fELF":
             what = "an empty file" if not head else "neither an ELF file nor a script"
-            return f"is {what}: name a static program for {machine}"
+            return f"is {what}: name a program for {machine}"
         try:
-            return _elf(head, there, machine)
+            return _elf(head, machine) or _permission(path)
         except (struct.error, OverflowError):
-            return f"is a damaged ELF file: name a static program for {machine}"
+            return f"is a damaged ELF file: name a program for {machine}"
 
 
-def _elf(head: bytes, there: There, machine: str) -> str:
+def _permission(path: Path) -> str:
+    may = path.stat().st_mode & 0o111
+    return "" if may else f"has no execute permission: chmod +x {shlex.quote(str(path))}"
+
+
+def _elf(head: bytes, machine: str) -> str:
     bits, order = head[4], head[5]
     end = {1: "<", 2: ">"}.get(order)
     if end is None or bits not in (1, 2):
-        return f"is a damaged ELF file: name a static program for {machine}"
+        return f"is a damaged ELF file: name a program for {machine}"
     kind, number = struct.unpack_from(f"{end}HH", head, 16)
     if number != MACHINES.get(machine) or bits != 2 or order != 1:
         name = NAMES.get(number, f"ELF machine {number}")
         return f"is a program for {name}, and the box is {machine}: build it for {machine}"
     if kind not in (_EXECUTABLE, _SHARED):
-        return "is no executable file (it was not linked): link it, statically"
-    (at,) = struct.unpack_from("<Q", head, 32)
-    size, count = struct.unpack_from("<HH", head, 54)
-    for index in range(count):
-        place = at + index * size
-        (segment,) = struct.unpack_from("<I", head, place)
-        if segment != _INTERPRETER:
-            continue
-        offset, _, _, length = struct.unpack_from("<4Q", head, place + 8)
-        interpreter = os.fsdecode(head[offset : offset + length].rstrip(b"\0"))
-        if not there(interpreter):
-            return (
-                f"needs {interpreter}, which is not in the image: link it statically (-static;"
-                " CGO_ENABLED=0 of Go, a musl target of Rust), or bring that and its libraries by [files]"
-            )
+        return "is no executable file (it was not linked): link it"
     return ""
 
 

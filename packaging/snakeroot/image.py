@@ -6,7 +6,17 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from snakeroot import crash_log, first_stage, kernel, programs, rootfs, shipped, squashfs
+from snakeroot import (
+    binaries,
+    check,
+    crash_log,
+    first_stage,
+    kernel,
+    programs,
+    rootfs,
+    shipped,
+    squashfs,
+)
 from snakeroot.config import FILE, Instance
 from snakeroot.host import BuildError, private_folder, replace, step
 
@@ -55,7 +65,8 @@ def build(instance: Instance) -> Image:
         replace(initramfs, packed)
     with step("programs"):
         made = programs.every(instance, toolbox)
-    for line in programs.report(made, toolbox):
+    others = binaries.every(instance, lambda path: check.is_there(instance, path))
+    for line in (*programs.report(made, toolbox), *binaries.report(others)):
         print(f"    {line}", file=sys.stderr)
     root = instance.output / "root.squashfs"
     with step("root file system"):

@@ -7,8 +7,10 @@ the cache.  Nothing of the host itself gets into an image this way.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from functools import cache as once
 from pathlib import Path
 
@@ -43,6 +45,37 @@ def unpacked(package: str) -> Path:
         run(["dpkg-deb", "-x", archive, files])
         shutil.move(files, folder)
     return folder
+
+
+def find(package: str, name: str) -> Iterator[Path]:
+    """The files of this name in the package, wherever they lie in it; links are followed inside it."""
+    folder = unpacked(package)
+    # Not by rglob: it leaves out absolute links, which lead nowhere before the package is installed.
+    paths = (Path(place, name) for place, _, names in os.walk(folder) if name in names)
+    for path in sorted(paths):
+        if real := _inside(folder, path):
+            yield real
+
+
+def file(package: str, path: str) -> Path | None:
+    """The package's file at an absolute path, with or without /usr; links are followed inside it."""
+    folder = unpacked(package)
+    short = path.removeprefix("/usr")
+    for one in (path, short, f"/usr{short}"):
+        if real := _inside(folder, folder / one.lstrip("/")):
+            return real
+    return None
+
+
+def _inside(folder: Path, path: Path) -> Path | None:
+    """The regular file that a path in the folder leads to, when that lies in the folder as well."""
+    for _ in range(40):  # as many links as the kernel follows
+        if not path.is_symlink():
+            break
+        target = os.readlink(path)
+        path = folder / target.lstrip("/") if target.startswith("/") else path.parent / target
+    real = path.resolve()
+    return real if real.is_relative_to(folder.resolve()) and real.is_file() else None
 
 
 def candidate(package: str) -> str:

@@ -175,7 +175,8 @@ def _elsewhere(instance: Instance) -> list[Path]:
     settings = instance.settings
     places = [instance.place(file.source) for file in instance.files().values()]
     for service in settings.services.values():
-        places += [instance.path / name for name in (service.python, service.binary) if name]
+        binary = "" if service.packages and service.binary.startswith("/") else service.binary
+        places += [instance.path / name for name in (service.python, binary) if name]
     return [place for place in places if place.exists()]
 
 

@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import applets
-from snakeroot import executable, packages, programs, release, services, shared, users
+from snakeroot import binaries, packages, programs, release, services, shared, users
 from snakeroot import keys as release_keys
 from snakeroot.check import is_there
 from snakeroot.config import Instance, Settings
 from snakeroot.first_stage import RAM_DISK
-from snakeroot.host import BuildError
 from snakeroot.kernel import ALWAYS, DISKS, QUOTA, Kernel
 from snakeroot.tree import Tree
 from toolbox import VERSION
@@ -63,7 +62,7 @@ def early_modules(kernel: Kernel, settings: Settings) -> dict[str, bytes]:
     if settings.root == "ram":
         wanted.append(RAM_DISK)
     # A release on trial is watched from here on, by the machine's own watchdog if it is named.
-    watchdogs = [m for m in settings.kernel.modules if _is_watchdog(kernel, m)]
+    watchdogs = [m for m in settings.modules if _is_watchdog(kernel, m)]
     if WATCHDOG in kernel.module_files():
         watchdogs.append(WATCHDOG)  # the last one: it is for machines on which nothing else is
     return kernel.modules((*wanted, "squashfs", *watchdogs))
@@ -87,14 +86,18 @@ def root(
     """
     tree = Tree()
     _add_base(tree, toolbox)
-    _add_modules(tree, kernel, instance.settings.kernel.modules, early)
+    _add_modules(tree, kernel, instance.settings.modules, early)
     dynamic = [name for name, program in made.items() if program.runtime == "dynamic"]
+    others = binaries.every(instance, lambda path: is_there(instance, path))
+    system = {name: path for one in others.values() for name, path in one.system.items()}
     if dynamic:
-        for name, path in programs.dynamic_files(toolbox).items():
-            tree.file(name, path.read_bytes(), 0o755)
+        system |= programs.dynamic_files(toolbox)
         tree.link(f"{programs.DYNAMIC_PYTHON}/python", f"/bin/{programs.DYNAMIC}")
+    for name, path in system.items():
+        tree.file(name, path.read_bytes(), 0o755)
+    if system:
         tree.file("etc/nsswitch.conf", shared.NSSWITCH)
-    _add_own(tree, instance, made, dynamic)
+    _add_own(tree, instance, made, others)
     return tree
 
 
@@ -131,7 +134,10 @@ def _add_modules(tree: Tree, kernel: Kernel, wanted: list[str], early: Mapping[s
 
 
 def _add_own(
-    tree: Tree, instance: Instance, made: Mapping[str, programs.Program], dynamic: list[str]
+    tree: Tree,
+    instance: Instance,
+    made: Mapping[str, programs.Program],
+    others: Mapping[str, binaries.Binary],
 ) -> None:
     """What makes this box this box."""
     settings = instance.settings
@@ -159,15 +165,16 @@ def _add_own(
         if service.python:
             tree.copy(folder, made[name].folder)
         else:
-            binary = instance.place(service.binary)
-            if why := executable.problem(binary, lambda path: is_there(instance, path)):
-                raise BuildError(f"services.{name}: '{service.binary}' {why}")
-            tree.file(f"{folder}/{name}", binary.read_bytes(), 0o755)
+            tree.file(f"{folder}/{name}", others[name].program.read_bytes(), 0o755)
+            for library, path in others[name].own.items():
+                tree.file(f"{folder}/{binaries.FOLDER}/{library}", path.read_bytes(), 0o755)
         # A program may have secrets in its folder: only its own user looks into it.
         gids = {**numbers, "nobody": users.NOBODY}
         tree.folder(folder, 0o750, gid=gids.get(service.user or name, 0))
     # It has every service's environment, and init alone reads it.
-    written = json.dumps(services.contents(instance, dynamic), indent=1) + "\n"
+    dynamic = [name for name, program in made.items() if program.runtime == "dynamic"]
+    linked = [name for name, binary in others.items() if binary.own]
+    written = json.dumps(services.contents(instance, dynamic, linked), indent=1) + "\n"
     tree.file("etc/snakeroot/services.json", written, 0o600)
     # Last, so that they can take the place of any other file.
     for target, file in instance.files().items():

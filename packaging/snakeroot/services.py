@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from snakeroot import binaries, programs
 from snakeroot import keys as release_keys
-from snakeroot import programs
 from snakeroot.config import Instance, Service, Settings
 from snakeroot.kernel import CONSOLE
 from toolbox.linux.becoming import PATH
@@ -71,10 +71,12 @@ def users_of(settings: Settings) -> dict[str, int]:
     return {**own, **{name: service.uid for name, service in settings.services.items()}}
 
 
-def contents(instance: Instance, dynamic: Collection[str] = ()) -> dict[str, Any]:
+def contents(
+    instance: Instance, dynamic: Collection[str] = (), linked: Collection[str] = ()
+) -> dict[str, Any]:
     """The contents of services.json, which init reads (applets/init/config.py has its grammar).
 
-    dynamic: services that the dynamic program runs
+    dynamic: services that the dynamic program runs    linked: binaries that have libraries of their own
     """
     settings = instance.settings
     near = [f"--near={network}" for network in settings.near]
@@ -131,7 +133,7 @@ def contents(instance: Instance, dynamic: Collection[str] = ()) -> dict[str, Any
         if name != "console":  # a shell, from which anything may be run
             entry["oom_score_adj"] = NETWORK_OOM
     own = {
-        name: _service(name, service, name in dynamic)
+        name: _service(name, service, name in dynamic, name in linked)
         for name, service in settings.services.items()
     }
     return {
@@ -144,9 +146,9 @@ def contents(instance: Instance, dynamic: Collection[str] = ()) -> dict[str, Any
 
 
 def _capabilities(service: Service) -> list[str]:
-    """What a service that is not root's needs besides being a user."""
+    """What a service has besides being a user; of root's, which has all, what it is left with if it names any."""
     low = any(port < FIRST_FREE_PORT for port in service.ports)
-    return ["net_bind_service"] if low else []
+    return list(dict.fromkeys((*service.capabilities, *(["net_bind_service"] if low else []))))
 
 
 def _shares(service: Service) -> dict[str, str | int]:
@@ -193,7 +195,7 @@ def _program(name: str, module: str) -> list[str]:
     ]
 
 
-def _service(name: str, service: Service, dynamic: bool) -> dict[str, Any]:
+def _service(name: str, service: Service, dynamic: bool, linked: bool) -> dict[str, Any]:
     folder = f"/{programs.FOLDER}/{name}"
     environment = dict(service.environment)
     if service.python:
@@ -203,13 +205,16 @@ def _service(name: str, service: Service, dynamic: bool) -> dict[str, Any]:
         environment = {"PYTHONPATH": folder, "PYTHONUNBUFFERED": "1", **path, **environment}
     else:
         command = [f"{folder}/{name}", *service.arguments]
+        if linked:
+            places = (binaries.library_path(name), environment.get("LD_LIBRARY_PATH", ""))
+            environment["LD_LIBRARY_PATH"] = ":".join(filter(None, places))
     user = service.user or name
     return {
         "command": command,
         "environment": {"HOME": f"/perm/home/{name}", **environment},
         "user": user,
         "no_new_privs": user != "root",
-        "capabilities": None if user == "root" else _capabilities(service),
+        "capabilities": _capabilities(service) if user != "root" or service.capabilities else None,
         "state_directory": f"/perm/home/{name}",
         "wait_for": service.wait_for,
         "provides": service.provides,

@@ -23,6 +23,9 @@ LIBRARIES = (
 #: The versions of the C library that uv has platforms for, oldest first (`uv pip compile --python-platform`).
 UV_KNOWS = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
 
+#: The C library's loaders, by machine.
+LOADERS = ("ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1")
+
 #: Where the distribution's loader looks.
 FOLDER = f"lib/{platform.machine()}-linux-gnu"
 
@@ -55,22 +58,20 @@ def files(program: Path) -> dict[str, Path]:
             "build the program here: ./dev build",
         )
     loader = said.interpreter.lstrip("/")
-    found = {loader: _find(Path(loader).name)}
-    return found | {f"{FOLDER}/{name}": _find(name) for name in LIBRARIES}
+    return {loader: _found(Path(loader).name)} | {f"{FOLDER}/{n}": _found(n) for n in LIBRARIES}
 
 
 def names() -> set[str]:
     """The libraries that a box with the dynamic program has, as others name them."""
-    loaders = {"ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
-    return {*LIBRARIES, *loaders}
+    return {*LIBRARIES, *LOADERS}
 
 
-def _find(name: str) -> Path:
-    """A library in the unpacked packages, where links have been followed."""
-    for package in PACKAGES:
-        folder = packages.unpacked(package)
-        for path in sorted(folder.rglob(name)):
-            real = path.resolve()
-            if real.is_relative_to(folder.resolve()) and real.is_file():
-                return real
+def find(name: str) -> Path | None:
+    """The file of a library of theirs; None when it is none of these."""
+    return next((path for one in PACKAGES for path in packages.find(one, name)), None)
+
+
+def _found(name: str) -> Path:
+    if path := find(name):
+        return path
     raise BuildError(f"{name}: not in {', '.join(PACKAGES)}")

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from snakeroot import config, new, programs, shipped
+from snakeroot import binaries, check, config, new, programs, shipped
 from snakeroot.host import BuildError
 from toolbox.trust import tokens
 from toolbox.trust.password import hash_password
@@ -65,7 +65,11 @@ def _check(arguments: argparse.Namespace) -> int:
         instance = config.load(arguments.folder)
         toolbox = _frozen_program()
         made = programs.every(instance, toolbox) if toolbox else {}
-        report = programs.report(made, toolbox) if toolbox else []
+        others = binaries.every(instance, lambda path: check.is_there(instance, path))
+        report = [
+            *(programs.report(made, toolbox) if toolbox else []),
+            *binaries.report(others),
+        ]
     except BuildError as error:
         if not arguments.json:
             raise
@@ -74,7 +78,7 @@ def _check(arguments: argparse.Namespace) -> int:
         return 1
     if arguments.json:
         services = {
-            name: {**_described(one), **_needs(made.get(name))}
+            name: {**_described(one), **_needs(made.get(name)), **_loads(others.get(name))}
             for name, one in instance.settings.services.items()
         }
         print(json.dumps({"good": True, "file": str(path), "services": services}))
@@ -124,6 +128,17 @@ def _needs(program: programs.Program | None) -> dict[str, Any]:
         "native": program.native,
         "lacking": program.lacking,
         "size": program.size,
+    }
+
+
+def _loads(binary: binaries.Binary | None) -> dict[str, Any]:
+    """What a program of another language loads on the box."""
+    if binary is None:
+        return {}
+    return {
+        "runtime": "dynamic" if binary.system else "static",
+        "libraries": sorted(binary.own),
+        "size": binary.size,
     }
 
 

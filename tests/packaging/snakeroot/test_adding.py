@@ -161,6 +161,7 @@ def test_executable_stays_where_it_is(box: Path) -> None:
     for path in (box / "run.sh", box.parent / "job"):
         path.write_text("#!/bin/sh\n")
         path.chmod(0o755)
+        path.chmod(0o755)
     assert call(box, "add", "run.sh") == 0
     assert call(box, "add", "./job") == 0
     assert added(box) == {"run-sh": {"binary": "./run.sh"}, "job": {"binary": "../job"}}

@@ -27,6 +27,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "hello").mkdir()
     (tmp_path / "hello" / "hello.py").write_text("")
     (tmp_path / "program").write_text("#!/bin/sh\n")
+    (tmp_path / "program").chmod(0o755)
     (tmp_path / "note").write_text("note")
     keys.create(tmp_path)  # so that it has an updater
     return tmp_path

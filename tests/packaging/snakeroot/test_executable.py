@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import struct
 import subprocess
@@ -35,7 +36,7 @@ ROWS: list[tuple[bytes, str]] = [
     (elf(), ""),
     (elf(kind=3), ""),  # static, at any address
     (elf(interpreter=b"/lib/there.so"), ""),
-    (elf(interpreter=b"/lib64/ld-linux-x86-64.so.2"), "needs /lib64/ld-linux-x86-64.so.2, which is"),
+    (elf(interpreter=b"/lib64/ld-linux-x86-64.so.2"), ""),  # what it loads is found in binaries.py
     (elf(ARM), "is a program for aarch64, and the box is x86_64: build it for x86_64"),
     (elf(243), "is a program for RISC-V, and"),
     (elf(9999), "is a program for ELF machine 9999, and"),
@@ -45,8 +46,7 @@ ROWS: list[tuple[bytes, str]] = [
     (elf(ident=b"\x7fELF\7\7\1"), "is a damaged ELF file"),
     (elf(kind=1), "is no executable file (it was not linked)"),
     (elf(kind=4), "is no executable file"),
-    (elf(interpreter=b"/x")[:100], "is a damaged ELF file"),
-    (b"", "is an empty file: name a static program for x86_64"),
+    (b"", "is an empty file: name a program for x86_64"),
     (b"MZ\x90", "is neither an ELF file nor a script"),
     (b"#!/bin/sh\necho\n", ""),
     (b"#! /bin/sh -e\necho\n", ""),
@@ -64,14 +64,19 @@ ROWS: list[tuple[bytes, str]] = [
 def test_what_a_box_could_not_run_is_named(tmp_path: Path, data: bytes, words: str) -> None:
     path = tmp_path / "program"
     path.write_bytes(data)
+    path.chmod(0o755)
     there = {"/bin/sh", "/usr/bin/env", "/lib/there.so"}.__contains__
     said = executable.problem(path, there, "x86_64")
     assert (words in said) if words else said == ""
-    assert said.startswith(("is ", "needs ")) or not said
+    assert said.startswith("is ") or not said
+    path.chmod(0o644)
+    said = executable.problem(path, there, "x86_64")
+    assert (words in said) if words else said == f"has no execute permission: chmod +x {path}"
 
 
 def test_each_byte_of_a_header_may_be_anything(tmp_path: Path) -> None:
     path, good = tmp_path / "program", elf(interpreter=b"/lib/x")
+    path.touch(0o755)
     for at in range(len(good)):
         for value in (0, 1, 0x7F, 0xFF):
             path.write_bytes(good[:at] + bytes([value]) + good[at + 1 :])
@@ -89,8 +94,9 @@ def folder(tmp_path: Path) -> Path:
 
 def test_check_refuses_what_the_box_could_not_run(folder: Path) -> None:
     program = folder / "program"
-    shutil.copy("/bin/ls", program)
-    with pytest.raises(BuildError, match=r":9: 'program' needs /lib.*ld-linux.*statically"):
+    program.touch(0o755)
+    program.write_bytes(elf(ARM if platform.machine() == "x86_64" else X86))
+    with pytest.raises(BuildError, match=r":9: 'program' is a program for .*: build it for"):
         config.load(folder)
     program.write_text("#!/usr/bin/env python3\n")
     config.load(folder)
@@ -105,13 +111,9 @@ def test_check_refuses_what_the_box_could_not_run(folder: Path) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
-def test_a_static_program_of_a_real_compiler_is_good(folder: Path) -> None:
+def test_a_program_of_a_real_compiler_is_good(folder: Path) -> None:
     (folder / "x.c").write_text("int main(void) { return 0; }\n")
-    for how, good in (("-static", True), ("-static-pie", True), ("-pie", False)):
+    for how in ("-static", "-static-pie", "-pie"):
         words = ["gcc", how, "-o", folder / "program", folder / "x.c"]
         subprocess.run(words, check=True)
-        if good:
-            config.load(folder)
-        else:
-            with pytest.raises(BuildError, match="link it statically"):
-                config.load(folder)
+        config.load(folder)
