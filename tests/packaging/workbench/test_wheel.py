@@ -111,6 +111,21 @@ def test_toolbox_is_the_static_file(venv: Path) -> None:
     assert done.stdout == b"here\n"
 
 
+def test_the_programs_are_found_where_target_moved_them(made: Path, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
+    subprocess.run([*pip, "--target", target, made], check=True)
+    code = "from snakeroot import shipped; print(shipped.program())"
+    hidden = {k: v for k, v in os.environ.items() if k != shipped.VARIABLE}
+    found = subprocess.check_output(
+        [sys.executable, "-c", code],
+        env={**hidden, "PYTHONPATH": str(target)},
+        cwd=tmp_path,
+        text=True,
+    )
+    assert found == f"{target / 'bin/toolbox'}\n"
+
+
 def test_it_makes_an_image_without_a_compiler(
     venv: Path, no_compilers: dict[str, str], tmp_path: Path
 ) -> None:
