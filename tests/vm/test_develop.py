@@ -53,9 +53,33 @@ class Session:
         return status
 
 
+#: A program that the dynamic Python runs.
+FIGURES = """
+import http.server
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f"sum {sum(range(4))}".encode())
+
+
+http.server.HTTPServer(("", 8004), Handler).serve_forever()
+"""
+
+
+def _add(folder: Path) -> None:
+    (folder / "figures").mkdir()
+    (folder / "figures" / "figures.py").write_text(FIGURES)
+    path = folder / "snakeroot.toml"
+    table = '[services.figures]\npython = "./figures"\nruntime = "dynamic"\nports = [8004]\n'
+    path.write_text(path.read_text().replace("\n# [files]", f"{table}\n# [files]"))
+
+
 @pytest.fixture(scope="module")
 def own(make_box: Callable[..., AbstractContextManager[Box]]) -> Iterator[Box]:
-    with make_box() as box:
+    with make_box(_add) as box:
         yield box.ready()
 
 
@@ -123,6 +147,40 @@ def test_saved_line_answers_and_ctrl_c_goes_back_to_the_release(own: Box, sessio
     (folder / "renamed" / "text.py").unlink()
     (folder / "renamed").rmdir()
     (folder / "hello.py").write_text(before)
+
+
+def test_program_that_the_dynamic_python_runs(own: Box) -> None:
+    forward = subprocess.Popen(
+        ["ip", "netns", "exec", own.netns, *argv(own, "forward", "8004")], stderr=subprocess.PIPE
+    )
+    session = Session(own, "figures")
+    program = own.instance.path / "figures" / "figures.py"
+
+    def answer() -> str:
+        return own.curl("/", port=8004, login=False).out
+
+    try:
+        assert forward.stderr and b"leads to" in forward.stderr.readline()
+        own.wait("it watches", lambda: session.says("watching "))
+        own.wait("the release answers", lambda: answer() == "sum 6")
+        times = []
+        for number in (5, 6, 7):
+            started = time.monotonic()
+            program.write_text(FIGURES.replace("range(4)", f"range({number})"))
+            total = f"sum {sum(range(number))}"
+            own.wait("the new line answers", lambda t=total: answer() == t, 2 * PATIENCE)
+            times.append(time.monotonic() - started)
+        print("save to answer:", " ".join(f"{seconds:.2f} s" for seconds in times))
+        # What takes memory is the program alone.
+        used = own.ssh("du -sk /run/snakeroot-dev/figures/top").out.split()[0]
+        assert int(used) < 200
+        (program.parent / "requirements.txt").write_text("segno\n")
+        own.wait("it says so", lambda: session.says("figures: its requirements have changed"))
+    finally:
+        forward.send_signal(signal.SIGINT)
+        forward.wait(20)
+        session.end()
+    own.wait("the release is back", lambda: session.says("the box is back to its release"))
 
 
 def test_lost_connection_puts_the_box_back(own: Box) -> None:
