@@ -86,7 +86,8 @@ def develop(instance: Instance, sources: dict[str, Path], toolbox: Path, to: str
         for one in services:
             one.packages = _packages(one)
         asked = {n: {f: [o.kind, o.mode, o.what] for f, o in t.items()} for n, t in now.items()}
-        wanted = box.ask({"op": "open", "services": asked}, seconds=BEGIN)["wanted"]
+        opened = box.ask({"op": "open", "services": asked}, seconds=BEGIN)
+        wanted, box.room = opened["wanted"], int(opened["room"])
         box.opened = True
         for one in services:
             lacking = set(wanted[one.name])
@@ -116,6 +117,12 @@ def _bring(box: Box, one: Developed, toolbox: Path, noticed: float) -> None:
     if not change:
         return
     try:
+        if (size := one.folder.size(now, change.put)) > box.room:
+            _warn(
+                f"{one.name}: {size >> 20} MiB are more than the box's memory has room for"
+                f" ({box.room >> 20} MiB): keep big files on /perm (snakeroot cp)"
+            )
+            return
         data = one.folder.read(now, change.put)
     except OSError:
         return  # it has gone since: that is the next change
@@ -237,7 +244,7 @@ class Box:
 
     def __init__(self, ssh: subprocess.Popen[bytes], over: threading.Event) -> None:
         """over: is set when the connection ends"""
-        self.opened = False
+        self.opened, self.room = False, 0
         self._ssh = ssh
         self._over = over
         self._answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()

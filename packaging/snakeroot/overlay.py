@@ -7,7 +7,7 @@ changes.  No module of the kernel's is needed for that, and a program's packages
 Standard input has requests, each a line of JSON and then the bytes of the files that it names; each is answered by a
 line of JSON.  When it ends, or the connection does, the box is put back to its release.
 
-  {"op": "open", "services": {NAME: {FILE: [KIND, MODE, SHA-256 or TARGET]}}}  ->  {"wanted": {NAME: [FILE]}}
+  {"op": "open", "services": {NAME: {FILE: [KIND, MODE, SHA-256 or TARGET]}}}  ->  {"wanted": {NAME: [FILE]}, "room": BYTES}
   {"op": "change", "service": NAME, "remove": [FILE], "items": [[FILE, KIND, MODE, SIZE or TARGET]]}  ->  {},
       or {"trouble": TEXT} when the service does not start
   {"op": "close"}  ->  {}
@@ -221,17 +221,19 @@ class Session:
 
     def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         if asked["op"] == "open":
-            wanted = {}
+            wanted, room = {}, 0
             for name, files in asked["services"].items():
                 overlay = Overlay(name)
                 overlay.lock()
                 self.overlays[name] = overlay
                 overlay.mount()
                 wanted[name] = overlay.keep(files)
+                free = os.statvfs(overlay.place)
+                room = free.f_bavail * free.f_frsize
             # Standard output is for answers.
             words = ["logs", "-f", "-n", "0", "--", *self.overlays]
             self.logs = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=2)
-            return {"wanted": wanted}
+            return {"wanted": wanted, "room": room}
         overlay = self.overlays[asked["service"]]
         overlay.change(asked["remove"], asked["items"], self.source)
         overlay.show()

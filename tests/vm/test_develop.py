@@ -183,6 +183,20 @@ def test_program_that_the_dynamic_python_runs(own: Box) -> None:
     own.wait("the release is back", lambda: session.says("the box is back to its release"))
 
 
+def test_big_file_changes_nothing(own: Box, session: Session) -> None:
+    big = own.instance.path / "hello" / "big"
+    with big.open("wb") as file:
+        file.truncate(400 << 20)
+    try:
+        own.wait("it is refused", lambda: session.says("hello: 400 MiB are more than"))
+        assert RELEASED in page(own)
+    finally:
+        big.unlink()
+    save(own, "<h1>", "<h1>after ")
+    own.wait("the new line answers", lambda: "<h1>after " in page(own), PATIENCE)
+    save(own, "<h1>after ", "<h1>")
+
+
 def test_lost_connection_puts_the_box_back(own: Box) -> None:
     session = Session(own, "hello")
     try:
