@@ -118,6 +118,14 @@ def _path(value: object) -> str:
     return path
 
 
+def _devices(value: object) -> list[str]:
+    paths = strings(value)
+    for path in paths:
+        if not path.startswith("/dev/") or ".." in path.split("/"):
+            raise Problem(f"{path!r} is no path of a device, such as '/dev/net/tun'")
+    return paths
+
+
 def _account(value: object) -> str | int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
         return value
@@ -376,6 +384,7 @@ CHECKS: dict[str, Check] = {
         _bytes, 4096, 'a number of bytes from 4096 on ("64M"), a share ("50%") or "max"'
     ),
     "files": _amount(_count, 1, 'a number from 1 on, a share ("50%") or "max"'),
+    "devices": _devices,
     "tty": _optional(_path),
     "state_directory": _optional(_path),
 }

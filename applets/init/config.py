@@ -31,6 +31,7 @@ SERVICE, all keys but `command` optional:
     control          what its user may ask of init, by a socket of its own: ["list", "logs"] (control.py)
     disk, files      what its user may have on /perm: bytes ("64M") and how many files, a share of all that is there
                      ("50%"), or "max" (null: "max", if none of both is given to any service of that user)
+    devices          devices that its user may read and write, besides those who may already
     tty              terminal that it leads as a session, instead of logging: a shell on the console
     state_directory  made for its user alone before the first start, given to it when another user owns it
 """
@@ -89,6 +90,7 @@ class ServiceConfig:
         self.control: list[str] = []
         self.disk: str | None = None
         self.files: str | None = None
+        self.devices: list[str] = []
         self.tty: str | None = None
         self.state_directory: str | None = None
 

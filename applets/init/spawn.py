@@ -4,8 +4,8 @@ The child never returns and never raises into init's loop.  Each of its steps ha
 fails sends `STEP: reason` through a pipe that closes by itself when the program is executed, so the
 parent learns the outcome from one descriptor: end of file means that the program runs.
 
-Steps, in order: signals, session, control group, terminal or log, sockets, priority, limits, state directory, user,
-capabilities, working directory, environment, program.
+Steps, in order: signals, session, control group, terminal or log, sockets, priority, limits, state directory,
+devices, user, capabilities, working directory, environment, program.
 """
 
 from __future__ import annotations
@@ -134,6 +134,12 @@ def _become(config: ServiceConfig, given: Surroundings, step: list[str]) -> NoRe
         from applets.init.state import prepare
 
         prepare(config.state_directory, account.uid, account.gid, _tell)
+    if config.devices and account.uid:
+        step[0] = "devices"
+        from applets.init.devices import give
+
+        for path in config.devices:
+            give(path, account.uid)
     become(account, config.capabilities, step)
     step[0] = "no_new_privs"
     if config.no_new_privs:

@@ -67,6 +67,9 @@ class Service:
     capabilities: list[str] = setting(
         [], help='of root\'s powers those that it has as its user: "net_admin" (capabilities(7))'
     )
+    devices: list[str] = setting(
+        [], help='devices that its user may read and write: "/dev/net/tun"'
+    )
     modules: list[str] = setting([], help='kernel modules that it needs: "tun"')
     limits: dict[str, int | str | list[int | str]] = setting(
         {}, help='resource limits (setrlimit): nofile = 1024, "unlimited" or [SOFT, HARD]'

@@ -224,5 +224,6 @@ def _service(name: str, service: Service, dynamic: bool, linked: bool) -> dict[s
         "limits": service.limits,
         "cgroup": _shares(service),
         "oom_score_adj": service.oom_score_adj,
+        **({"devices": service.devices} if service.devices else {}),
         **_disk(service, user),
     }

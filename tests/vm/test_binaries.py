@@ -46,6 +46,13 @@ binary = "./own/bin/server"
 binary = "/usr/bin/socat"
 packages = ["socat"]
 arguments = ["TCP-LISTEN:8002,fork,reuseaddr", "EXEC:/bin/id -un"]
+[services.tunnel]
+binary = "/usr/bin/socat"
+packages = ["socat"]
+arguments = ["TUN:10.9.8.7/24,up", "PIPE"]
+capabilities = ["net_admin"]
+devices = ["/dev/net/tun"]
+modules = ["tun"]
 """
 
 
@@ -108,3 +115,11 @@ def test_a_program_of_the_distribution(box: Box) -> None:
 def test_libraries_are_their_service_s_alone(box: Box) -> None:
     done = box.ssh("service exec relay ls /lib/snakeroot/own/.lib")
     assert done.status != 0 and "ermission denied" in done.err
+
+
+def test_a_capability_a_device_and_a_module(box: Box) -> None:
+    def tunnel() -> str:
+        return box.ssh("ip addr show tun0").out
+
+    assert "10.9.8.7/24" in str(box.wait("a tunnel", tunnel, 4 * BOOT))
+    assert "10.9.8.7" not in box.ssh("service exec relay cat /dev/net/tun").out

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from applets.init import devices
 
 LOOP = "while :; do sleep 0.05; done"
 
@@ -678,6 +681,23 @@ def test_a_state_directory_of_a_former_user_is_given_to_its_service(init: Init) 
     init.until_state("web", "stopped")
     told = f"init: {state}: was user 1000's; it and 1 files in it now are user 65534's"
     assert init.logged("web") == [told, "kept"]
+
+
+@pytest.mark.lab
+def test_a_device_is_its_services_users_besides_its_owner_s(init: Init) -> None:
+    device = init.folder / "device"
+    init.folder.chmod(0o755)
+    os.mknod(device, 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+    for uid in (1234, 4321):
+        devices.give(str(device), uid)
+    assert stat.S_IMODE(device.stat().st_mode) == 0o660  # of which the group's is the mask now
+    for uid, gid, may in ((1234, 99, True), (4321, 99, True), (99, 99, False), (99, 0, False)):
+        done = subprocess.run(["cat", device], user=uid, group=gid, extra_groups=[], check=False)
+        assert (done.returncode == 0) == may
+    with pytest.raises(OSError, match="is no device"):
+        devices.give(str(init.folder), 1234)
+    with pytest.raises(FileNotFoundError):
+        devices.give(f"{device}-none", 1234)
 
 
 def test_the_environment_the_directory_and_the_descriptors_of_a_service(init: Init) -> None:

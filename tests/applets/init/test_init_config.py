@@ -47,6 +47,7 @@ def test_everything_at_once() -> None:
                         "nice": -5,
                         "limits": {"nofile": 100, "core": [0, "unlimited"]},
                         "cgroup": {"memory.max": "64M", "pids.max": 10},
+                        "devices": ["/dev/net/tun"],
                         "tty": None,
                         "state_directory": "/perm/web",
                     },

@@ -350,7 +350,7 @@ def test_capabilities_and_modules_of_a_service(instance: Path) -> None:
     edit(
         instance,
         "restart =",
-        'capabilities = ["net_admin"]\nmodules = ["tun"]\nports = [443]\nrestart =',
+        'capabilities = ["net_admin"]\ndevices = ["/dev/net/tun"]\nmodules = ["tun"]\nports = [443]\nrestart =',
     )
     edit(instance, "ports = [8000]", 'modules = ["tun", "fuse"]')
     with (instance / "snakeroot.toml").open("a") as file:
@@ -359,13 +359,15 @@ def test_capabilities_and_modules_of_a_service(instance: Path) -> None:
     assert loaded.settings.modules == ["e1000", "tun", "fuse"]
     made = services.contents(loaded)["services"]
     assert made["second"]["capabilities"] == ["net_admin", "net_bind_service"]
-    assert made["hello"]["capabilities"] == []
+    assert made["second"]["devices"] == ["/dev/net/tun"]
+    assert made["hello"]["capabilities"] == [] and "devices" not in made["hello"]
 
 
 @pytest.mark.parametrize(
     ("line", "words"),
     [
         ('capabilities = ["net_admn"]', "11: .*is no capability; did you mean 'net_admin'"),
+        ('devices = ["/dev/../etc/shadow"]', "11: '/dev/../etc/shadow' is no path of a device"),
         ('packages = ["../x"]', "11: '../x' is no name of a package"),
         ('packages = ["-oDir=x"]', "11: '-oDir=x' is no name of a package"),
     ],
