@@ -204,6 +204,12 @@ class _Search:
                 yield path.resolve()
 
     def _elsewhere(self, name: str) -> Iterator[Path]:
+        for package in self.wanted:
+            yield from packages.find(package, name)
+        if self.wanted:
+            # Most libraries' packages can be told by their names; so not all that is depended on must be fetched.
+            for package in filter(_exists, _named(name)):
+                yield from packages.find(package, name)
         for package in _with_dependencies(self.wanted):
             yield from packages.find(package, name)
         if not self.musl:  # this machine's libraries are for its own C library
@@ -305,16 +311,21 @@ def _listed() -> dict[str, list[str]]:
     return found
 
 
-def _cure(library: str) -> str:
-    """Which package may have it: named by Debian's policy (8.1), if the distribution has that one."""
+def _named(library: str) -> tuple[str, ...]:
+    """The packages that may have it, as Debian's policy (8.1) names them; none for an odd name."""
     match = NAME.fullmatch(library)
-    if match:
-        stem = match["stem"].lower().replace("_", "-")
-        version = "-".join(filter(None, (match["of"], match["version"])))
-        dash = "-" if match["of"] or stem[-1:].isdigit() else ""
-        for name in (f"{stem}{dash}{version}", f"{stem}{dash}{version}t64"):
-            if _exists(name):
-                return f'set packages = ["{name}"] for the service'
+    if not match:
+        return ()
+    stem = match["stem"].lower().replace("_", "-")
+    version = "-".join(filter(None, (match["of"], match["version"])))
+    dash = "-" if match["of"] or stem[-1:].isdigit() else ""
+    return f"{stem}{dash}{version}", f"{stem}{dash}{version}t64"
+
+
+def _cure(library: str) -> str:
+    """How to get it: by the package that is named as it, if the distribution has that one."""
+    for name in filter(_exists, _named(library)):
+        return f'set packages = ["{name}"] for the service'
     return (
         "name the distribution's package that has it (packages = [...]), or say where it lies when you link:"
         " -Wl,-rpath,'$ORIGIN/lib'"

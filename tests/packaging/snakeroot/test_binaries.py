@@ -178,12 +178,13 @@ def test_libraries_of_packages_and_of_those_that_they_depend_on(
     depends = {"one": ["libtwo", "virtual"], "libtwo": ["libthree3", "tar"], "libthree3": ["one"]}
     monkeypatch.setattr(packages, "unpacked", unpacked)
     monkeypatch.setattr(packages, "dependencies", lambda package: depends[package])
-    monkeypatch.setattr(binaries, "_exists", lambda package: package != "virtual")
+    monkeypatch.setattr(binaries, "_exists", lambda package: package in depends)
     found = find(program, ["one"])
     assert found.own["libtwo.so"] == tmp_path / "libtwo/usr/lib/private/libtwo.so.0"
     assert runs(found, tmp_path) == "7\n"
     assert "tar" not in asked  # which is no library of a library
     monkeypatch.setattr(packages, "dependencies", lambda package: [])
+    monkeypatch.setattr(binaries, "_exists", lambda package: False)
     with pytest.raises(
         BuildError, match=r"'libone.so.1.0' needs libtwo.so, which is not here nor in one"
     ):
