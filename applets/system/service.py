@@ -2,9 +2,9 @@
 service [--no-wait] start|stop|restart NAME...
 service exec NAME PROGRAM [ARGUMENT]...
 
-Show the services that init supervises, or start and stop them. exec runs PROGRAM as the service NAME
-runs: as its user, with its environment, directory, capabilities and resource limits, but outside of
-its control group: it may run while the service does not, and does not end with it.
+Show the services that init supervises, or start and stop them. exec runs PROGRAM as the service
+NAME runs: as its user, with its environment, directory, capabilities and resource limits, but
+outside of its control group: it may run while the service does not, and does not end with it.
 
       --json      print what init answers, as JSON
       --no-wait   don't wait until a stop or start is done

@@ -21,6 +21,9 @@ from interpreter.snapshot import audit, heat, layouts
 from interpreter.snapshot.layouts import Layouts
 from interpreter.workshop import BuildError
 
+#: A program is recorded in ten seconds; on a busy machine two of them took five minutes.
+pytestmark = pytest.mark.timeout(1800)
+
 #: What the recorder writes that goes into the program.
 PARTS = ("data", "heap", "arena", "dropped")
 
