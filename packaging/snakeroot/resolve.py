@@ -121,17 +121,7 @@ def lock(wanted: Wanted, python: Python, *, renew: bool = False) -> None:
 
 def install(wanted: Wanted, python: Python, folder: Path) -> None:
     """Put the locked packages into `folder`."""
-    words: list[str | Path] = [
-        "pip",
-        "install",
-        "--target",
-        folder,
-        "--no-deps",
-        "--link-mode",
-        "copy",
-    ]
-    _uv([*words, *python.words(), "-r", wanted.lock], wanted, python, cwd=wanted.lock.parent)
-    _tidy(folder)
+    _install(["-r", wanted.lock], wanted, python, folder, wanted.lock.parent)
 
 
 def unpack(requirement: str, python: Python, folder: Path) -> None:
@@ -142,16 +132,14 @@ def unpack(requirement: str, python: Python, folder: Path) -> None:
 
 def install_project(project: Path, wanted: Wanted, python: Python, folder: Path) -> None:
     """Build a project of the user's (it has a pyproject.toml or setup.py) and put it into `folder`."""
-    words: list[str | Path] = [
-        "pip",
-        "install",
-        "--target",
-        folder,
-        "--no-deps",
-        "--link-mode",
-        "copy",
-    ]
-    _uv([*words, *python.words(), "--reinstall", project], wanted, python, cwd=project)
+    _install(["--reinstall", project], wanted, python, folder, project)
+
+
+def _install(
+    what: list[str | Path], wanted: Wanted, python: Python, folder: Path, cwd: Path
+) -> None:
+    words: list[str | Path] = ["pip", "install", "--target", folder, "--no-deps"]
+    _uv([*words, "--link-mode", "copy", *python.words(), *what], wanted, python, cwd=cwd)
     _tidy(folder)
 
 
