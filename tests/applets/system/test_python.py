@@ -293,7 +293,17 @@ def test_a_closed_pipe_is_an_exception(
 def test_ctrl_c_is_an_exception_and_ends_by_its_signal(
     toolbox_argv: list[str], toolbox_env: dict[str, str]
 ) -> None:
-    code = "import time\ntry: print(1, flush=True); time.sleep(60)\nfinally: print('cleaned')"
+    # Short sleeps: CPython looks for signals before a system call, and one that arrives between
+    # that look and the call waits for the call to return.
+    code = """
+import time
+try:
+    print(1, flush=True)
+    while True:
+        time.sleep(0.1)
+finally:
+    print("cleaned")
+"""
     with subprocess.Popen(
         [*toolbox_argv, "python", "-c", code],
         stdout=subprocess.PIPE,
