@@ -132,6 +132,8 @@ def _folder(instance: Instance, path: Path, name: str, module: str) -> Addition:
 
 def _of_folder(path: Path) -> str:
     """The module to run of a folder of modules."""
+    if (path / "__main__.py").is_file():
+        return "__main__"  # `python FOLDER` runs it
     own = path.name.replace("-", "_")
     if not programs.missing(path, own):
         return own

@@ -28,8 +28,8 @@ class Service:
     )
     module: str = setting(
         "",
-        help="the module to run as `python -m`, or module:function as an entry point is written; by"
-        " default the folder's name",
+        help="the module to run as `python -m`, module:function as an entry point is written, or __main__ for"
+        " a folder with __main__.py; by default the folder's name",
     )
     binary: str = setting(
         "",

@@ -182,11 +182,14 @@ def _update(settings: Settings) -> list[str]:
     ]
 
 
-def _program(name: str, module: str) -> list[str]:
-    """Python's options that run a module, or a function as the script of an entry point does."""
+def python_options(name: str, module: str, folder: str) -> list[str]:
+    """Python's options that run a module, or a function as the script of an entry point does.
+
+    "__main__" stands for the folder itself, whose __main__.py Python runs.
+    """
     module, _, function = module.partition(":")
     if not function:
-        return ["-m", module]
+        return [folder] if module == "__main__" else ["-m", module]
     first, _, rest = function.partition(".")
     call = f"main.{rest}()" if rest else "main()"
     return [
@@ -200,7 +203,11 @@ def _service(name: str, service: Service, dynamic: bool, linked: bool) -> dict[s
     environment = dict(service.environment)
     if service.python:
         python = [f"/bin/{programs.DYNAMIC}", "python"] if dynamic else ["/bin/python"]
-        command = [*python, *_program(name, programs.module(service)), *service.arguments]
+        command = [
+            *python,
+            *python_options(name, programs.module(service), folder),
+            *service.arguments,
+        ]
         path = {"PATH": f"/{programs.DYNAMIC_PYTHON}:{PATH}"} if dynamic else {}
         environment = {"PYTHONPATH": folder, "PYTHONUNBUFFERED": "1", **path, **environment}
     else:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from snakeroot import cli, config, services
+from snakeroot import cli, config, programs, services
 from snakeroot.commands import settings
 
 from tests.packaging.snakeroot.wheelhouse import Index
@@ -65,6 +65,8 @@ FOLDERS: list[tuple[dict[str, str], str]] = [
     ({"serve.py": ""}, "serve"),
     ({"one.py": "", "two.py": MAIN}, "two"),
     ({"pages/__main__.py": "", "one.py": "", "two.py": ""}, "pages"),
+    ({"__main__.py": "", "helpers.py": MAIN, "pages/__main__.py": ""}, "__main__"),
+    ({"__main__.py": "", "my_tool.py": ""}, "__main__"),
     ({"pyproject.toml": '[project]\nname = "my-tool"\n', "my_tool/__main__.py": ""}, ""),
     ({"pyproject.toml": '[project]\nname = "other"\n', "src/other/__main__.py": ""}, "other"),
     (
@@ -101,6 +103,32 @@ def test_folder_is_added_with_the_module_that_is_the_program(
     wanted = {"python": "./my-tool", **({"module": module} if module else {})}
     assert added(box) == {"my-tool": wanted}
     assert (box / "snakeroot.toml").read_text().startswith(HEAD)
+
+
+@pytest.mark.parametrize(
+    "files", [files for files, _ in FOLDERS if not {"pyproject.toml", "setup.py"} & {*files}]
+)
+def test_what_is_added_is_started_by_the_command_of_the_box(
+    box: Path, files: dict[str, str]
+) -> None:
+    """Python is given the options that the box gives it, with the folder in its place there."""
+    folder = program(
+        box / "my-tool",
+        {name: text + 'print(f"{__file__} as {__name__}")\n' for name, text in files.items()},
+    )
+    assert call(box, "add", "my-tool") == 0
+    service = config.load(box).settings.services["my-tool"]
+    options = services.python_options("my-tool", programs.module(service), str(folder))
+    ran = subprocess.run(
+        [sys.executable, *options],
+        env={"PYTHONPATH": str(folder)},
+        cwd="/",
+        capture_output=True,
+        text=True,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    *_, last = ran.stdout.splitlines()
+    assert last.startswith(str(folder)) and last.endswith(" as __main__")
 
 
 def test_path_is_as_seen_from_here_and_written_as_seen_from_the_instance(box: Path) -> None:
