@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -15,8 +16,10 @@ from snakeroot.host import cache, replace
 
 from workbench.bare_root import SUITES, BareRoot, files
 
-#: Where the checkout lies in the root.
-CHECKOUT = "/root/snakeroot"
+#: Where commands run in the root, where the checkout lies, and the builder of the wheel.
+HOME = "/root"
+CHECKOUT = f"{HOME}/snakeroot"
+SNAKEROOT = "venv/bin/snakeroot"
 
 #: What of the tests is run unless all are asked for: each area of what depends on the distribution.  The programs, their
 #: build and snapshot, GRUB, the first stage, the kernel's modules, and the black-box tests of some applets.
@@ -43,6 +46,7 @@ def fresh(words: list[str], checkout: Path, logs: Path) -> int:
     parser.add_argument("suites", nargs="*")
     for option in ("--warm", "--boot", "--all", "--changed"):
         parser.add_argument(option, action="store_true")
+    parser.add_argument("--wheel", type=Path)
     chosen = parser.parse_args(words)
     if unknown := [suite for suite in chosen.suites if suite not in SUITES]:
         raise BuildError(f"fresh: {unknown[0]} is none of {', '.join(SUITES)}")
@@ -50,16 +54,22 @@ def fresh(words: list[str], checkout: Path, logs: Path) -> int:
         raise BuildError("fresh: only root can make a root file system: sudo ./dev fresh")
     failed = []
     for suite in chosen.suites or SUITES:
-        stamp = cache() / "fresh" / f"{suite}.passed"
+        name = f"{suite}-wheel" if chosen.wheel else suite
+        stamp = cache() / "fresh" / f"{name}.passed"
         digest = _inputs(checkout)
         if chosen.changed and _holds(stamp, digest):
-            print(f"{suite}: passed with the same inputs in the last {KEPT} days", file=sys.stderr)
+            print(f"{name}: passed with the same inputs in the last {KEPT} days", file=sys.stderr)
             continue
-        trial = Trial(suite, checkout, logs / f"fresh-{suite}.log")
-        problem = trial.run(warm=chosen.warm, boot=chosen.boot, everything=chosen.all)
+        root = BareRoot(suite, cache() / "fresh" / name)
+        trial = Trial(root, logs / f"fresh-{name}.log", warm=chosen.warm)
+        problem = (
+            trial.install(chosen.wheel)
+            if chosen.wheel
+            else trial.build(checkout, boot=chosen.boot, everything=chosen.all)
+        )
         trial.show()
         if problem:
-            failed.append(f"{suite}: {problem}")
+            failed.append(f"{name}: {problem}")
         else:
             replace(stamp, digest.encode())
     for line in failed:
@@ -70,29 +80,20 @@ def fresh(words: list[str], checkout: Path, logs: Path) -> int:
 class Trial:
     """The steps in the root of one release, and how long each took."""
 
-    def __init__(self, suite: str, checkout: Path, log: Path) -> None:
-        self._root = BareRoot(suite, cache() / "fresh" / suite)
-        self._checkout, self._log = checkout, log
+    def __init__(self, root: BareRoot, log: Path, *, warm: bool) -> None:
+        """warm: in the root of the last time, with its packages and its cache, if there is one."""
+        self._root, self._log = root, log
+        self._warm = warm and (root.folder / "usr/bin/python3").exists()
         self._times: list[tuple[str, float, str]] = []
 
-    def run(self, *, warm: bool, boot: bool, everything: bool) -> str:
-        """Run them; "" or what failed.
+    def build(self, checkout: Path, *, boot: bool, everything: bool) -> str:
+        """Run the README's commands in a copy of the checkout; "" or what failed.
 
-        warm: in the root of the last time, with its packages and its cache, if there is one
         boot: build and boot only.  everything: all tests, instead of a sample
         """
-        self._log.unlink(missing_ok=True)
         try:
-            warm = warm and (self._root.folder / "usr/bin/python3").exists()
-            if not warm:
-                self._step("bare root", lambda: self._root.make(self._log))
-            self._root.take_network()
-            if not warm:
-                python = (
-                    "apt-get -q update && apt-get -q -y install --no-install-recommends python3"
-                )
-                self._command("Python", ["sh", "-c", python])
-            self._root.put(self._checkout, CHECKOUT)
+            self._prepare("python3")
+            self._root.put(checkout, CHECKOUT)
             self._command("./dev run --yes --check", ["./dev", "run", "--yes", "--check"])
             if not boot:
                 sample = [] if everything else list(SAMPLE)
@@ -101,6 +102,31 @@ class Trial:
         except BuildError as error:
             return str(error)
         return ""
+
+    def install(self, wheel: Path) -> str:
+        """Install the wheel as the README says, and boot a box that it made; "" or what failed."""
+        try:
+            self._prepare("python3", "python3-venv")
+            self._command("away with the last time's", ["rm", "-rf", f"{HOME}/venv", f"{HOME}/box"])
+            shutil.copy(wheel, self._root.folder / HOME.lstrip("/"))
+            self._command("virtual environment", ["python3", "-m", "venv", "venv"])
+            self._command("pip install", ["venv/bin/pip", "install", "-q", wheel.name])
+            self._command("snakeroot doctor", [SNAKEROOT, "doctor", "--yes"])
+            self._command("snakeroot new", [SNAKEROOT, "new", "box"])
+            self._command("snakeroot run", [SNAKEROOT, "-C", "box", "run", "--check"])
+        except BuildError as error:
+            return str(error)
+        return ""
+
+    def _prepare(self, *packages: str) -> None:
+        """Make the root, unless there is one, with what the README expects of its reader."""
+        self._log.unlink(missing_ok=True)
+        if not self._warm:
+            self._step("bare root", lambda: self._root.make(self._log))
+        self._root.take_network()
+        if not self._warm:
+            words = f"apt-get -q -y install --no-install-recommends {' '.join(packages)}"
+            self._command("Python", ["sh", "-c", f"apt-get -q update && {words}"])
 
     def show(self) -> None:
         """Print how long each step took."""
@@ -119,7 +145,7 @@ class Trial:
 
     def _command(self, title: str, argv: list[str]) -> None:
         def do() -> None:
-            status = self._root.run(argv, CHECKOUT if argv[0] == "./dev" else "/")
+            status = self._root.run(argv, CHECKOUT if argv[0] == "./dev" else HOME)
             if status:
                 raise BuildError(f"{title} ended with status {status}")
 

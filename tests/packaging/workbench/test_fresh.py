@@ -108,6 +108,34 @@ def test_a_failed_step_is_one_line_and_the_others_are_still_tried(
     assert {suite for suite, _ in ran} == {"bookworm"}, "trixie passed with the same inputs"
 
 
+def test_the_wheel_is_tried_in_a_root_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SNAKEROOT_CACHE", str(tmp_path / "cache"))
+    wheel = tmp_path / "snakeroot-1-py3-none-linux_x86_64.whl"
+    wheel.write_bytes(b"a wheel")
+    ran: list[str] = []
+
+    def make(self: BareRoot, log: Path) -> None:
+        (self.folder / "root").mkdir(parents=True)
+
+    def run(self: BareRoot, argv: list[str], folder: str = "/") -> int:
+        ran.append(" ".join(argv))
+        if "pip" in argv[0]:
+            assert (self.folder / "root" / argv[-1]).read_bytes() == b"a wheel"
+        return 5 if "new" in argv else 0
+
+    monkeypatch.setattr(BareRoot, "make", make)
+    monkeypatch.setattr(BareRoot, "run", run)
+    (tmp_path / "checkout").mkdir()
+    subprocess.run(["git", "init", "-q", tmp_path / "checkout"], check=True)
+    words = ["--wheel", str(wheel), "trixie"]
+    assert fresh.fresh(words, tmp_path / "checkout", tmp_path / "logs") == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "dev: fresh: trixie-wheel: snakeroot new ended with status 5"
+    assert ran[-1] == "venv/bin/snakeroot new box"
+
+
 #: What a command in a root finds.
 LOOK = """\
 echo $PWD $HOME
