@@ -9,6 +9,7 @@ What is not said is taken from `now`, in the local time zone; a date without a t
 from __future__ import annotations
 
 import calendar
+import datetime
 import os
 import re
 import time
@@ -38,6 +39,9 @@ _TOKEN = re.compile(
 
 #: More digits than any moment or distance in seconds has that a calendar can show.
 _DIGITS = 18
+
+#: The largest day and year of the C library's calendar.
+_INT_MAX = (1 << 31) - 1
 
 _ZONE_PREFIX = re.compile(r'\s*TZ="((?:[^"\\]|\\.)*)"')
 
@@ -150,8 +154,9 @@ def _century(two: int) -> int:
 
 def _check(year: int, month: int, day: int, hour: int, minute: int, second: int, text: str) -> None:
     if (
-        not 1 <= month <= 12
-        or not 1 <= day <= (calendar.monthrange(year, month)[1] if 1 <= year <= 9999 else 31)
+        year < 0
+        or not 1 <= month <= 12
+        or not 1 <= day <= calendar.monthrange(_alike(year), month)[1]
         or hour > 24
         or (hour == 24 and (minute or second))
         or minute > 59
@@ -384,16 +389,21 @@ class _Parser:
         year += (month - 1) // 12
         month = (month - 1) % 12 + 1
         day += self.moved["days"]
+        if max(abs(year), abs(day)) > _INT_MAX:
+            raise self._bad()
         # Beside a date the name of its day says nothing new (GNU).
         if self.weekday is not None and self.date is None:
             wanted, weeks = self.weekday
-            today = calendar.weekday(*_normal(year, month, day))
+            today = (_days(year, month, day) + calendar.THURSDAY) % 7
             ahead = (wanted - today) % 7
             # `next friday` on a friday is in a week; `friday` is today.
             day += ahead + 7 * (weeks - (1 if weeks > 0 and ahead else 0))
-        return (
-            self._seconds(year, month, day, hour, minute, second, utc) + self.moved["seconds"]
-        ) * 1_000_000_000 + ns
+        seconds = self._seconds(year, month, day, hour, minute, second, utc) + self.moved["seconds"]
+        try:
+            time.gmtime(seconds)
+        except (OverflowError, OSError):
+            raise self._bad() from None  # of a year that the C library cannot count to
+        return seconds * 1_000_000_000 + ns
 
     def _relative_to_now(self) -> bool:
         return self.text.strip() != ""
@@ -402,8 +412,8 @@ class _Parser:
         self, year: int, month: int, day: int, hour: int, minute: int, second: int, utc: bool
     ) -> int:
         if utc:
-            days = calendar.timegm((*_normal(year, month, day), 0, 0, 0))
-            return days + hour * 3600 + minute * 60 + second - 60 * (self.zone or 0)
+            days = _days(year, month, day)
+            return days * 86400 + hour * 3600 + minute * 60 + second - 60 * (self.zone or 0)
         try:
             # mktime(3) carries days and months that are too large.
             return int(time.mktime((year, month, day, hour, minute, second, 0, 0, -1)))
@@ -411,11 +421,16 @@ class _Parser:
             raise self._bad() from None
 
 
-def _normal(year: int, month: int, day: int) -> tuple[int, int, int]:
-    """A date whose day may lie outside of its month."""
-    seconds = calendar.timegm((year, month, 1, 0, 0, 0)) + (day - 1) * 86400
-    at = time.gmtime(seconds)
-    return at.tm_year, at.tm_mon, at.tm_mday
+def _days(year: int, month: int, day: int) -> int:
+    """Days from 1970-01-01 to a date of any year, whose day may lie outside of its month."""
+    alike = _alike(year)
+    there = datetime.date(alike, month, 1) - datetime.date(1970, 1, 1)
+    return there.days + (year - alike) // 400 * 146097 + day - 1
+
+
+def _alike(year: int) -> int:
+    """A year that datetime knows, with the same calendar: it repeats after 400 years."""
+    return 2000 + year % 400
 
 
 def _month(word: str) -> int | None:

@@ -66,10 +66,18 @@ def at(year, month, day, hour=0, minute=0, second=0):
         ("tomorrow 09:00", at(2026, 11, 22, 9)),
         ("5:30 pm", at(2026, 11, 21, 17, 30)),
         ("12am", at(2026, 11, 21)),
+        # Years that datetime does not know, as GNU's date has them.
+        ("9999-12-31 +1 day", 253402300800),
+        ("0001-01-01 -1 day", -62135683200),
+        ("0000-01-01", -62167219200),
+        ("202001-01-01 10:00:00 UTC +3 days", 6312369002400),
+        ("202000-02-29", 6312342182400),
+        ("202001-01-01 next friday", 6312368707200),
     ],
 )
 def test_dates(text, expected):
     assert parse(text, NOW) == expected * 1_000_000_000
+    assert parse(text, NOW, utc=True) == expected * 1_000_000_000
 
 
 def test_fraction():
@@ -78,17 +86,40 @@ def test_fraction():
 
 @pytest.mark.parametrize(
     "text",
-    ["garbage", "2026-13-01", "2026-02-30", "25:00", "12:60", "2026-01-01 2026-01-02", "@1 12:00"],
+    [
+        "garbage",
+        "2026-13-01",
+        "2026-02-30",
+        "25:00",
+        "12:60",
+        "2026-01-01 2026-01-02",
+        "@1 12:00",
+        "-2020-01-01",
+        "99999999999-01-01",
+        "202001-02-29",
+        "2020-01-01 +99999999999 days",
+    ],
 )
-def test_what_is_no_date(text):
+@pytest.mark.parametrize("utc", [False, True])
+def test_what_is_not_a_date(text, utc):
     with pytest.raises(Fatal):
-        parse(text, NOW)
+        parse(text, NOW, utc=utc)
 
 
-@given(st.text("0123456789:-/ +@aopdnmtz.", max_size=16))
-def test_any_text_is_a_date_or_refused(text):
+_DATES = st.builds(
+    "{}-{:02}-{:02} {:+} {}".format,
+    st.integers(-10, 10**12),
+    st.integers(0, 13),
+    st.integers(0, 32),
+    st.integers(-(10**12), 10**12),
+    st.sampled_from(["", "sec", "days", "weeks", "months", "years", "friday"]),
+)
+
+
+@given(_DATES | st.text("0123456789:-/ +@aopdnmtz.", max_size=16), st.booleans())
+def test_any_text_is_a_date_or_refused(text, utc):
     try:
-        parse(text, NOW)
+        parse(text, NOW, utc=utc)
     except Fatal:
         pass
 

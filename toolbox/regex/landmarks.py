@@ -203,7 +203,8 @@ class _Walk:
 
     def _members(self, node: Chars) -> list[bytes] | None:
         narrow = node.narrow
-        if narrow & self._end:
+        # Without a byte ("[^\\x00-\\xff]") it matches nothing, which is no text either.
+        if not narrow or narrow & self._end:
             return None
         if not self._fold:
             text = node.text()

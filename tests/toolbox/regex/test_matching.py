@@ -133,6 +133,23 @@ def test_landmarks(expression, texts, fold, ended):
                 assert set(found) >= set(expected)
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        rb"[^\x00-\xff]",
+        rb"[^\x00-\xff]+|.?q",
+        rb"ab[^\x00-\xff]*cd",
+        rb"(ab|[^\x00-\xff])cd.*ef",
+        rb"ab.*[^\x00-\xff].*cd",
+    ],
+)
+def test_a_set_without_a_byte_matches_nothing(pattern):
+    block = b"q\nab\nabcd\nabcdef\nef\n\n"
+    regex = compile([eval(b'b"' + pattern + b'"')], extended=True, utf8=False)
+    expected = [line for line in block.splitlines(keepends=True) if re.search(pattern, line)]
+    assert [block[start:stop] for start, stop in regex.lines(block)] == expected
+
+
 @given(
     st.lists(st.lists(TEXTS.filter(bool), min_size=1, max_size=4), min_size=1, max_size=4),
     st.lists(TEXTS, max_size=6),
