@@ -19,6 +19,9 @@ _NOT_DICTIONARY = bytes(
     b for b in range(256) if not ((chr(b).isalnum() and b < 128) or b in _BLANKS)
 )
 _NOT_PRINTABLE = bytes(b for b in range(256) if not 32 <= b < 127)
+#: A number of a field or a character that no line has, and that `re` takes as a count.
+_MOST = (1 << 31) - 1
+
 _MONTHS = {
     name: n for n, name in enumerate(b"JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(), 1)
 }
@@ -329,4 +332,4 @@ def _random() -> Callable[[bytes], bytes]:
 
 
 def _at_most(digits: str) -> int:
-    return int(digits.lstrip("0")[:18] or "0")
+    return min(int(digits.lstrip("0")[:18] or "0"), _MOST)

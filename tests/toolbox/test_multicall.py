@@ -392,6 +392,15 @@ def test_xargs_takes_lines_and_no_nul(run: Callable[..., Any]) -> None:
         (["touch", "-d", "@99999999999999999999", "x"], 1, b"invalid date"),
         (["date", "-d", "99999999999999999999 days"], 1, b"invalid date"),
         (["free", "-s", "99999999999999999999x"], 1, b"invalid"),
+        *(
+            (["sort", *words, "/dev/null", str(ROOT / "LICENSE")], 0, b"")
+            for number in ("4294967296", "99999999999999999999")
+            for key in ("{}", "{}.{}", "1,{}", "1.{},1.{}", "{},{}b", "2b,{}")
+            for words in (
+                ["-k", key.format(number, number)],
+                ["-t:", "-k", key.format(number, number)],
+            )
+        ),
     ],
 )
 def test_odd_words_get_a_clear_answer(
