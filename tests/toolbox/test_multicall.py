@@ -392,6 +392,8 @@ def test_xargs_takes_lines_and_no_nul(run: Callable[..., Any]) -> None:
         (["touch", "-d", "@99999999999999999999", "x"], 1, b"invalid date"),
         (["date", "-d", "99999999999999999999 days"], 1, b"invalid date"),
         (["free", "-s", "99999999999999999999x"], 1, b"invalid"),
+        (["sh", "-c", "ulimit -n 99999999999999999999"], 2, b"Illegal number"),
+        (["sh", "-c", "ulimit -f 9223372036854775807"], 2, b"Illegal number"),
         *(
             (["sort", *words, "/dev/null", str(ROOT / "LICENSE")], 0, b"")
             for number in ("4294967296", "99999999999999999999")

@@ -7,6 +7,7 @@ import re
 
 from applets.sh.builtins.arguments import letters, write
 from applets.sh.errors import ShellError
+from toolbox.options import LARGEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,9 +78,9 @@ def _limit(text: str, unit: int, now: tuple[int, int], infinity: int) -> int:
         return infinity
     if text in ("hard", "soft"):
         return now[1] if text == "hard" else now[0]
-    if not text.isascii() or not text.isdecimal() or len(text) > 20:
-        raise ShellError(f"Illegal number: {text}")
-    return int(text) * unit
+    if text.isascii() and text.isdecimal() and len(text) <= 20 and int(text) * unit <= LARGEST:
+        return int(text) * unit
+    raise ShellError(f"Illegal number: {text}")
 
 
 _CLAUSE = re.compile(r"([ugoa]*)((?:[-+=][rwxugoXst]*)+)\Z")
