@@ -28,6 +28,7 @@ import _sitebuiltins
 import os
 import sys
 
+from applets.system.python import absent
 from toolbox.errors import Fatal, UsageError
 from toolbox.options import Options
 
@@ -174,8 +175,12 @@ def _guarded(line: CommandLine) -> int:
         if leave.code is None or isinstance(leave.code, int):
             return exit_status(leave.code or 0)
         print(leave.code, file=sys.stderr)
+        missing = str(leave.code).endswith(f"No module named {line.what}")  # runpy's words
+        if line.kind == "module" and missing and (why := absent.reason(line.what)):
+            print(why, file=sys.stderr)
         return 1
     except BaseException as error:
+        absent.explain(error)
         trace = error.__traceback__
         # The first frames are ours and runpy's: nothing that the program's author wrote.
         while trace and trace.tb_frame.f_globals.get("__name__") in (__name__, "runpy"):

@@ -18,13 +18,18 @@ from pathlib import Path
 
 import pytest
 
+from applets.system.python import absent
+
 ROOT = Path(__file__).resolve().parents[3]
 
 #: Names of sys.stdlib_module_names that are not here, and why.
-ABSENT = {
+OTHER_SYSTEMS = {
     *("_msi", "_overlapped", "_scproxy", "_winapi", "_wmi", "msvcrt", "nt", "winreg", "winsound"),
     *("_aix_support", "_android_support", "_apple_support", "_ios_support", "_osx_support"),
-    "nturl2path",  # like those before it: for other systems
+    "nturl2path",
+}
+ABSENT = {
+    *OTHER_SYSTEMS,
     *("_pydatetime", "_pydecimal"),  # there in C
     "pydoc_data",  # help()'s chapters about the language
     *("_dbm", "_gdbm", "readline"),  # the GPL, or on top of it
@@ -111,6 +116,29 @@ for name in sorted(sys.stdlib_module_names - set(sys.argv[1:]) - {"antigravity",
 print(json.dumps(failed))
 """
     assert json.loads(alone(code, *ABSENT)) == {}
+
+
+def test_who_imports_what_is_absent_reads_why(program: Path, tmp_path: Path) -> None:
+    """The module of a screen, of an installer; run as a program, below another error, and one of nobody's."""
+    (tmp_path / "uses.py").write_text("try: import tkinter.ttk\nexcept ImportError: import venv\n")
+    for words, last in (
+        (["-c", "import tkinter.ttk"], absent.REASONS["tkinter"]),
+        (["-m", "ensurepip"], absent.REASONS["ensurepip"]),
+        (["-m", "pip", "install", "x"], absent.REASONS["pip"]),
+        (["uses.py"], absent.REASONS["venv"]),
+        (["-c", "import nobodys"], "ModuleNotFoundError: No module named 'nobodys'"),
+        (["-c", "raise SystemExit('ended')"], "ended"),
+    ):
+        done = subprocess.run(
+            [program, "python", *words], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr.splitlines()[-1]) == (1, last)
+
+
+def test_each_absent_module_has_a_reason() -> None:
+    """But for private ones, and those of other systems."""
+    public = {name for name in ABSENT if not name.startswith("_")}
+    assert public - OTHER_SYSTEMS <= set(absent.REASONS)
 
 
 def test_what_must_not_be_inside(alone: Callable[..., str]) -> None:
