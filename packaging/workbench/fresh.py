@@ -37,7 +37,10 @@ SAMPLE = (
 KEPT = 7
 
 #: What is no input of the build and the boot.
-NO_INPUTS = ("tests/", "README.md", "LICENSE", ".ci/", ".gitignore")
+NO_INPUTS = (
+    *("tests/", "docs/", ".ci/"),
+    *("README.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", ".gitignore", ".editorconfig"),
+)
 
 
 def fresh(words: list[str], checkout: Path, logs: Path) -> int:
