@@ -310,7 +310,8 @@ def _entry(what: str, project: str, scripts: dict[str, str], folder: Path) -> st
         raise BuildError(
             f"{what}: which of its programs? {_listed(scripts)}",
             "name the module: --module, such as "
-            + next(iter(scripts.values())).partition(":")[0].strip(),
+            + next(iter(scripts.values())).partition(":")[0].strip()
+            + f"; if your own program uses {project}, put it into the requirements.txt beside that",
         )
     module, _, function = scripts[chosen[0]].partition(":")
     module, function = module.strip(), function.partition("[")[0].strip()
