@@ -163,7 +163,8 @@ def _add_own(
     for name, service in settings.services.items():
         folder = f"{programs.FOLDER}/{name}"
         if service.python:
-            tree.copy(folder, made[name].folder)
+            # Its user reads all of it, also what was installed here under a umask of 077.
+            tree.copy(folder, made[name].folder, shared=True)
         else:
             tree.file(f"{folder}/{name}", others[name].program.read_bytes(), 0o755)
             for library, path in others[name].own.items():

@@ -61,23 +61,30 @@ class Tree:
         uid: int = 0,
         gid: int = 0,
         mode: int | None = None,
+        shared: bool = False,
         hidden: Unwanted = lambda folder, names: set(),
     ) -> None:
         """Add a file or a whole folder of the host (hostfiles.py).
 
         Who may read it there may read it here, and nobody else; that somebody may write to it is left out, so that
         the umask of whoever checked it out does not matter.  mode: of all files instead; of folders with x
-        wherever there is an r.  hidden: names that are left out.
+        wherever there is an r.  shared: what its owner may read and execute there, everybody may here who gets as
+        far as `name`.  hidden: names that are left out.
         """
         for item in items(source, hidden):
             place = f"{name}/{item.name}" if item.name else name
+            there = (
+                item.mode | (item.mode & 0o500) >> 3 | (item.mode & 0o500) >> 6
+                if shared
+                else item.mode
+            )
             if stat.S_ISLNK(item.mode):
                 self.link(place, item.target)
             elif stat.S_ISDIR(item.mode):
-                self.folder(place, _folder_mode(item.mode if mode is None else mode), uid, gid)
+                self.folder(place, _folder_mode(there if mode is None else mode), uid, gid)
             else:
                 with open(item.path, "rb") as file:
-                    bits = _file_mode(item.mode) if mode is None else mode
+                    bits = _file_mode(there) if mode is None else mode
                     self.file(place, file.read(), bits, uid, gid)
 
     def __iter__(self) -> Iterator[tuple[str, Entry]]:

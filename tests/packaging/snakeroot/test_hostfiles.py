@@ -262,3 +262,27 @@ def test_no_error_is_without_words(
         assert ": :" not in said
         assert "Traceback" not in said
         assert len(said.splitlines()) <= 2
+
+
+def test_a_shared_folder_is_read_by_all_whatever_the_umask_was(tmp_path: Path) -> None:
+    """What was installed under 077 is a program that its service's user has to read."""
+    source = tmp_path / "program"
+    (source / "package").mkdir(parents=True)
+    (source / "package" / "__init__.py").write_text("")
+    (source / "tool").write_text("#!/bin/sh\n")
+    for path, mode in (
+        (source / "package" / "__init__.py", 0o600),
+        (source / "tool", 0o700),
+        (source / "package", 0o700),
+        (source, 0o700),
+    ):
+        path.chmod(mode)
+    tree = Tree()
+    tree.copy("lib/x", source, shared=True)
+    modes = {name: entry.mode & 0o7777 for name, entry in tree if name.startswith("lib/x")}
+    assert modes == {
+        "lib/x": 0o755,
+        "lib/x/package": 0o755,
+        "lib/x/package/__init__.py": 0o644,
+        "lib/x/tool": 0o755,
+    }
