@@ -201,4 +201,5 @@ class Linker:
             cwd=self._work,
             log=self._log,
         )
+        part.chmod(0o755)  # for every user, whatever our umask is
         part.replace(program)
