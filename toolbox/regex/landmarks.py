@@ -203,8 +203,7 @@ class _Walk:
 
     def _members(self, node: Chars) -> list[bytes] | None:
         narrow = node.narrow
-        # Without a byte ("[^\\x00-\\xff]") it matches nothing, which is no text either.
-        if not narrow or narrow & self._end:
+        if narrow & self._end or not (narrow or node.wide):  # an empty set has no text
             return None
         if not self._fold:
             text = node.text()

@@ -136,18 +136,28 @@ def test_landmarks(expression, texts, fold, ended):
 @pytest.mark.parametrize(
     "pattern",
     [
-        rb"[^\x00-\xff]",
-        rb"[^\x00-\xff]+|.?q",
-        rb"ab[^\x00-\xff]*cd",
-        rb"(ab|[^\x00-\xff])cd.*ef",
-        rb"ab.*[^\x00-\xff].*cd",
+        b"[^\x00-\xff]",
+        b"[^\x00-\xff]+|.?q",
+        b"ab[^\x00-\xff]*cd",
+        b"(ab|[^\x00-\xff])cd.*ef",
+        b"ab.*[^\x00-\xff].*cd",
     ],
 )
 def test_a_set_without_a_byte_matches_nothing(pattern):
     block = b"q\nab\nabcd\nabcdef\nef\n\n"
-    regex = compile([eval(b'b"' + pattern + b'"')], extended=True, utf8=False)
+    regex = compile([pattern], extended=True, utf8=False)
     expected = [line for line in block.splitlines(keepends=True) if re.search(pattern, line)]
     assert [block[start:stop] for start, stop in regex.lines(block)] == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"), [("é", "é"), ("caf[é]s", "cafés"), ("a.*日本", "日本")]
+)
+def test_characters_of_several_bytes_are_landmarks(pattern, text):
+    """Without one, every line is matched by the automaton."""
+    syntax = Syntax(extended=True, ignore_case=False, utf8=True, lines=True)
+    found = landmarks(parse(pattern.encode(), syntax).node, b"\n", fold=False)
+    assert [text.encode()] in found.pieces
 
 
 @given(
