@@ -201,5 +201,5 @@ class Linker:
             cwd=self._work,
             log=self._log,
         )
-        part.chmod(0o755)  # for every user, whatever our umask is
+        part.chmod(0o755)  # every user may run it, whatever the umask
         part.replace(program)

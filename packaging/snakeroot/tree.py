@@ -73,18 +73,14 @@ class Tree:
         """
         for item in items(source, hidden):
             place = f"{name}/{item.name}" if item.name else name
-            there = (
-                item.mode | (item.mode & 0o500) >> 3 | (item.mode & 0o500) >> 6
-                if shared
-                else item.mode
-            )
+            own = _for_all(item.mode) if shared else item.mode
             if stat.S_ISLNK(item.mode):
                 self.link(place, item.target)
             elif stat.S_ISDIR(item.mode):
-                self.folder(place, _folder_mode(there if mode is None else mode), uid, gid)
+                self.folder(place, _folder_mode(own if mode is None else mode), uid, gid)
             else:
                 with open(item.path, "rb") as file:
-                    bits = _file_mode(there) if mode is None else mode
+                    bits = _file_mode(own) if mode is None else mode
                     self.file(place, file.read(), bits, uid, gid)
 
     def __iter__(self) -> Iterator[tuple[str, Entry]]:
@@ -101,6 +97,11 @@ class Tree:
         if parent and parent not in self.entries:
             self.folder(parent)
         self.entries[name] = entry
+
+
+def _for_all(mode: int) -> int:
+    """Let everybody read and execute what its owner may."""
+    return mode | (mode & 0o500) >> 3 | (mode & 0o500) >> 6
 
 
 def _file_mode(mode: int) -> int:

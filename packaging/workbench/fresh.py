@@ -110,7 +110,7 @@ class Trial:
         """Install the wheel as the README says, and boot a box that it made; "" or what failed."""
         try:
             self._prepare("python3", "python3-venv")
-            self._command("away with the last time's", ["rm", "-rf", f"{HOME}/venv", f"{HOME}/box"])
+            self._command("remove the last trial", ["rm", "-rf", f"{HOME}/venv", f"{HOME}/box"])
             shutil.copy(wheel, self._root.folder / HOME.lstrip("/"))
             self._command("virtual environment", ["python3", "-m", "venv", "venv"])
             self._command("pip install", ["venv/bin/pip", "install", "-q", wheel.name])

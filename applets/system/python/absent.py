@@ -1,4 +1,4 @@
-"""Why some modules that a usual python3 has are not in the program, for who imports them all the same."""
+"""Why the program lacks some modules of a usual python3, for the error of a program that imports them."""
 
 from __future__ import annotations
 
