@@ -121,6 +121,8 @@ def _directory(opt: Values, files: list[str]) -> tuple[str | None, list[str]]:
     if len(files) < 2:
         raise UsageError(f"missing destination file operand after {files[0]!r}")
     if opt.no_target_directory:
+        if opt.parents:
+            raise UsageError("with --parents, the destination must be a directory")
         if len(files) > 2:
             raise UsageError(f"extra operand {files[2]!r}")
         return None, files
@@ -146,8 +148,11 @@ def _copy_one(copier: Copier, source: str, target: str) -> None:
 
 
 def _copy_with_parents(copier: Copier, source: str, directory: str) -> None:
-    """--parents: make the source's directories below the target, with their attributes."""
-    made: list[tuple[str, str]] = []
+    """--parents: make the source's directories below the target, with their attributes.
+
+    When one of them is missing, those above it get what is preserved, too; when none is, they stay (GNU).
+    """
+    passed: list[tuple[str, str, bool]] = []  # original, copy, whether it was made here
     above = ""
     target = directory
     parts = [p for p in source.rstrip("/").split("/")[:-1] if p]
@@ -158,22 +163,25 @@ def _copy_with_parents(copier: Copier, source: str, directory: str) -> None:
         target = os.path.join(target, part)
         try:
             status = os.stat(above)
-            if not os.path.isdir(target):
+            made = not os.path.isdir(target)
+            passed.append((above, target, made))
+            if made:
                 os.mkdir(target, (status.st_mode & 0o777) | 0o700)
-                made.append((above, target))
                 if copier.told:
                     stdout().write(os.fsencode(f"{above} -> {target}\n"))
         except OSError as error:
             warn(f"cannot make directory {target!r}: {error.strerror}")
             return
     copier.copy(source, os.path.join(target, os.path.basename(source.rstrip("/"))))
-    for original, copied in reversed(made):
+    if not any(made for _, _, made in passed):
+        return
+    for original, copied, made in reversed(passed):
         status = os.stat(original)
         if "ownership" in copier.preserve and os.geteuid() == 0:
             os.chown(copied, status.st_uid, status.st_gid)
         if "mode" in copier.preserve:
             os.chmod(copied, status.st_mode & 0o7777)
-        else:
+        elif made:
             usual = copier.attributes
             os.chmod(copied, usual.mode(status) & ~usual.umask)
         if "timestamps" in copier.preserve:

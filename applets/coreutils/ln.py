@@ -37,6 +37,8 @@ def main(argv: list[str]) -> int:
     backups = Backups.from_options(opt)
     if opt.target_directory is not None and opt.no_target_directory:
         raise UsageError("cannot combine --target-directory and --no-target-directory")
+    if opt.relative and not opt.symbolic:
+        raise UsageError("cannot do --relative without --symbolic")
     for target, name in _pairs(opt, files):
         try:
             _link(target, name, opt, backups)
@@ -80,25 +82,31 @@ def _link(target: str, name: str, opt: Values, backups: Backups) -> None:
             warn(f"{target}: hard link not allowed for directory")
             return
         os.lstat(target)
-    if os.path.lexists(name):
+    kept = None
+    if os.path.lexists(name) and (opt.force or opt.interactive or backups.wanted):
+        if _would_lead_to_itself(target, name, opt, backups):
+            warn(f"{target!r} and {name!r} are the same file")
+            return
+        if os.path.isdir(name) and not os.path.islink(name):
+            warn(f"{name}: cannot overwrite directory")
+            return
         if opt.interactive and opt.last("force", "interactive") == "interactive":
             from toolbox.confirm import confirm
 
             if not confirm(f"ln: replace {name!r}? "):
                 return
-        if _would_lead_to_itself(target, name, opt, backups):
-            warn(f"{target!r} and {name!r} are the same file")
-            return
-        if backups.wanted:
-            backups.make(name)
-        elif opt.force or opt.interactive:
-            if os.path.isdir(name) and not os.path.islink(name):
-                warn(f"{name}: cannot overwrite directory")
-                return
+        if not backups.wanted:
             put_in_place(name, lambda new: _make(target, new, opt))
             _tell(target, name, opt)
             return
-    _make(target, name, opt)
+        kept = backups.make(name)
+    try:
+        _make(target, name, opt)
+    except OSError:
+        if kept:
+            # What was there comes back: a backup is for what was replaced.
+            os.rename(kept, name)
+        raise
     _tell(target, name, opt)
 
 

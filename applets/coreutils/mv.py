@@ -108,6 +108,9 @@ class _Mover:
         try:
             renamed = self._rename(source, target, status, existing, kept)
         except OSError as error:
+            if kept and not os.path.lexists(target):
+                # What was there comes back: a backup is for what was replaced.
+                os.rename(kept, target)
             if error.errno == errno.EINVAL and stat.S_ISDIR(status.st_mode):
                 warn(f"cannot move {source!r} to a subdirectory of itself, {target!r}")
             else:
@@ -152,7 +155,8 @@ class _Mover:
 
     def _agreed(self, target: str, status: os.stat_result, existing: os.stat_result) -> bool:
         """Whether -n, -u, -i, or a write-protected target and a terminal, let the target be replaced."""
-        if self.older and existing.st_mtime_ns >= status.st_mtime_ns:
+        directory = stat.S_ISDIR(status.st_mode)  # -u is about files (GNU)
+        if self.older and not directory and existing.st_mtime_ns >= status.st_mtime_ns:
             return False
         if self.overwrite == "force":
             return True

@@ -264,3 +264,29 @@ def test_links_are_preserved_over_what_exists(
             inode = places[name].lstat().st_ino
             found[inode] = found.get(inode, "") + name
     assert " ".join(sorted(found.values())) == groups
+
+
+@pytest.mark.parametrize("there", ["", "a", "a/b", "a/b/c"])
+@pytest.mark.parametrize("options", ["", "-p", "--preserve=mode", "--preserve=timestamps", "-R"])
+def test_parents_of_which_some_are_there(
+    run: Any, tmp_path: Path, options: str, there: str
+) -> None:
+    """--parents gives the folders on the way the modes and times that GNU's cp gives them."""
+    found = []
+    for program in ("cp", None):
+        folder = tmp_path / str(program)
+        (folder / "a/b/c").mkdir(parents=True)
+        (folder / "to" / there).mkdir(parents=True)
+        (folder / "a/b/c/f").write_text("x")
+        for number, name in enumerate(("a/b/c/f", "a/b/c", "a/b", "a")):
+            (folder / name).chmod(0o700 + 0o11 * number)
+            os.utime(folder / name, (10**9, 10**9 + number))
+        words = [*options.split(), "--parents", "a/b/c/f", "to"]
+        if program:
+            subprocess.run([program, *words], cwd=folder, check=True)
+        else:
+            assert run("cp", *words, cwd=folder).status == 0
+        all_ = [folder / "to" / name for name in ("a", "a/b", "a/b/c", "a/b/c/f")]
+        # Times of this test are those of no source.
+        found.append([(oct(p.stat().st_mode), min(p.stat().st_mtime, 1.1e9)) for p in all_])
+    assert found[0] == found[1]

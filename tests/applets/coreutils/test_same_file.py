@@ -296,3 +296,48 @@ def test_backups_within_trees_and_in_a_race(run: Callable[..., Any], tmp_path: P
     for number in range(20):
         (folder / "x").write_text(str(number))
         assert Backups("numbered").make(str(folder / "x")) == str(folder / f"x.~{number + 1}~")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *(["mv", "-b", ".", "f"], ["mv", "-bu", "d/.", "f"], ["mv", "-bT", "d", "d/sub/x"]),
+        *(["mv", "--backup=numbered", "-T", "d", "d/sub"], ["cp", "-b", "/proc/self/mem", "f"]),
+        *(["cp", "-lb", "/proc/version", "f"], ["ln", "-b", "/proc/version", "f"]),
+        *(["ln", "--backup=numbered", "/proc/version", "f"], ["ln", "-sbT", "f", "d"]),
+        *(["ln", "-b", "-L", "dangling", "f"], ["ln", "-sb", "-t", ".", "elsewhere/d"]),
+    ],
+)
+def test_what_fails_leaves_everything_in_its_place(
+    run: Callable[..., Any], tmp_path: Path, argv: list[str]
+) -> None:
+    """A backup is renamed back when what was to take its place cannot be made."""
+    (tmp_path / "d/sub").mkdir(parents=True)
+    (tmp_path / "d/sub/x").write_text("x")
+    (tmp_path / "f").write_text("kept")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    before = state(tmp_path)
+    done = run(*argv, cwd=tmp_path)
+    assert done.status == 1 and done.err
+    assert state(tmp_path) == before
+
+
+def test_a_directory_is_moved_whatever_its_age(run: Callable[..., Any], tmp_path: Path) -> None:
+    """-u compares the ages of files: an older directory is no reason to say nothing and do nothing (GNU)."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "d/f").write_text("x")
+    os.utime(tmp_path / "d", (1, 1))
+    assert run("mv", "-uT", "d", "empty", cwd=tmp_path) == (0, b"", b"")
+    assert (tmp_path / "empty/f").read_text() == "x" and not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize(
+    "argv", [["ln", "-r", "f", "g"], ["cp", "--parents", "-T", "f", "g"], ["ln", "-fr", "f", "g"]]
+)
+def test_options_that_do_not_go_together(
+    run: Callable[..., Any], tmp_path: Path, argv: list[str]
+) -> None:
+    (tmp_path / "f").write_text("f")
+    assert run(*argv, cwd=tmp_path).status == 1
+    assert os.listdir(tmp_path) == ["f"]
