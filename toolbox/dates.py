@@ -28,8 +28,9 @@ _TOKEN = re.compile(
   | (?P<day_first>\d{1,2})-(?P<middle>[a-z]{3,9})-(?P<year_last>\d{2,4})
   | (?P<hour>\d{1,2}):(?P<minute>\d{1,2})(?::(?P<second>\d{1,2})(?:[.,](?P<fraction>\d+))?)?
     (?:\s*(?P<half>[ap])\.?m\b\.?)?
-    (?:\s*(?P<zone>z\b|(?:utc|gmt)?\s?[-+]\d{1,2}(?::?\d{2})?(?!\d|\s*(?:sec|min|hour|day|week|fortnight|month|year|\w*day)))|)
+    (?:\s*(?P<zone>z\b|(?:utc|gmt)?\s?[-+]\d{1,2}(?::?\d{2})?(?!\d|[.,]\d|\s*(?:sec|min|hour|day|week|fortnight|month|year|\w*day)))|)
   | (?P<full_hour>\d{1,2})\s*(?P<full_half>[ap])\.?m\b\.?
+  | (?P<part>[-+]?\s*\d+[.,]\d+)(?=\s*sec(?:ond)?s?\b)
   | (?P<number>[-+]\s*\d+|\d+)
   | (?P<word>[a-z]+)\.?
   | (?P<space>[\s,]+)
@@ -53,11 +54,11 @@ _LONG = {
 }
 
 _UNITS = {
-    "sec": ("seconds", 1),
-    "second": ("seconds", 1),
-    "min": ("seconds", 60),
-    "minute": ("seconds", 60),
-    "hour": ("seconds", 3600),
+    "sec": ("ns", 1_000_000_000),
+    "second": ("ns", 1_000_000_000),
+    "min": ("ns", 60_000_000_000),
+    "minute": ("ns", 60_000_000_000),
+    "hour": ("ns", 3600_000_000_000),
     "day": ("days", 1),
     "week": ("days", 7),
     "fortnight": ("days", 14),
@@ -183,7 +184,7 @@ class _Parser:
         self.zone: int | None = None  # minutes east of Greenwich
         self.unix: int | None = None
         self.weekday: tuple[int, int] | None = None  # which, how many weeks on
-        self.moved = {"seconds": 0, "days": 0, "months": 0}
+        self.moved = {"ns": 0, "days": 0, "months": 0}
         self.number: str | None = None  # a number whose unit comes next
         self.last_moves: list[tuple[str, int]] = []
         try:
@@ -198,6 +199,7 @@ class _Parser:
 
     def _parse(self, text: str) -> None:
         at = 0
+        words = 0
         while at < len(text):
             found = _TOKEN.match(text, at)
             if not found:
@@ -205,6 +207,7 @@ class _Parser:
             at = found.end()
             if found["space"] or found["comment"]:
                 continue
+            words += 1
             if found["word"]:
                 self._word(found["word"].lower())
                 continue
@@ -241,9 +244,19 @@ class _Parser:
                 self._time(found)
             elif found["full_hour"]:
                 self._set_clock(int(found["full_hour"]), 0, 0, 0, found["full_half"])
+            elif found["part"]:
+                # A number of seconds with a fraction: the word that follows is its unit.
+                whole, fraction = "".join(found["part"].split()).replace(",", ".").split(".")
+                if len(whole) > _DIGITS:
+                    raise self._bad()
+                ns = int(fraction[:9].ljust(9, "0"))
+                self.part = -ns if whole.startswith("-") else ns
+                self.number = whole
             else:
                 self.number = "".join(found["number"].split())
         self._flush_number()
+        if self.unix is not None and words > 1:
+            raise self._bad()  # it stands alone (GNU): what is said besides may not be passed over
 
     def _year(self, text: str | None) -> int:
         if text is None:
@@ -280,8 +293,15 @@ class _Parser:
         digits = text.lstrip("+-")
         if self.date is not None and not self.date[2] and len(digits) <= 2:
             self.date = (*self.date[:2], int(digits))  # `Nov 21`
-        elif text[0] in "+-" and self.clock is not None and self.zone is None and self.timed:
-            self.zone = _offset(text)
+        elif text[0] in "+-":
+            # Never an hour: what is east of Greenwich, of a zone that was named, or after a time.
+            if self.zone_named:
+                self.zone = (self.zone or 0) + _offset(text)
+                self.zone_named = False
+            elif self.clock is not None and self.zone is None and self.timed:
+                self.zone = _offset(text)
+            else:
+                raise self._bad()
         elif len(digits) == 8 and self.date is None:
             self._set_date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
         elif self.date is not None and self.pending_year and (len(digits) == 4 or self.clock):
@@ -294,17 +314,27 @@ class _Parser:
         else:
             raise self._bad()
 
+    zone_named = False  # by a word, which an offset may follow: GMT+3
+    part = 0  # nanoseconds of the number's fraction, when seconds come next
     timed = False  # a time with a colon, which a zone may follow
     pending_year = False  # a date in words without a year: a number may still be it
 
     def _word(self, word: str) -> None:
         unit = _UNITS.get(word) or _UNITS.get(word.removesuffix("s"))
         if unit is not None and word not in ("s",):
+            if (
+                self.pending_year
+                and self.number
+                and self.number.isdecimal()
+                and len(self.number) == 4
+            ):
+                self._flush_number()  # `Feb 1, 2020 fortnight`
             if self.number is not None and len(self.number) > _DIGITS:
                 raise self._bad()
             count = int(self.number) if self.number is not None else 1
             self.number = None
-            self._move(unit, count)
+            self._move(unit, count, self.part)
+            self.part = 0
             return
         month = _month(word)
         if month is not None:
@@ -334,6 +364,7 @@ class _Parser:
             self.weeks = 0
         elif word in _ZONES:
             self.zone = _ZONES[word]
+            self.zone_named = True
         elif word == "dst" and self.zone is not None:
             self.zone += 60
         elif word not in ("at", "on", "and", "of", "the"):
@@ -360,19 +391,18 @@ class _Parser:
             # `Nov 21`: the day follows.
             self._set_date(now.tm_year, month, 0)
 
-    def _move(self, unit: tuple[str, int], count: int) -> None:
+    def _move(self, unit: tuple[str, int], count: int, part: int = 0) -> None:
+        """Count times the unit, and `part` nanoseconds, to what was said before."""
         kind, factor = unit
-        self.moved[kind] += factor * count
-        self.last_moves.append((kind, factor * count))
+        self.moved[kind] += factor * count + part
+        self.last_moves.append((kind, factor * count + part))
 
     # -- result ----------------------------------------------------------------------------
 
     def result(self) -> int:
         """The moment that was meant."""
         if self.unix is not None:
-            if self.date or self.clock or self.weekday:
-                raise self._bad()
-            return self.unix + self.moved["seconds"] * 1_000_000_000
+            return self.unix
         utc = self.utc or self.zone is not None
         base = time.gmtime(self.now + 60 * (self.zone or 0)) if utc else time.localtime(self.now)
         year, month, day = self.date or base[:3]
@@ -398,7 +428,9 @@ class _Parser:
             ahead = (wanted - today) % 7
             # `next friday` on a friday is in a week; `friday` is today.
             day += ahead + 7 * (weeks - (1 if weeks > 0 and ahead else 0))
-        seconds = self._seconds(year, month, day, hour, minute, second, utc) + self.moved["seconds"]
+        seconds = self._seconds(year, month, day, hour, minute, second, utc)
+        more, ns = divmod(ns + self.moved["ns"], 1_000_000_000)
+        seconds += more
         try:
             time.gmtime(seconds)
         except (OverflowError, OSError):
@@ -440,12 +472,15 @@ def _month(word: str) -> int | None:
 
 
 def _offset(text: str) -> int:
-    """Minutes east of Greenwich of `z`, `+02:00`, `-0530`, `utc+2`."""
+    """Minutes east of Greenwich of `z`, `+02:00`, `-0530`, `utc+2`.  ValueError: more than a day (GNU)."""
     text = text.removeprefix("utc").removeprefix("gmt").strip()
     if text in ("", "z"):
         return 0
     sign = -1 if text[0] == "-" else 1
     digits = text[1:].replace(":", "")
     if len(digits) <= 2:
-        return sign * int(digits) * 60
-    return sign * (int(digits[:-2]) * 60 + int(digits[-2:]))
+        digits += "00"
+    minutes = int(digits[:-2]) * 60 + int(digits[-2:])
+    if minutes > 24 * 60:
+        raise ValueError(f"no place is {text} from Greenwich")
+    return sign * minutes

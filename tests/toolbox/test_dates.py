@@ -51,6 +51,10 @@ def at(year, month, day, hour=0, minute=0, second=0):
         ("yesterday", int(NOW) - 86400),
         ("2026-11-21 05:16:00 UTC +300 sec", at(2026, 11, 21, 5, 21)),
         ("2026-11-21 05:16:00 UTC +30 min", at(2026, 11, 21, 5, 46)),
+        ("2026-11-21 GMT+3", at(2026, 11, 20, 21)),
+        ("2026-11-21 EST -1 1 day", at(2026, 11, 22, 6)),
+        ("Nov 21, 2026 fortnight", at(2026, 12, 5)),
+        ("21 nov 2026 day", at(2026, 11, 22)),
         ("3 days ago", int(NOW) - 3 * 86400),
         ("+30 days", int(NOW) + 30 * 86400),
         ("1 hour ago", int(NOW) - 3600),
@@ -82,6 +86,10 @@ def test_dates(text, expected):
 
 def test_fraction():
     assert parse("2026-11-21 00:00:00.25", NOW) == at(2026, 11, 21) * 10**9 + 250_000_000
+    noon = at(2026, 11, 21, 12) * 10**9
+    assert parse("2026-11-21 12:00 UTC +1.5 sec", NOW) == noon + 1_500_000_000
+    assert parse("2026-11-21 12:00:00.5 0,75 seconds ago", NOW) == noon - 250_000_000
+    assert parse("2026-11-21 12:00 -0.25 sec", NOW) == noon - 250_000_000
 
 
 @pytest.mark.parametrize(
@@ -93,7 +101,10 @@ def test_fraction():
         "25:00",
         "12:60",
         "2026-01-01 2026-01-02",
-        "@1 12:00",
+        # Nothing that is said is passed over, with status 0 for another moment.
+        *("@1 12:00", "@0 +3 days", "@0 1 month", "3 days @0", "@0 UTC", "@0 @1", "@0 +1 sec"),
+        *("2026-01-01 +3", "+3", "2026-01-01 noon +0200", "2026-01-01 -0300"),
+        *("2026-01-01 00:00 +2500", "2026-01-01 00:00 UTC-99", "2026-01-01 1.5 days"),
         "-2020-01-01",
         "99999999999-01-01",
         "202001-02-29",
