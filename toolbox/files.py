@@ -41,10 +41,16 @@ def replace_file(path: str, data: bytes, *, mode: int = 0o644, durable: bool = F
         sync_folder(os.path.dirname(path) or ".")
 
 
-def put_in_place(name: str, make: Callable[[str], None], fd: int | None = None) -> None:
+def put_in_place(
+    name: str,
+    make: Callable[[str], None],
+    fd: int | None = None,
+    before: Callable[[], object] | None = None,
+) -> None:
     """Replace the file `name` (of the directory `fd`) by what `make` makes, so that there is always one of them.
 
     make: called with a name in the same directory that is free; FileExistsError makes it be called again.
+    before: called when it has been made, as to rename the old file.
     OSError of `make` or rename(2): the old file is untouched.
     """
     folder = os.path.dirname(name)
@@ -56,6 +62,8 @@ def put_in_place(name: str, make: Callable[[str], None], fd: int | None = None) 
         except FileExistsError:
             continue
     try:
+        if before is not None:
+            before()
         os.rename(new, name, src_dir_fd=fd, dst_dir_fd=fd)
     finally:
         # rename(2) of two links to one file does nothing at all, and the new one stays.

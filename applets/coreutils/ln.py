@@ -82,7 +82,6 @@ def _link(target: str, name: str, opt: Values, backups: Backups) -> None:
             warn(f"{target}: hard link not allowed for directory")
             return
         os.lstat(target)
-    kept = None
     if os.path.lexists(name) and (opt.force or opt.interactive or backups.wanted):
         if _would_lead_to_itself(target, name, opt, backups):
             warn(f"{target!r} and {name!r} are the same file")
@@ -95,18 +94,14 @@ def _link(target: str, name: str, opt: Values, backups: Backups) -> None:
 
             if not confirm(f"ln: replace {name!r}? "):
                 return
-        if not backups.wanted:
-            put_in_place(name, lambda new: _make(target, new, opt))
-            _tell(target, name, opt)
+        if backups.wanted and not opt.symbolic and backups.endangers(target, name):
+            warn(f"backing up {name!r} might destroy source; {target!r} not linked")
             return
-        kept = backups.make(name)
-    try:
+        # The link is there before what it replaces goes: an older backup is lost for nothing else.
+        keep = (lambda: backups.make(name)) if backups.wanted else None
+        put_in_place(name, lambda new: _make(target, new, opt), before=keep)
+    else:
         _make(target, name, opt)
-    except OSError:
-        if kept:
-            # What was there comes back: a backup is for what was replaced.
-            os.rename(kept, name)
-        raise
     _tell(target, name, opt)
 
 

@@ -103,9 +103,10 @@ class _Mover:
         if existing is not None and not self._may_replace(source, target, status, existing):
             return
         kept = None
-        if existing is not None and self.backups.wanted:
-            kept = self.backups.make(target)
         try:
+            if existing is not None and self.backups.wanted:
+                _check_rename(source, target, status)
+                kept = self.backups.make(target)
             renamed = self._rename(source, target, status, existing, kept)
         except OSError as error:
             if kept and not os.path.lexists(target):
@@ -218,6 +219,16 @@ class _Mover:
             remove_tree(source.rstrip("/") or "/", removed=_removed if self.opt.verbose else None)
             return False
         raise OSError(errno.EIO, "not all could be copied; the source stays")
+
+
+def _check_rename(source: str, target: str, status: os.stat_result) -> None:
+    """OSError as rename(2), where it is certain to fail: before a backup takes the place of an older one."""
+    if os.path.basename(source.rstrip("/")) in (".", ".."):
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+    if stat.S_ISDIR(status.st_mode):
+        outer, inner = os.path.realpath(source), os.path.realpath(os.path.dirname(target) or ".")
+        if os.path.commonpath((outer, inner)) == outer:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
 
 def _removed(visit: Visit) -> None:
