@@ -187,5 +187,7 @@ def write(lines: list[bytes], target: str | None, end: bytes) -> None:
     try:
         for start in range(0, len(lines), LINES_AT_ONCE):
             write_all(fd, end.join(lines[start : start + LINES_AT_ONCE]) + end)
+    except OSError as error:
+        raise Fatal(f"write failed: {target}: {error.strerror}", 2) from None
     finally:
         os.close(fd)

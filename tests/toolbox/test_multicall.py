@@ -359,6 +359,44 @@ def test_find_ends_with_its_output(toolbox_argv: list[str], toolbox_env: dict[st
     assert done.returncode == 1 and done.stderr.count(b"\n") == 1
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *([["find", d, "-fprint", "/dev/full"] for d in (".", "many")]),
+        *(["find", "many", "-fls", "/dev/full"], ["find", "many", "-fprintf", "/dev/full", "%p "]),
+        *(["sort", "-o", "/dev/full", "f"], ["tee", "/dev/full"], ["cp", "f", "/dev/full"]),
+        *(["time", "-o", "/dev/full", "-f", "%e", "true"], ["sh", "-c", "echo x >/dev/full"]),
+        *(["uniq", "f", "/dev/full"], ["sh", "-c", "ls many >/dev/full"]),
+    ],
+)
+def test_a_full_file_of_its_own_is_one_line(
+    run: Callable[..., Any], tmp_path: Path, argv: list[str]
+) -> None:
+    """It names the file (where a redirection did not open it), and Python adds nothing when it closes it."""
+    (tmp_path / "f").write_text("x\n")
+    (tmp_path / "many").mkdir()
+    for number in range(3000):
+        (tmp_path / "many" / f"{'x' * 40}{number}").touch()
+    done = run(*argv, stdin=b"x\n", cwd=tmp_path)
+    assert done.status in (1, 2, 125) and done.err.count(b"\n") == 1, done.err
+    assert b"No space left on device" in done.err
+    assert b"/dev/full" in done.err or argv[0] in ("sh", "uniq")
+
+
+def test_finds_files_are_written_whole(run: Callable[..., Any], tmp_path: Path) -> None:
+    """Two actions share a file; standard error is not opened anew; one that fails costs no other its lines."""
+    (tmp_path / "d").mkdir()
+    done = run("find", "d", "-fprint", "f", "-fprintf", "f", "%d\n", cwd=tmp_path)
+    assert (done.status, (tmp_path / "f").read_bytes()) == (0, b"d\n0\n")
+    (tmp_path / "link").hardlink_to(tmp_path / "f")
+    done = run("find", "d", "-fprint", "f", "-fprint", "./f", "-fprint", "link", cwd=tmp_path)
+    assert (done.status, (tmp_path / "f").read_bytes()) == (0, b"d\nd\nd\n")
+    done = run("sh", "-c", "exec 2>log; echo kept >&2; find d -fprint /dev/stderr", cwd=tmp_path)
+    assert (tmp_path / "log").read_bytes() == b"kept\nd\n"
+    done = run("find", "d", "-fprint", "/dev/full", "-fprint", "g", cwd=tmp_path)
+    assert (done.status, (tmp_path / "g").read_bytes()) == (1, b"d\n")
+
+
 def test_xargs_takes_lines_and_no_nul(run: Callable[..., Any]) -> None:
     for words in (["-I{}", "-n1"], ["-n1", "-I{}"], ["-I{}"]):
         done = run("xargs", *words, "echo", "[{}]", stdin=b"a b\nc d\n")

@@ -112,6 +112,10 @@ def main(argv: list[str]) -> int:
             _walk(top, expression)
     except Quit:
         pass
+    except BaseException:
+        for file in expression.files:
+            file.finish()
+        raise
     return expression.finish()
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from toolbox.errors import UsageError, say, warn
-from toolbox.streams import stdout
+from toolbox.errors import Fatal, UsageError, describe, say, warn
+from toolbox.streams import stdout, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,17 +54,64 @@ def _quit(visit: Visit) -> bool:
     raise Quit
 
 
-def _output(expression: Expression, file: str | None) -> BinaryIO:
-    if file is None or file == "/dev/stdout":
-        return stdout()
-    out = open(file, "wb")
+#: Bytes that are held before they are written.
+_HELD = 1 << 16
 
-    def finish() -> int:
-        out.close()
+
+class File:
+    """A file that actions write to: its error names it and ends find, and is told once."""
+
+    def __init__(self, name: str) -> None:
+        """OSError when it cannot be opened."""
+        self.name = name
+        # The descriptor that we have: opening its name would begin anew, and cut off what is there.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        self.fd = 2 if name == "/dev/stderr" else os.open(name, flags, 0o666)
+        status = os.fstat(self.fd)
+        self.identity = (status.st_dev, status.st_ino)
+        self.held = bytearray()
+
+    def write(self, data: bytes) -> None:
+        """Fatal when the file takes no more."""
+        self.held += data
+        if len(self.held) >= _HELD or self.fd == 2:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held.  Fatal as above."""
+        held, self.held = self.held, bytearray()
+        if not held:
+            return
+        try:
+            write_all(self.fd, memoryview(held))
+        except OSError as error:
+            raise Fatal(f"{self.name}: {describe(error)}") from None
+
+    def finish(self) -> int:
+        """Write what is held, and close it; its error is a warning now, as others have to finish, too."""
+        try:
+            self.flush()
+        except Fatal as error:
+            warn(str(error))
+            return 1
+        finally:
+            if self.fd > 2:
+                os.close(self.fd)
         return 0
 
-    expression.finishers.append(finish)
-    return out
+
+def _output(expression: Expression, file: str | None) -> BinaryIO | File:
+    """Where an action writes to: standard output, or a file, which all actions share by whatever name (GNU)."""
+    if file is None or file == "/dev/stdout":
+        return stdout()
+    new = File(file)
+    for known in expression.files:
+        if known.identity == new.identity:
+            new.finish()
+            return known
+    expression.files.append(new)
+    expression.finishers.append(new.finish)
+    return new
 
 
 def printer(expression: Expression, file: str | None, end: bytes) -> Test:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from applets.findutils.find.actions import File
     from toolbox.walk import Visit
 
     Test = Callable[[Visit], Any]
@@ -40,6 +41,7 @@ class Expression:
         self.acted = False  # whether there is an action besides -prune and -quit
         self.directory_done: list[Callable[[Visit], None]] = []
         self.finishers: list[Callable[[], int]] = []
+        self.files: list[File] = []  # that actions write to
         self._settings()
         self.test = self._whole()
 
