@@ -17,8 +17,8 @@ from packaging.version import InvalidVersion, Version
 
 from snakeroot import elf
 
-#: What names a shared library: libz.so.1.2, _x.cpython-313-x86_64-linux-gnu.so.
-LIBRARY = re.compile(r".+\.so(\.[0-9]+)*")
+#: What names a shared library: libz.so.1.2, libssl.so.1.1.1k, _x.cpython-313-x86_64-linux-gnu.so.
+LIBRARY = re.compile(r".+\.so(\.[0-9]\w*)*")
 
 #: Of a module for one version of Python.
 SUFFIX = re.compile(r"\.cpython-(\d)(\d+)[a-z]*-")

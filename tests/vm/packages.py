@@ -44,8 +44,16 @@ SAMPLE = {
 #: The rest: ./dev test --packages.
 MORE = {
     "jinja2": (STATIC, "import jinja2; print(jinja2.Template('{{ 1 + 1 }}').render() == '2')"),
-    "quart": (STATIC, "import quart; print(quart.Quart('x').name == 'x')"),
-    "dash": (DYNAMIC, "import dash; print(dash.Dash('x') is not None)"),
+    "quart": (
+        STATIC,
+        "import asyncio, quart; a = quart.Quart('x'); a.get('/')(lambda: 'y')\n"
+        "print(asyncio.run(a.test_client().get('/')).status_code == 200)",
+    ),
+    "dash": (
+        DYNAMIC,
+        "import dash; a = dash.Dash('x'); a.layout = dash.html.Div('y')\n"
+        "print(b'Div' in a.server.test_client().get('/_dash-layout').data)",
+    ),
     "msgpack": (STATIC, "import msgpack; print(msgpack.unpackb(msgpack.packb([1])) == [1])"),
     "pandas": (DYNAMIC, "import pandas as p; print(p.DataFrame({'a': [1, 2]}).a.sum() == 3)"),
     "pillow": (
@@ -96,19 +104,33 @@ MORE = {
     "grpcio": (
         DYNAMIC,
         "import grpc; from concurrent.futures import ThreadPoolExecutor as T\n"
-        "s = grpc.server(T(1)); print(s.add_insecure_port('127.0.0.1:0') > 0)",
+        "class H(grpc.GenericRpcHandler):\n"
+        "    def service(self, details): return grpc.unary_unary_rpc_method_handler(lambda r, c: r + b'y')\n"
+        "s = grpc.server(T(1)); s.add_generic_rpc_handlers((H(),)); p = s.add_insecure_port('127.0.0.1:0'); s.start()\n"
+        "print(grpc.insecure_channel(f'127.0.0.1:{p}').unary_unary('/a/b')(b'x', timeout=100) == b'xy')",
     ),
-    "streamlit": (DYNAMIC, "import streamlit; print(bool(streamlit.__version__))"),
+    "streamlit": (
+        DYNAMIC,
+        "from streamlit.testing.v1 import AppTest as A\n"
+        "print(A.from_string('import streamlit; streamlit.write(\"x\")').run(timeout=200).markdown[0].value == 'x')",
+    ),
     "watchdog": (
         DYNAMIC,
         "from watchdog.observers import Observer; o = Observer(); print('inotify' in type(o).__module__)",
     ),
-    "nicegui": (DYNAMIC, "import nicegui; print(bool(nicegui.__version__))"),
+    "nicegui": (
+        DYNAMIC,
+        "from nicegui.elements.markdown import prepare_content as p; print('<strong>' in p('**x**', ''))",
+    ),
     "pydantic": (
         DYNAMIC,
         "from pydantic import TypeAdapter as T; print(T(int).validate_python('3') == 3)",
     ),
-    "bleak": (STATIC, "import bleak; print(bleak.BleakClient is not None)"),
+    "bleak": (
+        STATIC,
+        "import bleak.backends.bluezdbus.client, dbus_fast.signature as s\n"
+        "print(s.SignatureTree('as').types[0].children[0].token == 's')",
+    ),
     "zeroconf": (
         DYNAMIC,
         "import zeroconf; print(zeroconf.ServiceInfo('_a._tcp.local.', 'b._a._tcp.local.').name[0] == 'b')",
@@ -118,12 +140,26 @@ MORE = {
         "import requests; print(requests.Request('GET', 'http://x/').prepare().url == 'http://x/')",
     ),
     "httpx": (STATIC, "import httpx; print(httpx.URL('http://x/a').path == '/a')"),
-    "aiohttp": (STATIC, "from aiohttp import web; print(web.Application().frozen is False)"),
-    "gunicorn": (STATIC, "import gunicorn.app.base; print(True)"),
+    "aiohttp": (
+        STATIC,
+        "import asyncio; from aiohttp import ClientSession, web\n"
+        "async def h(request): return web.Response(text='y')\n"
+        "async def f():\n"
+        "    a = web.Application(); a.router.add_get('/', h); r = web.AppRunner(a); await r.setup()\n"
+        "    await web.TCPSite(r, '127.0.0.1', 0).start()\n"
+        "    async with ClientSession() as c, c.get('http://127.0.0.1:%d/' % r.addresses[0][1]) as x:\n"
+        "        print(await x.text() == 'y')\n"
+        "asyncio.run(f())",
+    ),
+    "gunicorn": (
+        STATIC,
+        "from gunicorn.config import Config; c = Config(); c.set('workers', '3'); print(c.workers == 3)",
+    ),
     "uvicorn": (STATIC, "import uvicorn; print(uvicorn.Config('a:b').port == 8000)"),
     "starlette": (
         STATIC,
-        "from starlette.applications import Starlette; print(Starlette().routes == [])",
+        "from starlette.applications import Starlette as S; from starlette.routing import Route as R\n"
+        "print(S(routes=[R('/a/{b}', print, name='a')]).url_path_for('a', b='c') == '/a/c')",
     ),
     "paho-mqtt": (
         STATIC,
@@ -138,7 +174,11 @@ MORE = {
         STATIC,
         "from websockets.frames import Frame, Opcode; print(Frame(Opcode.TEXT, b'x').data == b'x')",
     ),
-    "redis": (STATIC, "import redis; print(redis.Redis().connection_pool is not None)"),
+    "redis": (
+        STATIC,
+        "from redis.connection import Connection as C\n"
+        "print(b''.join(C().pack_command('GET', 'a')) == b'*2\\r\\n$3\\r\\nGET\\r\\n$1\\r\\na\\r\\n')",
+    ),
     "pyserial": (STATIC, "import serial; print(serial.Serial().is_open is False)"),
     "schedule": (
         STATIC,
@@ -169,9 +209,19 @@ MORE = {
         STATIC,
         "import feedparser; print(feedparser.parse('<rss><channel/></rss>').version == 'rss')",
     ),
-    "pypiserver": (STATIC, "import pypiserver; print(pypiserver.app() is not None)"),
-    "radicale": (STATIC, "import radicale; print(bool(radicale.VERSION))"),
-    "waitress": (STATIC, "import waitress; print(callable(waitress.serve))"),
+    "pypiserver": (
+        STATIC,
+        "import cgi, pypiserver; print(pypiserver.app(roots=['/tmp']) is not None)",
+    ),
+    "radicale": (
+        DYNAMIC,  # renameat2 of the C library, by ctypes
+        "import radicale.pathutils as p; print(p.renameat2 is not None and p.sanitize_path('a//b') == '/a/b')",
+    ),
+    "waitress": (
+        STATIC,
+        "from waitress.parser import HTTPRequestParser as P; from waitress.adjustments import Adjustments as A\n"
+        "p = P(A()); p.received(b'GET /a HTTP/1.1\\r\\n\\r\\n'); print(p.path == '/a')",
+    ),
     "dnspython": (STATIC, "import dns.name; print(str(dns.name.from_text('a.b')) == 'a.b.')"),
     "prometheus-client": (
         STATIC,

@@ -168,13 +168,14 @@ def test_a_library_that_the_image_lacks_is_named(box: Path) -> None:
     """gcc links what needs one of ours, one of the box's, and one that nobody has."""
     folder = box / "hello"
     for name, others in (
-        ("own", ()),
+        ("own", ("-Wl,-soname,libown.so.1.1.1k",)),  # as OpenSSL names its own in wheels
         ("absent", ()),
         ("fast", ("-lown", "-labsent", "-lm", "-lc")),
     ):
         argv = ["gcc", "-shared", "-nostdlib", "-Wl,--no-as-needed", f"-L{folder}", *others]
         subprocess.run([*argv, "-o", folder / f"lib{name}.so", "-x", "c", "/dev/null"], check=True)
     (folder / "libabsent.so").unlink()
+    (folder / "libown.so").rename(folder / "libown.so.1.1.1k")
     program = made(box)
     assert program.lacking == {"libabsent.so": "libfast.so"}
     line = programs.report({"hello": dataclasses.replace(program, runtime="static")}, box)[1]
