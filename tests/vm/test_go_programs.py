@@ -1,0 +1,139 @@
+"""Programs of the gokrazy world in a booted box: built by `go install`, unmodified, each a `binary` service.
+
+Only with `./dev test --packages`, and where Go is: the modules come from its proxy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.vm.conftest import BOOT, Box
+
+pytestmark = pytest.mark.packages
+
+#: What is built: static programs, as Go makes them without cgo.
+PROGRAMS = (
+    "tailscale.com/cmd/tailscale@v1.96.0",
+    "tailscale.com/cmd/tailscaled@v1.96.0",
+    "github.com/caddyserver/caddy/v2/cmd/caddy@v2.11.0",
+)
+
+#: tailscaled's socket and state lie in its $HOME: its user may not write to /run.
+HOME = "/perm/home/tailscaled"
+
+SERVICES = f"""
+[services.tailscaled]
+binary = "./bin/tailscaled"
+arguments = ["--statedir={HOME}", "--socket={HOME}/socket", "--no-logs-no-support"]
+capabilities = ["net_admin", "net_raw"]
+devices = ["/dev/net/tun"]
+modules = ["tun"]
+ready = "notify"
+[services.caddy]
+binary = "./bin/caddy"
+arguments = ["run", "--config", "/etc/Caddyfile", "--adapter", "caddyfile"]
+ready = "notify"
+ports = [8000]
+[files]
+"/usr/bin/tailscale" = "bin/tailscale"
+"/etc/Caddyfile" = "Caddyfile"
+"/srv/www" = "www"
+"""
+
+CADDYFILE = """
+:8000 {
+    root * /srv/www
+    encode gzip
+    file_server
+}
+"""
+
+PAGE = "<!doctype html><title>hello</title>" + "<p>served by caddy</p>" * 100
+
+
+def _add(folder: Path) -> None:
+    (folder / "bin").mkdir()
+    environment = {**os.environ, "GOBIN": str(folder / "bin"), "CGO_ENABLED": "0"}
+    for program in PROGRAMS:
+        subprocess.run(["go", "install", program], env=environment, check=True)
+    (folder / "Caddyfile").write_text(CADDYFILE)
+    (folder / "www").mkdir()
+    (folder / "www" / "index.html").write_text(PAGE)
+    path = folder / "snakeroot.toml"
+    text = path.read_text()
+    begin, end = text.index("[services.hello]"), text.index("# [files]")
+    path.write_text(f"{text[:begin]}{SERVICES}\n{text[end:]}")
+
+
+@pytest.fixture(scope="module")
+def site(make_box: Callable[..., AbstractContextManager[Box]]) -> Iterator[Box]:
+    with make_box(_add) as box:
+        yield box.ready()
+
+
+def ready(box: Box, name: str) -> dict[str, Any]:
+    """The state of a service that has told that it is ready."""
+    found = box.wait(
+        f"{name} is ready",
+        lambda: (state := box.services().get(name, {})).get("ready") and state,
+        4 * BOOT,
+    )
+    assert isinstance(found, dict)
+    return found
+
+
+def status(box: Box) -> dict[str, Any]:
+    """What the daemon of Tailscale says about itself."""
+    done = box.ssh(f"tailscale --socket={HOME}/socket status --json", seconds=300)
+    assert done.status == 0, done.err
+    found = json.loads(done.out)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_caddy_serves_a_page(site: Box) -> None:
+    ready(site, "caddy")
+    assert site.curl("/", port=8000, login=False).out == PAGE
+    packed = site.curl("/", "-D", "-", "--compressed", port=8000, login=False).out
+    assert "Content-Encoding: gzip" in packed and packed.endswith(PAGE)
+    assert site.curl("/none", port=8000, login=False).err == "404"
+
+
+def test_tailscale_waits_for_its_login(site: Box) -> None:
+    ready(site, "tailscaled")
+    said = status(site)
+    assert (said["BackendState"], said["TUN"]) == ("NeedsLogin", True)
+    assert said["Version"].startswith("1.96.0")
+    assert "tailscale0" in site.ssh("ip link show").out
+
+
+def test_state_of_tailscale_outlives_its_death(site: Box) -> None:
+    """It is killed, and started again; it has the same key, in its own file on the disk."""
+    ready(site, "tailscaled")
+    before = site.ssh(f"cat {HOME}/tailscaled.state").out
+    assert "_machinekey" in before
+    assert site.ssh(f"stat -c '%U %a' {HOME}/tailscaled.state").out == "tailscaled 600\n"
+    old = site.services()["tailscaled"]["pid"]
+    assert site.ssh(f"kill -9 {old}").status == 0
+    site.wait("another process", lambda: site.services()["tailscaled"]["pid"] not in (old, None))
+    assert ready(site, "tailscaled")["restarts"] == 1
+    assert status(site)["BackendState"] == "NeedsLogin"
+    assert site.ssh(f"cat {HOME}/tailscaled.state").out == before
+
+
+def test_caddy_takes_a_new_configuration_while_it_runs(site: Box) -> None:
+    pid = ready(site, "caddy")["pid"]
+    words = "/dev/stdin --adapter caddyfile"
+    program = "/lib/snakeroot/caddy/caddy"
+    done = site.ssh(f"{program} reload --config {words}", stdin=b':8000 {\n respond "new"\n}\n')
+    assert done.status == 0, done.err
+    assert site.curl("/", port=8000, login=False).out == "new"
+    assert site.services()["caddy"]["pid"] == pid
