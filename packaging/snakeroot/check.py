@@ -36,7 +36,7 @@ MODE = re.compile(r"0?[4-7][0-7][0-7]")
 SERVER = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:_%-]{0,254}")
 
 #: Folders that something is mounted over at run time: what the image has there would not be seen.
-COVERED = ("dev", "perm", "proc", "root", "run", "sys", "tmp")
+COVERED = ("dev", "perm", "proc", "root", "run", "sys", "tmp", "var/run", "var/tmp")
 
 #: The box's own services: a service of the user's must not take their names.
 OWN = ("init", "kernel", "dhcp", "ntp", "randomd", "httpd", "breakglass", "console", "update")
@@ -118,8 +118,9 @@ def _file(instance: Instance, target: str, file: FileSetting) -> Iterator[str]:
         yield f"'{target}' must be an absolute path in the image"
     elif target == "/" or "\0" in target or os.path.normpath(target) != target:
         yield f"{target!r} is no plain path of a file or folder in the image, such as '/etc/motd'"
-    if (top := target.strip("/").partition("/")[0]) in COVERED:
-        yield f"'{target}' would not be seen: /{top} is in memory or on its own disk"
+    for top in COVERED:
+        if f"{target.strip('/')}/".startswith(f"{top}/"):
+            yield f"'{target}' would not be seen: /{top} is in memory or on its own disk"
     source = instance.place(file.source)
     if "\0" in file.source or not source.exists():
         yield f"{file.source!r}: no such file or folder"
@@ -225,14 +226,24 @@ def _binary(instance: Instance, service: Service) -> Iterator[str]:
 
 def is_there(instance: Instance, path: str) -> bool:
     """Whether the image has a file at an absolute path: an applet, or something of [files]."""
+    path = _unlinked(path)
     folder, _, name = path.rpartition("/")
-    if folder in PROGRAMS and (name in applets.MODULES or name == "toolbox"):
+    if folder == PROGRAMS[0] and (name in applets.MODULES or name == "toolbox"):
         return True
     for target, file in instance.files().items():
+        target = _unlinked(target)
         source = instance.place(file.source)
         if path == target or (path.startswith(f"{target}/") and source.is_dir()):
             return source.joinpath(path.removeprefix(target).lstrip("/")).exists()
     return False
+
+
+def _unlinked(path: str) -> str:
+    """The path without the links that stand for /bin."""
+    for link in PROGRAMS[1:]:
+        if path == link or path.startswith(f"{link}/"):
+            return PROGRAMS[0] + path.removeprefix(link)
+    return path
 
 
 def _python(instance: Instance, service: Service) -> Iterator[Problem]:

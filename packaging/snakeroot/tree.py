@@ -17,6 +17,10 @@ from snakeroot.host import BuildError
 from snakeroot.hostfiles import Unwanted, items
 
 
+#: So many links may lie in a path, as on Linux (path_resolution(7)).
+LINKS = 40
+
+
 @dataclass(frozen=True)
 class Entry:
     """A file, link, folder or device: `mode` as st_mode; `data` a file's bytes or a link's target."""
@@ -30,7 +34,10 @@ class Entry:
 
 @dataclass
 class Tree:
-    """Absolute names without the leading slash -> entries.  Parent folders are made as needed."""
+    """Absolute names without the leading slash -> entries.  Parent folders are made as needed.
+
+    What is added below a link to a folder gets to where the link leads.
+    """
 
     entries: dict[str, Entry] = field(default_factory=dict)
 
@@ -90,13 +97,38 @@ class Tree:
         name = name.strip("/")
         if ".." in name.split("/"):
             raise BuildError(f"/{name}: a name in the image must not contain '..'")
+        folder, _, last = name.rpartition("/")
+        name = f"{self._followed(folder)}/{last}".strip("/")
         old = self.entries.get(name)
         if old and stat.S_IFMT(old.mode) != stat.S_IFMT(entry.mode):
             raise BuildError(f"/{name}: is in the image already, as something else")
         parent = name.rpartition("/")[0]
         if parent and parent not in self.entries:
             self.folder(parent)
+        elif parent and not stat.S_ISDIR(self.entries[parent].mode):
+            raise BuildError(f"/{name}: /{parent} is in the image already, and no folder")
         self.entries[name] = entry
+
+    def _followed(self, folder: str) -> str:
+        """Where a folder really lies: /usr/bin is a link to /bin.  BuildError for links that lead to themselves."""
+        left, place, links = folder.split("/")[::-1], "", 0
+        while left:
+            part = left.pop()
+            if part == "..":
+                place = place.rpartition("/")[0]
+                continue
+            there = f"{place}/{part}".strip("/")
+            entry = self.entries.get(there)
+            if entry is None or not stat.S_ISLNK(entry.mode):
+                place = there
+                continue
+            links += 1
+            if links > LINKS:
+                raise BuildError(f"/{folder}: its links lead to one another")
+            target = os.fsdecode(entry.data)
+            place = "" if target.startswith("/") else place
+            left += [part for part in target.split("/")[::-1] if part not in {"", "."}]
+        return place
 
 
 def _for_all(mode: int) -> int:

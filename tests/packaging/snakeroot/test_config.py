@@ -89,6 +89,10 @@ def test_a_good_file(folder: Path) -> None:
             *("[machine]", '[files]\n"/tmp/x" = "program"\n[machine]', 16),
             "'/tmp/x' would not be seen: /tmp is in memory",
         ),
+        (
+            *("[machine]", '[files]\n"/var/run/x" = "program"\n[machine]', 16),
+            "'/var/run/x' would not be seen: /var/run is in memory",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_line(

@@ -75,3 +75,23 @@ def test_two_kinds_under_one_name_are_refused() -> None:
         tree.link("/etc/x", "y")
     with pytest.raises(BuildError, match=r"must not contain '\.\.'"):
         tree.file("../x", b"")
+
+
+def test_what_lies_below_a_link_gets_to_where_it_leads() -> None:
+    tree = Tree()
+    for name, target in (
+        ("usr/bin", "../bin"),
+        ("usr/local", "/usr"),
+        ("sbin", "./usr//local/bin"),
+        ("up", "../../bin"),
+    ):
+        tree.link(name, target)
+    for number, name in enumerate(("bin", "usr/bin", "usr/local/bin", "sbin", "up")):
+        tree.file(f"{name}/{number}", b"")
+    assert [name for name, _ in tree if name.startswith("bin/")] == [f"bin/{n}" for n in range(5)]
+    tree.link("a", "b/c")
+    tree.link("b", "a")
+    with pytest.raises(BuildError, match=r"^/a: its links lead to one another$"):
+        tree.file("a/x", b"")
+    with pytest.raises(BuildError, match=r"^/bin/0/x: /bin/0 is in the image already, and no"):
+        tree.file("usr/bin/0/x", b"")

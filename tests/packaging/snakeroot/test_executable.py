@@ -105,9 +105,10 @@ def test_check_refuses_what_the_box_could_not_run(folder: Path) -> None:
         config.load(folder)
     (folder / "perl").write_bytes(elf())
     with (folder / "snakeroot.toml").open("a") as file:
-        file.write('[files]\n"/usr/lib/perl" = "perl"\n')
-    program.write_text("#!/usr/lib/perl\n")
-    config.load(folder)
+        file.write('[files]\n"/usr/lib/perl" = "perl"\n"/usr/bin/awk" = "perl"\n')
+    for path in ("/usr/lib/perl", "/usr/bin/awk", "/bin/awk", "/sbin/sh"):
+        program.write_text(f"#!{path}\n")
+        config.load(folder)
 
 
 @pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")

@@ -203,7 +203,7 @@ def test_files_get_their_owner_and_nobody_sees_what_is_not_his(tmp_path: Path) -
     text = (folder / "snakeroot.toml").read_text()
     text += '"/etc/tool.key" = { source = "key", owner = "tool" }\n'
     text += '"/etc/own" = { source = "extra", owner = "tool", mode = "0440" }\n'
-    text += '"/etc/plain.key" = "key"\n'
+    text += '"/etc/plain.key" = "key"\n"/usr/bin/own" = "extra"\n'
     (folder / "snakeroot.toml").write_text(text)
     (folder / "key").write_text("secret")
     (folder / "key").chmod(0o600)
@@ -214,6 +214,7 @@ def test_files_get_their_owner_and_nobody_sees_what_is_not_his(tmp_path: Path) -
     assert tree_of(tree, "etc/plain.key") == (0o600, 0, 0)
     assert tree_of(tree, "etc/own") == (0o750, uid, uid)
     assert tree_of(tree, "etc/own/a") == (0o440, uid, uid)
+    assert "bin/own/a" in tree and "usr/bin/own/a" not in tree  # /usr/bin is a link to /bin
     assert tree_of(tree, "etc/snakeroot/services.json") == (0o600, 0, 0)
     assert tree_of(tree, "lib/snakeroot/tool") == (0o750, 0, uid)
     assert tree_of(tree, "lib/snakeroot/tool/tool") == (0o755, 0, 0)
