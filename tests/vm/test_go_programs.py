@@ -116,8 +116,14 @@ def test_tailscale_waits_for_its_login(site: Box) -> None:
 
 
 def test_state_of_tailscale_outlives_its_death(site: Box) -> None:
-    """It is killed, and started again; it has the same key, in its own file on the disk."""
+    """It is killed, and started again; it has the same key, in its own file on the disk.
+
+    The key is made for the first login, which fails here: nobody is at the server's address.
+    """
     ready(site, "tailscaled")
+    words = "up --login-server=http://127.0.0.1:9 --timeout=10s"
+    done = site.ssh(f"tailscale --socket={HOME}/socket {words}", seconds=300)
+    assert done.status != 0 and "timeout" in done.err
     before = site.ssh(f"cat {HOME}/tailscaled.state").out
     assert "_machinekey" in before
     assert site.ssh(f"stat -c '%U %a' {HOME}/tailscaled.state").out == "tailscaled 600\n"
