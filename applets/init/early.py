@@ -25,7 +25,6 @@ MODULES = "/etc/snakeroot/modules"
 
 #: Where persistent data lives, and the label of its partition or file system.
 PERM = "/perm"
-PERM_LABEL = "perm"
 
 #: Mount point, type, source, flags, options.  No programs are run and no devices opened from what services can
 #: write (nosuid, nodev).  What lies in memory has a share of it (`bounded`): together they leave half to the
@@ -272,6 +271,7 @@ def loopback() -> None:
 def perm(log: Log, path: str = PERM) -> None:
     """Mount the persistent partition at /perm, or a tmpfs where there is none or it cannot be mounted."""
     from toolbox.linux import mount as door
+    from toolbox.storage.perm import LABEL
 
     if is_mount_point(path):
         return
@@ -286,7 +286,7 @@ def perm(log: Log, path: str = PERM) -> None:
         attempt(log, f"grow {path}", _grow_file_system, log, device, path)
         return
     if device is None:
-        log(f"no partition is labelled {PERM_LABEL}: {path} is in memory and is lost at power-off")
+        log(f"no partition is labelled {LABEL}: {path} is in memory and is lost at power-off")
     attempt(log, f"mount {path}", door.mount, "perm", path, "tmpfs", flags, "mode=0755")
 
 
@@ -333,21 +333,18 @@ def _grow_file_system(log: Log, device: str, path: str) -> None:
         log(f"{path} now fills {device}")
 
 
-def find_perm(log: Log, label: str = PERM_LABEL) -> str | None:
-    """The block device that bears the label, in its partition table or its ext4 file system.
-
-    The disk that the root is on comes first: another box's disk may be in the machine.
-    """
-    from toolbox.linux import blockdev
+def find_perm(log: Log) -> str | None:
+    """The block device of /perm (toolbox/storage/perm.py)."""
+    from toolbox.storage.perm import LABEL, find
 
     found: list[str] = []
 
     def look() -> None:
-        device = blockdev.find_beside(os.stat("/").st_dev, label) or blockdev.find_by_label(label)
+        device = find()
         if device is not None:
             found.append(device)
 
-    attempt(log, f"looking for {label}", look)
+    attempt(log, f"looking for {LABEL}", look)
     return found[0] if found else None
 
 

@@ -12,10 +12,11 @@ import os
 from applets.init import checks
 from applets.init.spawn import user_id
 from toolbox.limited_log import LimitedLog
-from toolbox.linux import mount, quota
+from toolbox.linux import quota
 from toolbox.linux.quota import Limits
 from toolbox.sizes import human
 from toolbox.storage import ext4
+from toolbox.storage.perm import PERM, mounted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from applets.init.loop import Loop, Timer
 
     Log = Callable[[str], None]
-
-PERM = "/perm"
 
 #: Where users may be limited: init's own mounts (early.py).
 PLACES = (PERM, "/tmp", "/dev/shm")
@@ -68,7 +67,7 @@ def limit(log: Log, services: Iterable[ServiceConfig], path: str = PERM) -> None
 
     What is there already is not written again.  OSError as quotactl(2).
     """
-    device = _device(path)
+    device = mounted(path)
     if not device:
         return  # in memory
     if not ext4.has_quota(device):
@@ -80,12 +79,6 @@ def limit(log: Log, services: Iterable[ServiceConfig], path: str = PERM) -> None
         rounded = Limits(-(-limits.space // 1024) * 1024, limits.files)
         if quota.limits(device, uid) != rounded:
             quota.set_limits(device, uid, rounded)
-
-
-def _device(path: str) -> str:
-    """The disk that is mounted there as an ext4; "" for none."""
-    found = [m.source for m in mount.mounts() if m.target == path and m.kind == "ext4"]
-    return found[-1] if found else ""
 
 
 class Watch:
@@ -138,7 +131,7 @@ def _text(reached: quota.Reached, place: str) -> str:
     if place != PERM:
         return f"has all {most} that a user may have on {place}"
     try:
-        limits = quota.limits(_device(place), reached.uid)
+        limits = quota.limits(mounted(place), reached.uid)
     except OSError:
         pass  # who reached it is known all the same
     else:

@@ -11,7 +11,7 @@ from toolbox.harmless import harmless
 from toolbox.linux import power
 from toolbox.release import ReleaseError, fetch, manifest, own, partial
 from toolbox.release.sources import is_url, open_source
-from toolbox.storage import tryboot, update_record
+from toolbox.storage import perm, tryboot, update_record
 from toolbox.storage.device import Disk
 from toolbox.storage.update import BAD, Updates, find_disk
 from toolbox.storage.update_record import Record
@@ -59,7 +59,8 @@ def opened(*, writable: bool = False) -> Iterator[Updates]:
             raise Fatal("another update is under way: see 'update show'")
         disk = stack.enter_context(Disk(path, writable=writable))
         told = power.arranged()
-        updates = Updates(disk, words, Record(say=_say), own_or_none(), argument=told)
+        record, has = Record(say=_say), perm.features()
+        updates = Updates(disk, words, record, own_or_none(), argument=told, perm=has)
         try:
             yield updates
         finally:

@@ -200,7 +200,7 @@ def write(
     try:
         with tempfile.TemporaryFile(dir=folder) as stored, step("chunks and pack"):
             packed = pack.write(parts, {n: _size(file) for n, file in parts.items()}, stored)
-            head = signed.seal(_manifest(plan, packed).encode(), key, plan.created, path.name)
+            head = _head(plan, packed, key)
             stored.seek(0)
             _publish(path, [head, packed.index], stored)
         for rollout in rollouts:
@@ -240,10 +240,16 @@ def label(plan: Plan, parts: Mapping[str, BinaryIO], key: SecretKey) -> bytes:
     try:
         with open(os.devnull, "wb") as nowhere, step("chunks"):
             packed = pack.write(parts, {n: _size(file) for n, file in parts.items()}, nowhere)
-        name = manifest.file_name(plan.target, plan.version)
-        return signed.seal(_manifest(plan, packed).encode(), key, plan.created, name) + packed.index
+        return _head(plan, packed, key) + packed.index
     except ReleaseError as error:
         raise BuildError(str(error)) from None
+
+
+def _head(plan: Plan, packed: pack.Packed, key: SecretKey) -> bytes:
+    """The signed lines that a release begins with."""
+    name = manifest.file_name(plan.target, plan.version)
+    mounts = {manifest.MOUNTS: ",".join(manifest.MOUNTED)}
+    return signed.seal(_manifest(plan, packed).encode(), key, plan.created, name, mounts)
 
 
 def _manifest(plan: Plan, packed: pack.Packed) -> Manifest:

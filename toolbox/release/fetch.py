@@ -23,7 +23,7 @@ from toolbox.release.sources import Interrupted, child, open_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from typing import TypeVar
 
     from toolbox.release.channel import Channel
@@ -110,6 +110,11 @@ class Release:
         self.key = key
 
     @property
+    def mounts(self) -> frozenset[str]:
+        """The features of ext4 with which its init can mount /perm."""
+        return frozenset(signed.field(self.head, manifest.MOUNTS).split(",")) - {""}
+
+    @property
     def pack_at(self) -> int:
         """Where the pack begins in the release's file."""
         return len(self.head) + self.manifest.index.size
@@ -174,8 +179,20 @@ def _open(
     return head, line, key
 
 
+def check_mounts(release: Release, perm: Collection[str]) -> None:
+    """ReleaseError when the release's init cannot mount a /perm that has these features of ext4.
+
+    It would run with an empty /perm in memory, and what services write there would be lost.
+    """
+    if missing := frozenset(perm) - release.mounts:
+        raise ReleaseError(
+            f"version {release.manifest.version} was made by a snakeroot that cannot mount this box's"
+            f" /perm (ext4 with {', '.join(sorted(missing))}): make it anew with today's"
+        )
+
+
 def check(release: Manifest, box: Box, *, downgrade: bool = False) -> None:
-    """ReleaseError says why the release is not for this box.
+    """ReleaseError says why the release is not for this box; `check_mounts` says more.
 
     downgrade: somebody at the box wants an older version; one below the floor is refused all the same.
     """

@@ -23,6 +23,14 @@ WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 VERSION = re.compile(r"(?=.{1,32}\Z)[0-9]+(\.[0-9]+)*(~?[a-z]+[0-9]*)?")
 FILE = re.compile(r"(?=.{1,200}\Z)[A-Za-z0-9][A-Za-z0-9._~-]*")
 
+#: The field of a release's trusted comment (signed.seal) that has the features of ext4, between commas, with which
+#: its init can mount /perm.  A release without the field is older than all of them.
+MOUNTS = "mounts"
+
+#: What this version's init can mount, with any kernel: its users' shares are counted (applets/init/early.py).
+QUOTA = "quota"
+MOUNTED = (QUOTA,)
+
 #: What a slot is made of, in this order.
 PARTS = ("boot", "root")
 

@@ -13,7 +13,7 @@ from toolbox.trust import minisign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from toolbox.trust.minisign import PublicKey, SecretKey
@@ -30,13 +30,22 @@ LINES = 5
 COMMENT = "signature of the line after the next three"
 
 
-def seal(message: dict[str, Any], key: SecretKey, created: int, name: str) -> bytes:
+def seal(
+    message: dict[str, Any],
+    key: SecretKey,
+    created: int,
+    name: str,
+    more: Mapping[str, str] | None = None,
+) -> bytes:
     """The five lines.  created (Unix seconds) and name go into the trusted comment, as minisign writes it.
 
+    more: further fields of the comment, which is signed, too.  Boxes refuse a message with a field that they do not
+    know; these they pass over.
     ReleaseError when the message is too long.
     """
     line = encode(message)
-    comment = f"timestamp:{created}\tfile:{name}\thashed"
+    others = "".join(f"\t{field}:{value}" for field, value in (more or {}).items())
+    comment = f"timestamp:{created}\tfile:{name}\thashed{others}"
     return attach(minisign.sign(key, [line], comment).encode(), line)
 
 
@@ -97,6 +106,16 @@ def unseal(lines: bytes, keys: Sequence[PublicKey]) -> tuple[bytes, PublicKey]:
     except minisign.SignatureError as error:
         raise ReleaseError(str(error)) from None
     return line, key
+
+
+def field(lines: bytes, name: str) -> str:
+    """A field of the trusted comment of five lines that `unseal` took; "" when it is not there."""
+    signature = minisign.parse_signature(lines[: lines.rindex(b"\n", 0, -1) + 1])
+    for word in signature.comment.split("\t"):
+        key, colon, value = word.partition(":")
+        if colon and key == name:
+            return value
+    return ""
 
 
 def parse(line: bytes) -> dict[str, Any]:

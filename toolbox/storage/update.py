@@ -30,7 +30,7 @@ from toolbox.storage.update_record import COMMITTED, FAILED, NOT_INSTALLED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Collection, Container, Sequence
     from typing import Any
 
     from toolbox.release.fetch import Release
@@ -75,8 +75,13 @@ class Updates:
         own: Own | None = None,
         clock: Callable[[], float] = time.time,
         argument: str = "",
+        perm: Collection[str] = (),
     ) -> None:
-        """argument: what the next restart is to be told by now; `control.argument` is it afterwards."""
+        """argument: what the next restart is to be told by now; `control.argument` is it afterwards.
+
+        perm: features of the box's /perm that a release has to be able to mount (manifest.MOUNTS)
+        """
+        self.perm = perm
         self.disk = disk
         self.record = record
         self.own = own
@@ -173,6 +178,7 @@ class Updates:
         fetch.check(release.manifest, expected, downgrade=downgrade)
         if running and running.manifest.parts == release.manifest.parts:
             raise RunsAlready(f"version {running.manifest.version} runs already")
+        fetch.check_mounts(release, self.perm)
 
     def wanted(self, source: Source, *, downgrade: bool = False) -> list[tuple[int, int]]:
         """Which [start, stop) of a release's file `install` needs: its head and index, and what is not at hand.
@@ -354,11 +360,12 @@ class Updates:
         self.control.commit(name)
 
     def verify(self, name: str) -> None:
-        """DamagedSlot unless a slot holds a release, to the last byte."""
+        """DamagedSlot unless a slot holds a release, to the last byte; ReleaseError when it cannot mount /perm."""
         found = self.release(name)
         one = self.slots[name]
         if found is None:
             raise DamagedSlot(f"slot {name} holds no release")
+        fetch.check_mounts(found, self.perm)
         for part, device in (("boot", one.boot), ("root", one.root)):
             blob = found.manifest.parts[part]
             if slot_format.digest(device, blob.size) != blob.sha256:

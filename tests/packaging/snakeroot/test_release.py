@@ -19,6 +19,7 @@ from snakeroot.host import BuildError
 
 from tests.toolbox.release.factory import noise, serve
 from toolbox.release import channel, signed, slots
+from toolbox.release.fetch import parse_release
 from toolbox.release.manifest import Target
 from toolbox.storage import gpt, slot
 from toolbox.storage.device import Disk
@@ -84,6 +85,8 @@ def test_show_and_verify(tmp_path: Path) -> None:
     assert "version       1.2" in shown
     assert "\x1b" not in shown
     assert "good, version 1.2 of box-pc-x86_64" in release.verify(str(path), [KEY.public])
+    # Boxes that count what users have on /perm refuse a release that does not say this.
+    assert parse_release(path.read_bytes(), [KEY.public]).mounts == {"quota"}
 
 
 def test_a_changed_file_is_not_good(tmp_path: Path) -> None:
@@ -217,6 +220,7 @@ def test_a_disk_says_what_its_slots_hold(
     label = release.label(
         release.image_plan(instance), releasing._parts(made), keys.secret(instance.path)
     )
+    assert parse_release(label, keys.public(instance.path)).mounts == {"quota"}
     layout = disk.Layout(boot=2, root=2, perm=16)
     whole = disk.make(disk.Release(made.boot, made.root, label), layout)
     disk.raw(whole, tmp_path / "image")

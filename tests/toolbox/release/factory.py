@@ -42,9 +42,14 @@ def release(
     target: Target = TARGET,
     floor: str = "0",
     index: Callable[[bytes], bytes] = bytes,
+    mounts: str = "",
     **changes: Any,
 ) -> bytes:
-    """The file of a release.  index: changes it before it is signed; changes: of the signed message."""
+    """The file of a release.
+
+    index: changes it before it is signed    mounts: manifest.MOUNTS; "" for none, as older releases have it
+    changes: of the signed message
+    """
     contents = parts() if contents is None else contents
     stored = io.BytesIO()
     files = {name: io.BytesIO(data) for name, data in contents.items()}
@@ -53,7 +58,8 @@ def release(
     blob = Blob(len(entries), hashlib.sha256(entries).hexdigest())
     made = Manifest(target, version, 7, CREATED, packed.parts, blob, packed.pack, floor, "Notes\n")
     message = {**made.encode(), **changes}
-    return signed.seal(message, key, CREATED, made.file) + entries + stored.getvalue()
+    more = {manifest.MOUNTS: mounts} if mounts else {}
+    return signed.seal(message, key, CREATED, made.file, more) + entries + stored.getvalue()
 
 
 def file_name(version: str = "1.2") -> str:

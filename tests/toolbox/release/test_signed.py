@@ -33,8 +33,16 @@ def test_what_is_sealed_is_unsealed() -> None:
     assert seal() == seal()
 
 
+def test_fields_of_the_comment() -> None:
+    head = signed.seal(MESSAGE, KEY, CREATED, "name", {"mounts": "quota,casefold", "empty": ""})
+    assert signed.parse(signed.unseal(head, KEYS)[0]) == MESSAGE
+    found = {name: signed.field(head, name) for name in ("file", "mounts", "empty", "mount", "")}
+    assert found == {"file": "name", "mounts": "quota,casefold", "empty": "", "mount": "", "": ""}
+    assert signed.field(seal(), "mounts") == ""
+
+
 def test_every_flipped_bit_of_a_head_is_found() -> None:
-    data = seal()
+    data = signed.seal(MESSAGE, KEY, CREATED, "name", {"mounts": "quota"})
     for place in range(len(data)):
         for bit in range(8):
             changed = bytearray(data)

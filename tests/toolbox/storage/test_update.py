@@ -141,6 +141,8 @@ def boot(disk: BlockDevice) -> tuple[str, str]:
 class Box:
     """A disk, a /perm, and what was booted last."""
 
+    perm: tuple[str, ...] = ()
+
     def __init__(self, contents: bytes, folder: Path) -> None:
         self.disk = on(contents)
         self.path = str(folder / "perm" / "update.json")
@@ -152,7 +154,8 @@ class Box:
 
     def updates(self, kind: type[Updates] = Updates) -> Updates:
         own = Own(TARGET, KEYS)
-        return kind(self.disk, self.words, Record(self.path), own, lambda: float(NOW))
+        record = Record(self.path)
+        return kind(self.disk, self.words, record, own, lambda: float(NOW), perm=self.perm)
 
     def install(self, file: bytes, **options: Any) -> manifest.Manifest:
         return self.updates().install(PipeSource("pushed", io.BytesIO(file)), **options)
@@ -268,6 +271,40 @@ def test_what_is_wanted_of_a_release_that_is_refused(box: Box) -> None:
         part(box, release("1.1", key=FOREIGN))
     assert len(part(box, OLD)) < len(label(OLD)) + 100  # it runs: `install` says so
     assert box.disk.events == []
+
+
+def test_a_release_that_cannot_mount_perm_is_refused(tmp_path: Path) -> None:
+    """It would come up without the services' data: not installed, nor gone back to, nor chosen."""
+    box = Box(installed("1.2", "1.1"), tmp_path)
+    box.perm = ("quota",)
+    cause = r"cannot mount this box's /perm \(ext4 with quota\): make it anew"
+    for other in (NEW, release("1.1", mounts="casefold")):
+        with pytest.raises(ReleaseError, match=cause):
+            part(box, other, downgrade=True)
+        with pytest.raises(ReleaseError, match=cause):
+            box.install(other, downgrade=True)
+    last = box.updates().record.last
+    assert last and last["outcome"] == "not installed" and "version 1.1" in last["reason"]
+    for go in (
+        lambda: box.updates().roll_back("somebody went back"),
+        lambda: box.updates().set_default("b"),
+    ):
+        with pytest.raises(ReleaseError, match=cause):
+            go()
+    assert box.disk.events == []
+    assert box.boot() == "1.2"
+    box.install(release("1.1", mounts="casefold,quota"), downgrade=True)
+    assert box.boot() == "1.1"
+
+
+def test_a_trial_is_left_for_any_release(tmp_path: Path) -> None:
+    """Whatever the one before says of /perm: it is what worked."""
+    box = Box(installed("1.0"), tmp_path)
+    box.install(NEW)
+    assert box.boot() == "1.1"
+    box.perm = ("quota",)
+    box.updates().roll_back("its services failed")
+    assert box.boot() == "1.0"
 
 
 @pytest.mark.parametrize(
