@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.vm.conftest import BOOT, Box
+from tests.vm.conftest import BOOT, Box, create
+from tests.vm.test_disk import DiskBox, booted
+from tests.vm.test_update import becomes, make, written
 
 pytestmark = pytest.mark.packages
 
@@ -59,11 +61,14 @@ CADDYFILE = """
 PAGE = "<!doctype html><title>hello</title>" + "<p>served by caddy</p>" * 100
 
 
-def _add(folder: Path) -> None:
-    (folder / "bin").mkdir()
+def go_install(folder: Path, program: str, *words: str) -> None:
     environment = {**os.environ, "GOBIN": str(folder / "bin"), "CGO_ENABLED": "0"}
+    subprocess.run(["go", "install", *words, program], env=environment, check=True)
+
+
+def _add(folder: Path) -> None:
     for program in PROGRAMS:
-        subprocess.run(["go", "install", program], env=environment, check=True)
+        go_install(folder, program)
     (folder / "Caddyfile").write_text(CADDYFILE)
     (folder / "www").mkdir()
     (folder / "www" / "index.html").write_text(PAGE)
@@ -74,9 +79,13 @@ def _add(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def site(make_box: Callable[..., AbstractContextManager[Box]]) -> Iterator[Box]:
-    with make_box(_add) as box:
-        yield box.ready()
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DiskBox]:
+    folder = tmp_path_factory.mktemp("go") / "hello"
+    create(folder)
+    _add(folder)
+    with booted(folder, written(folder), reboots=True) as box:
+        box.ready()
+        yield box
 
 
 def ready(box: Box, name: str) -> dict[str, Any]:
@@ -99,7 +108,7 @@ def status(box: Box) -> dict[str, Any]:
     return found
 
 
-def test_caddy_serves_a_page(site: Box) -> None:
+def test_caddy_serves_a_page(site: DiskBox) -> None:
     ready(site, "caddy")
     assert site.curl("/", port=8000, login=False).out == PAGE
     packed = site.curl("/", "-D", "-", "--compressed", port=8000, login=False).out
@@ -107,7 +116,7 @@ def test_caddy_serves_a_page(site: Box) -> None:
     assert site.curl("/none", port=8000, login=False).err == "404"
 
 
-def test_tailscale_waits_for_its_login(site: Box) -> None:
+def test_tailscale_waits_for_its_login(site: DiskBox) -> None:
     ready(site, "tailscaled")
     said = status(site)
     assert (said["BackendState"], said["TUN"]) == ("NeedsLogin", True)
@@ -115,7 +124,7 @@ def test_tailscale_waits_for_its_login(site: Box) -> None:
     assert "tailscale0" in site.ssh("ip link show").out
 
 
-def test_state_of_tailscale_outlives_its_death(site: Box) -> None:
+def test_state_of_tailscale_outlives_its_death(site: DiskBox) -> None:
     """It is killed, and started again; it has the same key, in its own file on the disk.
 
     The key is made for the first login, which fails here: nobody is at the server's address.
@@ -135,7 +144,7 @@ def test_state_of_tailscale_outlives_its_death(site: Box) -> None:
     assert site.ssh(f"cat {HOME}/tailscaled.state").out == before
 
 
-def test_caddy_takes_a_new_configuration_while_it_runs(site: Box) -> None:
+def test_caddy_takes_a_new_configuration_while_it_runs(site: DiskBox) -> None:
     pid = ready(site, "caddy")["pid"]
     words = "/dev/stdin --adapter caddyfile"
     program = "/lib/snakeroot/caddy/caddy"
@@ -143,3 +152,26 @@ def test_caddy_takes_a_new_configuration_while_it_runs(site: Box) -> None:
     assert done.status == 0, done.err
     assert site.curl("/", port=8000, login=False).out == "new"
     assert site.services()["caddy"]["pid"] == pid
+
+
+def test_update_to_another_caddy(site: DiskBox) -> None:
+    """Caddy calls itself what whoever builds it says; Tailscale's key is that of before."""
+    key = site.ssh(f"cat {HOME}/tailscaled.state").out
+    folder = site.instance.path
+    go_install(
+        folder, PROGRAMS[-1], "-ldflags=-X github.com/caddyserver/caddy/v2.CustomVersion=next"
+    )
+    make(folder, "2")
+    snakeroot = Path(sys.executable).with_name("snakeroot")
+    words = [str(snakeroot), "-C", str(folder), "update", str(folder.with_name("releases"))]
+    done = site.run(words, seconds=600)
+    assert (done.status, done.out) == (0, "version 2 runs in slot b\n"), done.err
+    becomes(site, "b", "2")
+    assert site.ssh("/lib/snakeroot/caddy/caddy version").out.startswith("next")
+    ready(site, "caddy")
+    assert site.curl("/", port=8000, login=False).out == PAGE
+    assert "_machinekey" in key
+    assert site.ssh(f"cat {HOME}/tailscaled.state").out == key
+    ready(site, "tailscaled")
+    assert status(site)["BackendState"] == "NeedsLogin"
+    site.poweroff()

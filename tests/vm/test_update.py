@@ -63,16 +63,22 @@ def part_sent(said: str) -> float:
     return int(sent[1]) / int(sent[2])
 
 
+def written(folder: Path) -> Path:
+    """The instance's disk with version 0, as an image with room for /perm, beside its folder."""
+    instance = config.load(folder)
+    made = releasing.labelled(instance, image.build(instance))
+    path = folder.with_name("disk.img")
+    disk.raw(disk.make(made, disk.layout(instance.settings.disk)), path)
+    os.truncate(path, path.stat().st_size + (100 << 20))
+    return path
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """An instance, and the image of its disk."""
     folder = tmp_path / "hello"
     create(folder)
-    instance = config.load(folder)
-    made = releasing.labelled(instance, image.build(instance))
-    path = tmp_path / "disk.img"
-    disk.raw(disk.make(made, disk.layout(instance.settings.disk)), path)
-    os.truncate(path, path.stat().st_size + (100 << 20))
+    written(folder)
     return folder
 
 
