@@ -16,7 +16,6 @@ from pathlib import Path
 from snakeroot.host import BuildError
 from snakeroot.hostfiles import Unwanted, items
 
-
 #: So many links may lie in a path, as on Linux (path_resolution(7)).
 LINKS = 40
 
