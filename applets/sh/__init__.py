@@ -26,7 +26,7 @@ from toolbox.options import Options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.state import State
+    from applets.sh.shell.state import State
 
 options = Options(__doc__, trouble=2)
 alters_process = True
@@ -37,9 +37,9 @@ RECURSION = 12000
 
 def main(argv: list[str]) -> int:
     """Start a shell; returns its exit status."""
-    from applets.sh.jobs import Jobs
-    from applets.sh.state import State
-    from applets.sh.traps import Traps
+    from applets.sh.shell.jobs import Jobs
+    from applets.sh.shell.state import State
+    from applets.sh.shell.traps import Traps
 
     options.standard(argv)
     # Python ignores it, and a program that the shell starts must not find it ignored.
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
     shell = State(argv[0], Jobs(), Traps())
     shell.message_name = os.path.basename(argv[0]).lstrip("-") or "sh"
     start = Start(shell, argv)
-    from applets.sh.evaluator import finish
+    from applets.sh.run.evaluator import finish
 
     status = finish(shell, start.run)
     return status & 0xFF
@@ -66,7 +66,7 @@ class Start:
 
     def _parse(self, argv: list[str]) -> None:
         from applets.sh.builtins.variables import list_options, option_flag
-        from applets.sh.state import SETTABLE
+        from applets.sh.shell.state import SETTABLE
 
         shell = self.shell
         at = 1
@@ -123,9 +123,9 @@ class Start:
     def run(self) -> int:
         """The whole life of the shell."""
         from applets.sh.builtins import directories
-        from applets.sh.evaluator import run_lines
         from applets.sh.prompt import expanded
-        from applets.sh.source import Text
+        from applets.sh.run.evaluator import run_lines
+        from applets.sh.syntax.source import Text
 
         shell = self.shell
         shell.import_environment(dict(os.environ))
@@ -146,7 +146,7 @@ class Start:
             from applets.sh.interactive import converse
 
             return converse(shell)
-        from applets.sh.source import Descriptor
+        from applets.sh.syntax.source import Descriptor
 
         return run_lines(shell, Descriptor(0, shell.echo))
 
@@ -167,8 +167,8 @@ class Start:
     def _profile(self, path: str) -> None:
         """Read a file of commands when it is there."""
         from applets.sh.errors import Return, ShellError
-        from applets.sh.evaluator import run_lines
-        from applets.sh.source import Text
+        from applets.sh.run.evaluator import run_lines
+        from applets.sh.syntax.source import Text
 
         try:
             with open(path, "rb", 0) as file:
@@ -187,9 +187,9 @@ class Start:
     def _run_file(self, path: str) -> int:
         from applets.sh.builtins.control import read_file
         from applets.sh.errors import ShellError
-        from applets.sh.evaluator import run_lines
-        from applets.sh.programs import search
-        from applets.sh.source import Text
+        from applets.sh.run.evaluator import run_lines
+        from applets.sh.run.programs import search
+        from applets.sh.syntax.source import Text
 
         shell = self.shell
         try:

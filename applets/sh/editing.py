@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from applets.sh.state import State
+    from applets.sh.shell.state import State
 
 _BREAKS = " \t|&;<>()=`\"'"
 _COMMAND_BEFORE = frozenset(
@@ -103,7 +103,7 @@ class Names(Completer):
             yield Completion(text, start_position=-len(word))
 
     def _commands(self) -> Iterator[str]:
-        from applets.sh.builtins import TABLE
+        from applets.sh.builtins.table import TABLE
         from toolbox.listing import names
 
         shell = self._shell

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 
 from applets.sh.errors import UNEXPECTED, Break, Exit, Interrupt, Return, ShellError
-from applets.sh.parser import Parser
 from applets.sh.prompt import prompt
-from applets.sh.source import read_line
+from applets.sh.syntax.parser import Parser
+from applets.sh.syntax.source import read_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from applets.sh.editing import Editor
-    from applets.sh.state import State
+    from applets.sh.shell.state import State
 
 
 def converse(shell: State) -> int:
@@ -24,7 +24,7 @@ def converse(shell: State) -> int:
         parser = Parser.of(lines, shell.aliases)
         try:
             while (node := parser.command()) is not None:
-                from applets.sh.evaluator import run
+                from applets.sh.run.evaluator import run
 
                 shell.check_interrupt()
                 run(shell, node)

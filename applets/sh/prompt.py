@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import re
 
-from applets.sh import expansion
 from applets.sh.errors import UNEXPECTED, ShellError
+from applets.sh.expand import expansion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.state import State
+    from applets.sh.shell.state import State
 
 _ESCAPE = re.compile(r"\\([0-7]{3}|[\s\S])")
 _TIMES = {"t": "%H:%M:%S", "T": "%I:%M:%S", "A": "%H:%M", "@": "%I:%M %p", "d": "%a %b %d"}
@@ -55,9 +55,9 @@ def expanded(shell: State, name: str, text: str | None = None) -> str:
 
 
 def _expand(shell: State, text: str) -> str:
-    from applets.sh.lexer import Lexer
-    from applets.sh.parser import Parser
-    from applets.sh.source import Text
+    from applets.sh.syntax.lexer import Lexer
+    from applets.sh.syntax.parser import Parser
+    from applets.sh.syntax.source import Text
 
     lexer = Lexer(Text(""), Parser)
     lexer.text = text

@@ -25,10 +25,11 @@ import applets
 from applets.breakglass import keys
 from applets.httpd import conf
 from applets.init import config
-from applets.sh import arithmetic, errors
-from applets.sh.parser import Parser
+from applets.sh import errors
+from applets.sh.expand import arithmetic
 from applets.sh.pattern import Patterns
-from applets.sh.source import Text
+from applets.sh.syntax.parser import Parser
+from applets.sh.syntax.source import Text
 from tests.fuzz.target import Target
 from toolbox import escapes, fstab, harmless, modes, options, printf, signal_names, sizes, strftime
 from toolbox.errors import Fatal, UsageError

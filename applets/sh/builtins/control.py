@@ -9,7 +9,7 @@ from applets.sh.errors import Break, Exit, Return, ShellError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.state import State
+    from applets.sh.shell.state import State
 
 
 def colon(shell: State, argv: list[str]) -> int:
@@ -62,7 +62,7 @@ def exit_(shell: State, argv: list[str]) -> int:
 
 def eval_(shell: State, argv: list[str]) -> int:
     """eval WORD...: the words, joined by blanks, as a program."""
-    from applets.sh.evaluator import run_text
+    from applets.sh.run.evaluator import run_text
 
     text = " ".join(_operands(argv))
     if not text.strip():
@@ -73,8 +73,8 @@ def eval_(shell: State, argv: list[str]) -> int:
 
 def dot(shell: State, argv: list[str]) -> int:
     """. FILE [ARG]...: run a file's commands in this shell."""
-    from applets.sh.evaluator import run_lines
-    from applets.sh.source import Text
+    from applets.sh.run.evaluator import run_lines
+    from applets.sh.syntax.source import Text
 
     operands = _operands(argv)
     if not operands:
@@ -118,7 +118,7 @@ def read_file(path: str) -> str:
 
 def exec_(shell: State, argv: list[str]) -> int:
     """exec [COMMAND [ARG]...]: become the command; without one, redirections stay."""
-    from applets.sh.programs import replace
+    from applets.sh.run.programs import replace
 
     operands = _operands(argv)
     if not operands:

@@ -9,7 +9,7 @@ from applets.sh.errors import ShellError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.state import State
+    from applets.sh.shell.state import State
 
 
 def current(shell: State) -> str:

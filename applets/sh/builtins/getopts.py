@@ -7,7 +7,7 @@ from applets.sh.errors import ShellError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.state import State
+    from applets.sh.shell.state import State
 
 
 def getopts(shell: State, argv: list[str]) -> int:

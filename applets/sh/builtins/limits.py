@@ -11,7 +11,7 @@ from toolbox.options import LARGEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.state import State
+    from applets.sh.shell.state import State
 
 # Letter: resource, unit in bytes (or 1), description.
 LIMITS = {

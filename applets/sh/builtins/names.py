@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from applets.sh.builtins.arguments import letters, write
 from applets.sh.errors import ShellError
-from applets.sh.lexer import RESERVED
-from applets.sh.quoting import single_quoted
+from applets.sh.syntax.lexer import RESERVED
+from applets.sh.syntax.quoting import single_quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.state import State
+    from applets.sh.shell.state import State
 
 
 def alias(shell: State, argv: list[str]) -> int:
@@ -46,7 +46,7 @@ def unalias(shell: State, argv: list[str]) -> int:
 
 def hash_(shell: State, argv: list[str]) -> int:
     """hash [-r] [NAME]..."""
-    from applets.sh.programs import search
+    from applets.sh.run.programs import search
 
     found, operands = letters(argv, "r")
     if "r" in found:
@@ -66,9 +66,9 @@ def hash_(shell: State, argv: list[str]) -> int:
 
 def command(shell: State, argv: list[str]) -> int:
     """command [-p] [-v|-V] NAME [ARG]...: the command, but not the function of that name."""
-    from applets.sh import builtins
-    from applets.sh.commands import forgive
-    from applets.sh.programs import DEFAULT_PATH, run_program
+    from applets.sh.builtins import table as builtins
+    from applets.sh.run.commands import forgive
+    from applets.sh.run.programs import DEFAULT_PATH, run_program
 
     found, operands = "", argv[1:]
     while operands and operands[0][:1] == "-" and len(operands[0]) > 1:
@@ -104,7 +104,7 @@ def type_(shell: State, argv: list[str]) -> int:
 
 def describe(shell: State, name: str, verbose: bool, path: str | None) -> int:
     """Write what `name` is: for people, or so that the shell can use it; 127 when it is nothing."""
-    from applets.sh import builtins
+    from applets.sh.builtins import table as builtins
 
     if name in RESERVED:
         text, short = "is a shell keyword", name
@@ -130,7 +130,7 @@ def describe(shell: State, name: str, verbose: bool, path: str | None) -> int:
 def _program(shell: State, name: str, path: str | None) -> str | None:
     import os
 
-    from applets.sh.programs import resolve
+    from applets.sh.run.programs import resolve
 
     if "/" in name:
         return name if os.access(name, os.X_OK) and os.path.isfile(name) else None

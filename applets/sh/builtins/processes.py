@@ -7,13 +7,13 @@ import os
 from applets.sh.builtins import arguments
 from applets.sh.builtins.arguments import letters, write
 from applets.sh.errors import Interrupt, ShellError
-from applets.sh.quoting import single_quoted
-from applets.sh.traps import name_of, number_of
+from applets.sh.shell.traps import name_of, number_of
+from applets.sh.syntax.quoting import single_quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.jobs import Job
-    from applets.sh.state import State
+    from applets.sh.shell.jobs import Job
+    from applets.sh.shell.state import State
 
 
 def wait(shell: State, argv: list[str]) -> int:

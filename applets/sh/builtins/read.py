@@ -7,13 +7,13 @@ import os
 
 from applets.sh.builtins.arguments import number, seconds
 from applets.sh.errors import ShellError
-from applets.sh.fields import DEFAULT_IFS
-from applets.sh.source import read_line
-from applets.sh.state import is_name
+from applets.sh.expand.fields import DEFAULT_IFS
+from applets.sh.shell.state import is_name
+from applets.sh.syntax.source import read_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.state import State
+    from applets.sh.shell.state import State
 
 
 def read(shell: State, argv: list[str]) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from applets.sh.builtins.arguments import letters, number, write
 from applets.sh.errors import ShellError
-from applets.sh.quoting import single_quoted
-from applets.sh.state import OPTION_NAMES, SETTABLE, is_name
+from applets.sh.shell.state import OPTION_NAMES, SETTABLE, is_name
+from applets.sh.syntax.quoting import single_quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.state import State
+    from applets.sh.shell.state import State
 
 
 def _split(name: str, word: str) -> tuple[str, str | None]:

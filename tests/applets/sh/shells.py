@@ -52,7 +52,7 @@ def row(program: str, out: str = "", status: int = 0, **differs: str) -> Row:
 #: Runs each program of standard input (JSON) in a fork, in a folder of its own; writes what came of it.
 DRIVER = r"""
 import base64, json, os, signal, sys
-import applets.sh.arithmetic, applets.sh.evaluator, applets.sh.prompt, applets.sh.substitution
+import applets.sh.expand.arithmetic, applets.sh.run.evaluator, applets.sh.prompt, applets.sh.run.substitution
 import applets.coreutils.echo, applets.coreutils.printf, applets.coreutils.test, toolbox.errors, toolbox.streams
 from toolbox import multicall
 job = json.load(sys.stdin)

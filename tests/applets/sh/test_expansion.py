@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from applets.sh.arithmetic import wrap
 from applets.sh.errors import ShellError
-from applets.sh.fields import Fields
-from applets.sh.jobs import Jobs
+from applets.sh.expand.arithmetic import wrap
+from applets.sh.expand.fields import Fields
 from applets.sh.pattern import Patterns, quote
-from applets.sh.state import State
-from applets.sh.traps import Traps
+from applets.sh.shell.jobs import Jobs
+from applets.sh.shell.state import State
+from applets.sh.shell.traps import Traps
 from toolbox.patterns import segments
 
 

@@ -32,7 +32,7 @@ def test_the_number_of_system_calls_for_a_job_does_not_grow_with_their_number(ru
     """Each `&` looks for what has ended with one call, however many run (it was one for each of them)."""
     program = """
 import os, sys
-from applets.sh.jobs import Job, Jobs, Process
+from applets.sh.shell.jobs import Job, Jobs, Process
 
 table, calls = Jobs(), 0
 real = os.waitpid

@@ -11,10 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from applets.sh.errors import SyntaxFault
-from applets.sh.parser import Parser
-from applets.sh.quoting import quoted, single_quoted
-from applets.sh.source import Text
-from applets.sh.syntax import (
+from applets.sh.syntax.nodes import (
     Arithmetic,
     Background,
     Case,
@@ -28,6 +25,9 @@ from applets.sh.syntax import (
     Substitution,
     Tilde,
 )
+from applets.sh.syntax.parser import Parser
+from applets.sh.syntax.quoting import quoted, single_quoted
+from applets.sh.syntax.source import Text
 
 
 def parse(text: str, aliases: dict[str, str] | None = None) -> list[Node]:

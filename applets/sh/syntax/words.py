@@ -15,14 +15,14 @@ import os
 import re
 
 from applets.sh.errors import SyntaxFault
-from applets.sh.syntax import Arithmetic, Literal, Parameter, Part, Substitution, Tilde, Word
+from applets.sh.syntax.nodes import Arithmetic, Literal, Parameter, Part, Substitution, Tilde, Word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from applets.sh.parser import Parser
-    from applets.sh.syntax import Node
+    from applets.sh.syntax.nodes import Node
+    from applets.sh.syntax.parser import Parser
 
     class Lines(Protocol):
         """A source of program text."""
@@ -131,7 +131,7 @@ class WordLexer:
 
     def nested_text(self, text: str) -> WordLexer:
         """A lexer over a text of its own (here-document body, backquotes, PS1)."""
-        from applets.sh.source import Text
+        from applets.sh.syntax.source import Text
 
         nested = type(self)(Text(""), self.parser, self._line)
         nested.aliases = self.aliases

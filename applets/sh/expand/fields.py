@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 
 from applets.sh.pattern import is_pattern, quote
-from applets.sh.syntax import may_match
+from applets.sh.syntax.nodes import may_match
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.state import State
+    from applets.sh.shell.state import State
 
 DEFAULT_IFS = " \t\n"
 

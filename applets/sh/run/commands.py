@@ -5,15 +5,17 @@ The order is POSIX's: special builtins, functions, builtins, then what PATH and 
 
 from __future__ import annotations
 
-from applets.sh import builtins, expansion, redirection
 from applets.sh.builtins import names
+from applets.sh.builtins import table as builtins
 from applets.sh.errors import Exit, RedirectionError, Return, ShellError
-from applets.sh.programs import replace, run_program
+from applets.sh.expand import expansion
+from applets.sh.run import redirection
+from applets.sh.run.programs import replace, run_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.state import Saved, State
-    from applets.sh.syntax import Assignment, Node, Simple
+    from applets.sh.shell.state import Saved, State
+    from applets.sh.syntax.nodes import Assignment, Node, Simple
 
 
 def run_simple(shell: State, node: Simple) -> int:
@@ -207,7 +209,7 @@ def _function(shell: State, node: Simple, body: Node, argv: list[str]) -> int:
 
 def call_function(shell: State, body: Node, arguments: list[str]) -> int:
     """Run a function's body with its own positional parameters and local variables."""
-    from applets.sh.evaluator import RUN
+    from applets.sh.run.evaluator import RUN
 
     params, loops = shell.params, shell.loops
     shell.params, shell.loops = arguments, 0
@@ -240,7 +242,7 @@ def _external(shell: State, node: Simple, argv: list[str], tail: bool) -> int:
 def trace(shell: State, node: Simple, argv: list[str], values: list[str] | None = None) -> None:
     """-x: the command as it is about to run."""
     from applets.sh.prompt import expanded
-    from applets.sh.quoting import quoted, traced
+    from applets.sh.syntax.quoting import quoted, traced
     from toolbox.errors import echo
 
     words = [

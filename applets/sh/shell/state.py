@@ -16,10 +16,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from applets.sh.arithmetic import Compiled
-    from applets.sh.jobs import Jobs
-    from applets.sh.syntax import Node
-    from applets.sh.traps import Traps
+    from applets.sh.expand.arithmetic import Compiled
+    from applets.sh.shell.jobs import Jobs
+    from applets.sh.shell.traps import Traps
+    from applets.sh.syntax.nodes import Node
 
     Saved = tuple[str | None, bool, bool]
 
@@ -183,7 +183,7 @@ class State:
         """The value of an arithmetic expression."""
         compiled = self._expressions.get(text)
         if compiled is None:
-            from applets.sh.arithmetic import compile_expression
+            from applets.sh.expand.arithmetic import compile_expression
 
             if len(self._expressions) > 500:
                 self._expressions.clear()

@@ -10,16 +10,16 @@ import fcntl
 import os
 import stat
 
-from applets.sh import expansion
 from applets.sh.errors import RedirectionError, ShellError
+from applets.sh.expand import expansion
 from applets.sh.numbers import decimal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from applets.sh.state import State
-    from applets.sh.syntax import Redirection
+    from applets.sh.shell.state import State
+    from applets.sh.syntax.nodes import Redirection
 
 FIRST_PRIVATE = 10
 _FLAGS = {

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 
-from applets.sh import parameters
-from applets.sh.fields import Fields
+from applets.sh.expand import parameters
+from applets.sh.expand.fields import Fields
 from applets.sh.pattern import quote
-from applets.sh.syntax import (
+from applets.sh.syntax.nodes import (
     Arithmetic,
     DeclaredValue,
     Literal,
@@ -24,7 +24,7 @@ from applets.sh.syntax import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.state import State
+    from applets.sh.shell.state import State
 
 
 def words(shell: State, items: list[Word]) -> list[str]:
@@ -88,7 +88,7 @@ def emit(shell: State, parts: list[Part], fields: Fields, split: bool) -> None:
 def scalar(shell: State, part: Part) -> str:
     """The value of a part that is always one string."""
     if type(part) is Substitution:
-        from applets.sh.substitution import substitute
+        from applets.sh.run.substitution import substitute
 
         return substitute(shell, part.body)
     if type(part) is Arithmetic:

@@ -19,7 +19,7 @@ def quoted(text: str) -> str:
 
 def traced(text: str) -> str:
     """`text` as -x shows it: quoted also where it would be an assignment or a reserved word."""
-    from applets.sh.lexer import RESERVED
+    from applets.sh.syntax.lexer import RESERVED
 
     plain = _SAFE.fullmatch(text) and "=" not in text and text not in RESERVED
     return text if plain else single_quoted(text)

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 
 from applets.sh.errors import Interrupt, ShellError
 from applets.sh.numbers import decimal
-from applets.sh.redirection import private
-from applets.sh.syntax import Node
+from applets.sh.run.redirection import private
+from applets.sh.syntax.nodes import Node
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from applets.sh.state import State
+    from applets.sh.shell.state import State
 
     Command = Node | Callable[[], int]
 
@@ -212,7 +212,7 @@ class Jobs:
         foreground: bool,
         pipes: tuple[int, int, int],
     ) -> None:
-        from applets.sh.evaluator import leave, lists_traps, run_tail
+        from applets.sh.run.evaluator import leave, lists_traps, run_tail
 
         if "m" in shell.flags:
             _set_group(0, job.pgid)

@@ -10,13 +10,13 @@ import re
 
 from applets.sh.errors import SyntaxFault
 from applets.sh.numbers import decimal
-from applets.sh.syntax import Literal, Redirection, Word
-from applets.sh.words import WordLexer
+from applets.sh.syntax.nodes import Literal, Redirection, Word
+from applets.sh.syntax.words import WordLexer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.parser import Parser
-    from applets.sh.words import Lines
+    from applets.sh.syntax.parser import Parser
+    from applets.sh.syntax.words import Lines
 
 # Longest first: the first that fits is the operator.
 OPERATORS = (

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from applets.sh import expansion
 from applets.sh.errors import ShellError
-from applets.sh.syntax import Parameter, Word
+from applets.sh.expand import expansion
+from applets.sh.syntax.nodes import Parameter, Word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.fields import Fields
-    from applets.sh.state import State
+    from applets.sh.expand.fields import Fields
+    from applets.sh.shell.state import State
 
 # The operators whose word, when it is taken, stands in the place of the value with its own quoting.
 WITH_WORD = frozenset((":-", "-", ":=", "=", ":?", "?", ":+", "+"))

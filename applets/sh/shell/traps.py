@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
-    from applets.sh.state import State
+    from applets.sh.shell.state import State
 
 
 def numbers() -> dict[str, int]:
@@ -160,7 +160,7 @@ class Traps:
 
     def run(self, shell: State) -> None:
         """Run the actions of what has come; $? is kept."""
-        from applets.sh.evaluator import run_text
+        from applets.sh.run.evaluator import run_text
 
         while self.pending:
             number = self.pending.pop(0)
@@ -179,7 +179,7 @@ class Traps:
     def run_exit(self, shell: State, status: int) -> int:
         """Run the EXIT action once; returns the status to end with."""
         from applets.sh.errors import UNEXPECTED, Exit, Flow, ShellError
-        from applets.sh.evaluator import run_text
+        from applets.sh.run.evaluator import run_text
 
         action = self.actions.pop(0, None)
         if not action:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import sys
 
-from applets.sh import expansion, redirection
-from applets.sh.commands import run_simple, tail_simple
 from applets.sh.errors import (
     UNEXPECTED,
     Break,
@@ -20,9 +18,10 @@ from applets.sh.errors import (
     Return,
     ShellError,
 )
-from applets.sh.parser import Parser
-from applets.sh.source import Text
-from applets.sh.syntax import (
+from applets.sh.expand import expansion
+from applets.sh.run import redirection
+from applets.sh.run.commands import run_simple, tail_simple
+from applets.sh.syntax.nodes import (
     AndOr,
     Background,
     Case,
@@ -37,14 +36,16 @@ from applets.sh.syntax import (
     Simple,
     Subshell,
 )
+from applets.sh.syntax.parser import Parser
+from applets.sh.syntax.source import Text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn, TypeVar
 
-    from applets.sh.state import State
-    from applets.sh.words import Lines
+    from applets.sh.shell.state import State
+    from applets.sh.syntax.words import Lines
 
     _N = TypeVar("_N", bound=Node)
 

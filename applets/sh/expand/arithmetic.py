@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from applets.sh.state import State
+    from applets.sh.shell.state import State
 
     Compiled = Callable[[State], int]
 

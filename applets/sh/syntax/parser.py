@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 
 from applets.sh.errors import SyntaxFault
-from applets.sh.lexer import REDIRECTIONS, RESERVED, Lexer, Token
-from applets.sh.source import Text
-from applets.sh.syntax import (
+from applets.sh.syntax.lexer import REDIRECTIONS, RESERVED, Lexer, Token
+from applets.sh.syntax.nodes import (
     AndOr,
     Assignment,
     Background,
@@ -33,11 +32,12 @@ from applets.sh.syntax import (
     Subshell,
     Word,
 )
-from applets.sh.words import mark_tildes
+from applets.sh.syntax.source import Text
+from applets.sh.syntax.words import mark_tildes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.words import Lines, WordLexer
+    from applets.sh.syntax.words import Lines, WordLexer
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?)=")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -6,7 +6,7 @@ import fcntl
 import os
 
 from applets.sh.errors import ShellError
-from applets.sh.syntax import (
+from applets.sh.syntax.nodes import (
     Arithmetic,
     DeclaredValue,
     Literal,
@@ -20,7 +20,7 @@ from applets.sh.syntax import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.state import State
+    from applets.sh.shell.state import State
 
 
 def substitute(shell: State, body: Node | None) -> str:
@@ -41,8 +41,8 @@ def substitute(shell: State, body: Node | None) -> str:
 
 
 def _fork(shell: State, body: Node) -> bytes:
-    from applets.sh.evaluator import run_child
-    from applets.sh.jobs import fork
+    from applets.sh.run.evaluator import run_child
+    from applets.sh.shell.jobs import fork
 
     reader, writer = os.pipe()
     pid = fork(reader, writer)
@@ -75,7 +75,9 @@ def _without_fork(shell: State, body: Simple) -> bytes | None:
 
 def _spawned(shell: State, body: Simple, name: str) -> bytes | None:
     """The output of a program, started straight away."""
-    from applets.sh import builtins, expansion, programs
+    from applets.sh.builtins import table as builtins
+    from applets.sh.expand import expansion
+    from applets.sh.run import programs
 
     if name in shell.functions or builtins.find(name) is not None:
         return None
@@ -117,7 +119,7 @@ def _collect(shell: State, pid: int, reader: int) -> bytes:
 
 def _in_process(shell: State, body: Simple) -> bytes:
     """Call an applet, its output caught in a file in memory."""
-    from applets.sh import expansion
+    from applets.sh.expand import expansion
     from toolbox import multicall
 
     line, status = shell.line, shell.status
@@ -143,7 +145,8 @@ def _in_process(shell: State, body: Simple) -> bytes:
 
 
 def _is_applet(shell: State, name: str) -> bool:
-    from applets.sh import builtins, programs
+    from applets.sh.builtins import table as builtins
+    from applets.sh.run import programs
     from toolbox import multicall
 
     if name in shell.functions:
@@ -202,7 +205,7 @@ def _pure(parts: list[Part]) -> bool:
 
 def _file(shell: State, body: Simple) -> bytes:
     """`$(<file)`: the file's contents, as in BusyBox, ksh and bash."""
-    from applets.sh import redirection
+    from applets.sh.run import redirection
 
     with redirection.apply(shell, body.redirections):
         shell.substituted = 0

@@ -1,0 +1,1 @@
+"""Word expansion (POSIX XCU 2.6)."""

@@ -1,0 +1,1 @@
+"""The state of one shell: variables and options, jobs, traps."""
