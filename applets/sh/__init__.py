@@ -123,7 +123,7 @@ class Start:
     def run(self) -> int:
         """The whole life of the shell."""
         from applets.sh.builtins import directories
-        from applets.sh.prompt import expanded
+        from applets.sh.expand.prompts import expanded
         from applets.sh.run.evaluator import run_lines
         from applets.sh.syntax.source import Text
 

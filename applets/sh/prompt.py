@@ -1,16 +1,11 @@
-r"""Prompts: the escapes of bash and BusyBox (\u \h \w \$ ...), then parameter expansion as POSIX has it.
-
-A prompt whose expansion fails is shown as it is written: it must end neither the conversation nor a
-script that is being traced, and the error must not come back with every line.
-"""
+r"""Prompts: the escapes of bash and BusyBox (\u \h \w \$ ...), then parameter expansion as POSIX has it."""
 
 from __future__ import annotations
 
 import os
 import re
 
-from applets.sh.errors import UNEXPECTED, ShellError
-from applets.sh.expand import expansion
+from applets.sh.expand.prompts import expanded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,41 +22,6 @@ def prompt(shell: State, name: str) -> str:
         return _escape(shell, match.group(1))
 
     return expanded(shell, name, _ESCAPE.sub(replace, shell.get(name) or ""))
-
-
-def expanded(shell: State, name: str, text: str | None = None) -> str:
-    """The value of PS1, PS2, PS4 or ENV, expanded as a here-document is (`text`: without its escapes).
-
-    Neither $? nor the status of the command that is being traced changes.  When the expansion fails,
-    the error is told once for each value, and the value is returned as it is.
-    """
-    value = shell.get(name) or ""
-    if text is None:
-        text = value
-    if "$" not in text and "`" not in text:
-        return text
-    kept = shell.status, shell.substituted, shell.line
-    try:
-        return _expand(shell, text)
-    except (ShellError, *UNEXPECTED) as error:
-        if shell.bad_prompts.get(name) != value:
-            shell.bad_prompts[name] = value
-            before, shell.command = shell.command, name
-            shell.refused(error)
-            shell.command = before
-        return value
-    finally:
-        shell.status, shell.substituted, shell.line = kept
-
-
-def _expand(shell: State, text: str) -> str:
-    from applets.sh.syntax.lexer import Lexer
-    from applets.sh.syntax.parser import Parser
-    from applets.sh.syntax.source import Text
-
-    lexer = Lexer(Text(""), Parser)
-    lexer.text = text
-    return expansion.text(shell, lexer.here_document_word())
 
 
 def _escape(shell: State, key: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from applets.sh.builtins.arguments import letters, write
 from applets.sh.errors import ShellError
-from applets.sh.syntax.lexer import RESERVED
 from applets.sh.syntax.quoting import single_quoted
+from applets.sh.syntax.tokens import RESERVED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

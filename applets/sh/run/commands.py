@@ -9,8 +9,10 @@ from applets.sh.builtins import names
 from applets.sh.builtins import table as builtins
 from applets.sh.errors import Exit, RedirectionError, Return, ShellError
 from applets.sh.expand import expansion
+from applets.sh.expand.prompts import expanded
 from applets.sh.run import redirection
 from applets.sh.run.programs import replace, run_program
+from applets.sh.syntax.quoting import quoted, traced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -241,8 +243,6 @@ def _external(shell: State, node: Simple, argv: list[str], tail: bool) -> int:
 
 def trace(shell: State, node: Simple, argv: list[str], values: list[str] | None = None) -> None:
     """-x: the command as it is about to run."""
-    from applets.sh.prompt import expanded
-    from applets.sh.syntax.quoting import quoted, traced
     from toolbox.errors import echo
 
     words = [

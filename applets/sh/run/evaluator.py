@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn, TypeVar
 
     from applets.sh.shell.state import State
-    from applets.sh.syntax.words import Lines
+    from applets.sh.syntax.source import Lines
 
     _N = TypeVar("_N", bound=Node)
 

@@ -1,7 +1,7 @@
 """Characters to tokens (POSIX XCU 2.2, 2.3): operators, words with their quoting, here-documents.
 
-The lexer reads lines only when it needs them, keeps the text of one complete command, and calls the
-parser back for `$(...)`.  Words themselves (quoting, `$`, backquotes) are read by `words.WordLexer`.
+The lexer reads lines only when it needs them, keeps the text of one complete command, and calls a
+function that it is given for the commands in `$(...)`.  Words themselves (quoting, `$`, backquotes) are read by `words.WordLexer`.
 """
 
 from __future__ import annotations
@@ -11,20 +11,13 @@ import re
 from applets.sh.errors import SyntaxFault
 from applets.sh.numbers import decimal
 from applets.sh.syntax.nodes import Literal, Redirection, Word
+from applets.sh.syntax.tokens import OPERATORS, Token
 from applets.sh.syntax.words import WordLexer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.syntax.parser import Parser
-    from applets.sh.syntax.words import Lines
-
-# Longest first: the first that fits is the operator.
-OPERATORS = (
-    *("&>>", "<<-", "<<<"),
-    *("&&", "||", ";;", ";&", "<<", ">>", "<&", ">&", "<>", ">|", "&>"),
-    *("&", "|", ";", "<", ">", "(", ")", "\n"),
-)
-REDIRECTIONS = frozenset(["&>>", "<<-", "<<<", "<<", ">>", "<&", ">&", "<>", ">|", "&>", "<", ">"])
+    from applets.sh.syntax.source import Lines
+    from applets.sh.syntax.words import Nested
 
 _BLANK = re.compile(r"[ \t]*")
 _COMMENT = re.compile(r"[^\n]*")
@@ -34,57 +27,11 @@ _DIGITS = frozenset("0123456789")
 _STARTS_OPERATOR = frozenset("&|;<>()\n")
 
 
-class Token:
-    """What the parser sees: `word` for a word, else `operator` ("" at the end of the input)."""
-
-    __slots__ = ("fd", "line", "operator", "start", "word")
-
-    def __init__(self, operator: str, word: Word | None, fd: int, start: int, line: int) -> None:
-        self.operator = operator
-        self.word = word
-        self.fd = fd  # the number in front of a redirection, or -1
-        self.start = start
-        self.line = line
-
-    def describe(self) -> str:
-        """The token as an error message names it."""
-        if self.word is not None:
-            plain = self.word.plain
-            return "word" if plain is None or plain not in RESERVED else f'"{plain}"'
-        if self.operator in ("", "\n"):
-            return "end of file" if not self.operator else "newline"
-        return "redirection" if self.operator in REDIRECTIONS else f'"{self.operator}"'
-
-
-RESERVED = frozenset(
-    [
-        "!",
-        "{",
-        "}",
-        "case",
-        "do",
-        "done",
-        "elif",
-        "else",
-        "esac",
-        "fi",
-        "for",
-        "if",
-        "in",
-        "then",
-        "until",
-        "while",
-        "function",
-        "[[",
-    ]
-)
-
-
 class Lexer(WordLexer):
     """Tokens of one input.  `begin` starts a complete command, `token` reads the next token."""
 
-    def __init__(self, lines: Lines, parser: type[Parser], line: int = 1) -> None:
-        super().__init__(lines, parser, line)
+    def __init__(self, lines: Lines, nested: Nested, line: int = 1) -> None:
+        super().__init__(lines, nested, line)
         self._bodies: list[tuple[Redirection, str]] = []  # here-documents announced on this line
         self._aliases: list[
             tuple[str, int]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from applets.sh.errors import SyntaxFault
-from applets.sh.syntax.lexer import REDIRECTIONS, RESERVED, Lexer, Token
+from applets.sh.syntax.lexer import Lexer
 from applets.sh.syntax.nodes import (
     AndOr,
     Assignment,
@@ -33,11 +33,13 @@ from applets.sh.syntax.nodes import (
     Word,
 )
 from applets.sh.syntax.source import Text
+from applets.sh.syntax.tokens import REDIRECTIONS, RESERVED, Token
 from applets.sh.syntax.words import mark_tildes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.syntax.words import Lines, WordLexer
+    from applets.sh.syntax.source import Lines
+    from applets.sh.syntax.words import WordLexer
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?)=")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -57,23 +59,20 @@ class Parser:
     @classmethod
     def of(cls, lines: Lines, aliases: dict[str, str], line: int = 1) -> Parser:
         """A parser of the text that `lines` gives."""
-        lexer = Lexer(lines, cls, line)
+        lexer = Lexer(lines, cls.nested, line)
         lexer.aliases = aliases
         return cls(lexer, aliases)
 
     @classmethod
-    def nested(cls, lexer: WordLexer) -> Node | None:
-        """The commands up to the `)` of `$(`, which the lexer has just read."""
+    def nested(cls, lexer: WordLexer, closer: str) -> Node | None:
+        """The commands up to `closer`: the `)` of `$(`, which the lexer has just read, or "" for all that a
+        lexer with a text of its own has (backquotes).
+        """
         parser = cls.inside(lexer)
         body = parser.list(False)
-        parser.expect_operator(")")
-        return body
-
-    @classmethod
-    def program(cls, lexer: WordLexer) -> Node | None:
-        """All the commands of a lexer with a text of its own (backquotes)."""
-        parser = cls.inside(lexer)
-        body = parser.list(False)
+        if closer:
+            parser.expect_operator(closer)
+            return body
         token = parser.peek()
         if token.word is not None or token.operator:
             raise parser.lexer.unexpected(token)
@@ -473,3 +472,10 @@ def _declared(word: Word) -> Word:
     if assignment is None or assignment.append:
         return word
     return Word([DeclaredValue(assignment)])
+
+
+def here_document(text: str) -> Word:
+    """The word of a text in which only parameters, commands and arithmetic expand (PS1, ENV)."""
+    lexer = Lexer(Text(""), Parser.nested)
+    lexer.text = text
+    return lexer.here_document_word()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from applets.sh.syntax.tokens import RESERVED
+
 _SAFE = re.compile(r"[A-Za-z0-9_@%+:,./=-]+")
 
 
@@ -19,7 +21,5 @@ def quoted(text: str) -> str:
 
 def traced(text: str) -> str:
     """`text` as -x shows it: quoted also where it would be an assignment or a reserved word."""
-    from applets.sh.syntax.lexer import RESERVED
-
     plain = _SAFE.fullmatch(text) and "=" not in text and text not in RESERVED
     return text if plain else single_quoted(text)

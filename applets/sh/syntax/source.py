@@ -12,6 +12,13 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
+
+    class Lines(Protocol):
+        """A source of program text."""
+
+        def line(self, continued: bool) -> str:
+            """The next line with its newline, "" at the end of the input."""
 
     Echo = Callable[[str], None]  # told each line as it is read (-v)
 

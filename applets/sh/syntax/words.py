@@ -16,19 +16,17 @@ import re
 
 from applets.sh.errors import SyntaxFault
 from applets.sh.syntax.nodes import Arithmetic, Literal, Parameter, Part, Substitution, Tilde, Word
+from applets.sh.syntax.source import Text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
+    from collections.abc import Callable
 
     from applets.sh.syntax.nodes import Node
-    from applets.sh.syntax.parser import Parser
+    from applets.sh.syntax.source import Lines
 
-    class Lines(Protocol):
-        """A source of program text."""
-
-        def line(self, continued: bool) -> str:
-            """The next line with its newline, "" at the end of the input."""
+    # Parses commands from a lexer's place on, up to and with the operator ")", or for "" to the end of its text.
+    Nested = Callable[["WordLexer", str], Node | None]
 
 
 class Mode:
@@ -85,9 +83,9 @@ _SIMPLE_ESCAPES = {
 class WordLexer:
     """The text of the input, the place in it, and the reading of words."""
 
-    def __init__(self, lines: Lines, parser: type[Parser], line: int = 1) -> None:
+    def __init__(self, lines: Lines, nested: Nested, line: int = 1) -> None:
         self.lines = lines
-        self.parser = parser
+        self.nested = nested
         self.aliases: dict[str, str] = {}
         self.text = ""
         self.position = 0
@@ -131,9 +129,7 @@ class WordLexer:
 
     def nested_text(self, text: str) -> WordLexer:
         """A lexer over a text of its own (here-document body, backquotes, PS1)."""
-        from applets.sh.syntax.source import Text
-
-        nested = type(self)(Text(""), self.parser, self._line)
+        nested = type(self)(Text(""), self.nested, self._line)
         nested.aliases = self.aliases
         nested.text = text
         return nested
@@ -284,7 +280,7 @@ class WordLexer:
                 pass
             # $( (subshell) ): read it again as commands
             self.position, self._line, self._counted = start, line, counted
-        return Substitution(self.parser.nested(self), quoted)
+        return Substitution(self.nested(self, ")"), quoted)
 
     def _braced(self, mode: Mode, quoted: bool) -> Part:
         self.peek()
@@ -350,7 +346,7 @@ class WordLexer:
             self.position = match.start()
             if match.group() == "`":
                 self.position += 1
-                return self.parser.program(self.nested_text("".join(got)))
+                return self.nested(self.nested_text("".join(got)), "")
             if self.skip_continuation():
                 continue
             following = self.text[self.position + 1 : self.position + 2]
