@@ -103,11 +103,10 @@ class Names(Completer):
             yield Completion(text, start_position=-len(word))
 
     def _commands(self) -> Iterator[str]:
-        from applets.sh.builtins.table import TABLE
         from toolbox.listing import names
 
         shell = self._shell
-        yield from TABLE
+        yield from shell.builtins
         yield from shell.functions
         yield from shell.aliases
         yield from names()

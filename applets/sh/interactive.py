@@ -6,6 +6,8 @@ import os
 
 from applets.sh.errors import UNEXPECTED, Break, Exit, Interrupt, Return, ShellError
 from applets.sh.prompt import prompt
+from applets.sh.run.jobs import report
+from applets.sh.run.traps import run_pending
 from applets.sh.syntax.parser import Parser
 from applets.sh.syntax.source import read_line
 
@@ -24,10 +26,8 @@ def converse(shell: State) -> int:
         parser = Parser.of(lines, shell.aliases)
         try:
             while (node := parser.command()) is not None:
-                from applets.sh.run.evaluator import run
-
                 shell.check_interrupt()
-                run(shell, node)
+                shell.runner.run(shell, node)
                 warned = False
             if shell.jobs.any_stopped() and not warned:
                 shell.complain_plain("You have stopped jobs.")
@@ -68,9 +68,9 @@ class Typed:
         """Prompt for a line; "" at Ctrl-D.  Raises Interrupt at Ctrl-C."""
         shell = self._shell
         if not continued:
-            shell.jobs.report(shell)
+            report(shell)
         if shell.traps.pending:
-            shell.traps.run(shell)
+            run_pending(shell)
         *above, text = prompt(shell, "PS2" if continued else "PS1").split("\n")
         for line in above:
             self._show(line + "\n")
@@ -89,7 +89,7 @@ class Typed:
         except OSError:
             return ""  # the terminal is gone
         finally:
-            self._shell.interruptible = False
+            self._shell.traps.interruptible = False
 
     def _await_key(self, text: str) -> None:
         """The prompt, until somebody types: a console that nobody uses needs no line editor in its memory."""
@@ -105,7 +105,7 @@ class Typed:
                 self._show(text)
                 self._sleep()
             finally:
-                self._shell.interruptible = False
+                self._shell.traps.interruptible = False
                 termios.tcsetattr(0, termios.TCSANOW, former)
         except (OSError, termios.error):
             pass  # the terminal is gone: the next one to read it finds out

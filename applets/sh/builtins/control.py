@@ -6,6 +6,8 @@ import os
 
 from applets.sh.builtins.arguments import number
 from applets.sh.errors import Break, Exit, Return, ShellError
+from applets.sh.run.programs import replace
+from applets.sh.syntax.source import Text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,20 +64,15 @@ def exit_(shell: State, argv: list[str]) -> int:
 
 def eval_(shell: State, argv: list[str]) -> int:
     """eval WORD...: the words, joined by blanks, as a program."""
-    from applets.sh.run.evaluator import run_text
-
     text = " ".join(_operands(argv))
     if not text.strip():
         return 0
     shell.command = ""
-    return run_text(shell, text, shell.line)
+    return shell.runner.run_text(shell, text, shell.line)
 
 
 def dot(shell: State, argv: list[str]) -> int:
     """. FILE [ARG]...: run a file's commands in this shell."""
-    from applets.sh.run.evaluator import run_lines
-    from applets.sh.syntax.source import Text
-
     operands = _operands(argv)
     if not operands:
         raise ShellError("filename argument required")
@@ -87,7 +84,7 @@ def dot(shell: State, argv: list[str]) -> int:
         shell.params = operands[1:]
     shell.sourced += 1
     try:
-        return run_lines(shell, Text(text, shell.echo))
+        return shell.runner.run_lines(shell, Text(text, shell.echo))
     except Return as leave:
         return leave.status
     finally:
@@ -118,8 +115,6 @@ def read_file(path: str) -> str:
 
 def exec_(shell: State, argv: list[str]) -> int:
     """exec [COMMAND [ARG]...]: become the command; without one, redirections stay."""
-    from applets.sh.run.programs import replace
-
     operands = _operands(argv)
     if not operands:
         return 0

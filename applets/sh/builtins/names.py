@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from applets.sh.builtins.arguments import letters, write
 from applets.sh.errors import ShellError
+from applets.sh.run.commands import forgive
+from applets.sh.run.programs import DEFAULT_PATH, resolve, run_program, search
 from applets.sh.syntax.quoting import single_quoted
 from applets.sh.syntax.tokens import RESERVED
 
@@ -46,8 +50,6 @@ def unalias(shell: State, argv: list[str]) -> int:
 
 def hash_(shell: State, argv: list[str]) -> int:
     """hash [-r] [NAME]..."""
-    from applets.sh.run.programs import search
-
     found, operands = letters(argv, "r")
     if "r" in found:
         shell.hashed.clear()
@@ -66,10 +68,6 @@ def hash_(shell: State, argv: list[str]) -> int:
 
 def command(shell: State, argv: list[str]) -> int:
     """command [-p] [-v|-V] NAME [ARG]...: the command, but not the function of that name."""
-    from applets.sh.builtins import table as builtins
-    from applets.sh.run.commands import forgive
-    from applets.sh.run.programs import DEFAULT_PATH, run_program
-
     found, operands = "", argv[1:]
     while operands and operands[0][:1] == "-" and len(operands[0]) > 1:
         word = operands.pop(0)
@@ -83,18 +81,12 @@ def command(shell: State, argv: list[str]) -> int:
     path = DEFAULT_PATH if "p" in found else None
     if "v" in found or "V" in found:
         return max([describe(shell, name, "V" in found, path) for name in operands])
-    builtin = builtins.find(operands[0])
+    builtin = shell.builtins.get(operands[0])
     if builtin is not None:
         # errors of a special builtin are no longer fatal, and its assignments not permanent
         return forgive(shell, builtin, operands)
     shell.command = ""
     return run_program(shell, operands, " ".join(operands), path)
-
-
-def calls_exec(argv: list[str]) -> bool:
-    """Whether `command ...` calls exec without a command: its redirections stay, as those of exec do."""
-    words = [word for word in argv if word not in ("command", "-p", "--")]
-    return words == ["exec"]
 
 
 def type_(shell: State, argv: list[str]) -> int:
@@ -104,8 +96,6 @@ def type_(shell: State, argv: list[str]) -> int:
 
 def describe(shell: State, name: str, verbose: bool, path: str | None) -> int:
     """Write what `name` is: for people, or so that the shell can use it; 127 when it is nothing."""
-    from applets.sh.builtins import table as builtins
-
     if name in RESERVED:
         text, short = "is a shell keyword", name
     elif name in shell.aliases:
@@ -113,7 +103,7 @@ def describe(shell: State, name: str, verbose: bool, path: str | None) -> int:
         short = f"alias {name}={single_quoted(shell.aliases[name])}"
     elif name in shell.functions:
         text, short = "is a function", name
-    elif (builtin := builtins.find(name)) is not None:
+    elif (builtin := shell.builtins.get(name)) is not None:
         text = f"is a {'special ' if builtin.special else ''}shell builtin"
         short = name
     else:
@@ -128,10 +118,6 @@ def describe(shell: State, name: str, verbose: bool, path: str | None) -> int:
 
 
 def _program(shell: State, name: str, path: str | None) -> str | None:
-    import os
-
-    from applets.sh.run.programs import resolve
-
     if "/" in name:
         return name if os.access(name, os.X_OK) and os.path.isfile(name) else None
     found = resolve(shell, name, path)

@@ -7,6 +7,7 @@ import os
 from applets.sh.builtins import arguments
 from applets.sh.builtins.arguments import letters, write
 from applets.sh.errors import Interrupt, ShellError
+from applets.sh.run.jobs import resume, wait_until
 from applets.sh.shell.traps import name_of, number_of
 from applets.sh.syntax.quoting import single_quoted
 
@@ -30,7 +31,7 @@ def wait(shell: State, argv: list[str]) -> int:
                 running.pop()
             return not running
 
-        number = table.wait_until(shell, settled)
+        number = wait_until(shell, settled)
         if number:
             return _interrupted(shell, number)
         for job in [job for job in table.jobs if job.done]:
@@ -56,7 +57,7 @@ def _wait_any(shell: State) -> int:
     jobs = [job for job in shell.jobs.jobs if not job.done]
     if not jobs:
         return 127
-    number = shell.jobs.wait_until(shell, lambda: any(job.done for job in jobs))
+    number = wait_until(shell, lambda: any(job.done for job in jobs))
     if number:
         return _interrupted(shell, number)
     return next(job.status() for job in jobs if job.done)
@@ -77,7 +78,7 @@ def _wait_one(shell: State, word: str) -> int:
     if job is None or process is None:
         return 127
     one, all_of = process, job
-    number = table.wait_until(shell, lambda: one.raw is not None)
+    number = wait_until(shell, lambda: one.raw is not None)
     if number:
         return _interrupted(shell, number)
     if all_of.done and "i" in shell.flags:
@@ -112,7 +113,7 @@ def fg(shell: State, argv: list[str]) -> int:
     status = 0
     for job in _resumable(shell, argv):
         write(f"{job.text}\n")
-        status = shell.jobs.resume(shell, job, True)
+        status = resume(shell, job, True)
     return status
 
 
@@ -120,7 +121,7 @@ def bg(shell: State, argv: list[str]) -> int:
     """bg [%JOB]..."""
     for job in _resumable(shell, argv):
         write(f"[{job.number}] {job.text}\n")
-        shell.jobs.resume(shell, job, False)
+        resume(shell, job, False)
     return 0
 
 

@@ -40,7 +40,7 @@ def read(shell: State, argv: list[str]) -> int:
     except OSError as error:
         raise ShellError(f"{error.strerror}", 1) from None
     finally:
-        shell.interruptible = False
+        shell.traps.interruptible = False
     characters, escaped = _unescape(text) if not raw and "\\" in text else (text, None)
     ifs = shell.vars.get("IFS")
     ifs = DEFAULT_IFS if ifs is None else ifs

@@ -15,7 +15,7 @@ from applets.sh.builtins import (
     read,
     variables,
 )
-from applets.sh.errors import ShellError
+from applets.sh.shell.state import Builtin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,16 +24,6 @@ if TYPE_CHECKING:
     from applets.sh.shell.state import State
 
     Function = Callable[[State, list[str]], int]
-
-
-class Builtin:
-    """A builtin's function, and whether it is one of POSIX's special ones (XCU 2.14)."""
-
-    __slots__ = ("function", "special")
-
-    def __init__(self, function: Function, special: bool = False) -> None:
-        self.function = function
-        self.special = special
 
 
 def applet(shell: State, argv: list[str]) -> int:
@@ -91,13 +81,5 @@ REGULAR: dict[str, Function] = {
 
 TABLE = {
     **{name: Builtin(function, True) for name, function in SPECIAL.items()},
-    **{name: Builtin(function) for name, function in REGULAR.items()},
+    **{name: Builtin(function, applet=function is applet) for name, function in REGULAR.items()},
 }
-
-
-def find(name: str) -> Builtin | None:
-    """The builtin of that name."""
-    return TABLE.get(name)
-
-
-__all__ = ["TABLE", "Builtin", "ShellError", "find"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from applets.sh.builtins.arguments import letters, number, write
 from applets.sh.errors import ShellError
+from applets.sh.expand import expansion
 from applets.sh.shell.state import OPTION_NAMES, SETTABLE, is_name
 from applets.sh.syntax.quoting import single_quoted
 
@@ -177,5 +178,5 @@ def let(shell: State, argv: list[str]) -> int:
         raise ShellError("expression expected", 2)
     value = 0
     for text in argv[1:]:
-        value = shell.arithmetic(text)
+        value = expansion.number(shell, text)
     return 0 if value else 1

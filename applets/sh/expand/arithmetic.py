@@ -15,9 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from applets.sh.shell.state import State
-
-    Compiled = Callable[[State], int]
+    from applets.sh.shell.state import Compiled, State
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>[0-9][0-9A-Za-z_@#]*)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
@@ -81,6 +79,16 @@ UNARY: dict[str, Callable[[int], int]] = {
 ASSIGNMENT = frozenset(["=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=", "**="])
 
 
+def compiled(shell: State, text: str) -> Compiled:
+    """The closure for an expression, kept in the shell for the next time."""
+    found = shell.expressions.get(text)
+    if found is None:
+        if len(shell.expressions) > 500:
+            shell.expressions.clear()
+        found = shell.expressions[text] = compile_expression(text)
+    return found
+
+
 def compile_expression(text: str) -> Compiled:
     """The closure for an expression; raises ShellError("arithmetic syntax error")."""
     return _Compiler(text).whole()
@@ -102,7 +110,7 @@ def variable(shell: State, name: str, depth: int = 0) -> int:
         raise ShellError("expression recursion loop detected")
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
         return variable(shell, text, depth + 1)
-    return shell.arithmetic(text)
+    return compiled(shell, text)(shell)
 
 
 class _Compiler:

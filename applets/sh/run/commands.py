@@ -5,18 +5,17 @@ The order is POSIX's: special builtins, functions, builtins, then what PATH and 
 
 from __future__ import annotations
 
-from applets.sh.builtins import names
-from applets.sh.builtins import table as builtins
 from applets.sh.errors import Exit, RedirectionError, Return, ShellError
 from applets.sh.expand import expansion
 from applets.sh.expand.prompts import expanded
 from applets.sh.run import redirection
 from applets.sh.run.programs import replace, run_program
+from applets.sh.run.traps import run_pending
 from applets.sh.syntax.quoting import quoted, traced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from applets.sh.shell.state import Saved, State
+    from applets.sh.shell.state import Builtin, Saved, State
     from applets.sh.syntax.nodes import Assignment, Node, Simple
 
 
@@ -25,7 +24,7 @@ def run_simple(shell: State, node: Simple) -> int:
     status = _run(shell, node, False)
     shell.status = status
     if shell.traps.pending:
-        shell.traps.run(shell)
+        run_pending(shell)
         status = shell.status
     if status and "e" in shell.flags and not shell.tested:
         raise Exit(status)
@@ -51,7 +50,7 @@ def _run(shell: State, node: Simple, tail: bool) -> int:
     flags = shell.flags
     if "x" in flags:
         trace(shell, node, argv)
-    builtin = builtins.find(name)
+    builtin = shell.builtins.get(name)
     if builtin is not None and builtin.special:
         return _special(shell, node, builtin, argv)
     function = shell.functions.get(name)
@@ -95,7 +94,7 @@ def assign(shell: State, assignment: Assignment) -> str:
     return value
 
 
-def _special(shell: State, node: Simple, builtin: builtins.Builtin, argv: list[str]) -> int:
+def _special(shell: State, node: Simple, builtin: Builtin, argv: list[str]) -> int:
     """A special builtin: assignments last, errors end a non-interactive shell."""
     if node.redirections:
         replaces = len(argv) > 1 and argv[0] == "exec"
@@ -108,7 +107,7 @@ def _special(shell: State, node: Simple, builtin: builtins.Builtin, argv: list[s
     return _call_special(shell, node, builtin, argv)
 
 
-def _call_special(shell: State, node: Simple, builtin: builtins.Builtin, argv: list[str]) -> int:
+def _call_special(shell: State, node: Simple, builtin: Builtin, argv: list[str]) -> int:
     before = shell.command
     try:
         for assignment in node.assignments:
@@ -123,7 +122,7 @@ def _call_special(shell: State, node: Simple, builtin: builtins.Builtin, argv: l
         shell.command = before
 
 
-def invoke(shell: State, builtin: builtins.Builtin, argv: list[str]) -> int:
+def invoke(shell: State, builtin: Builtin, argv: list[str]) -> int:
     """Call a builtin.  Output that cannot be written is its status, never the shell's end."""
     shell.command = argv[0]
     try:
@@ -137,7 +136,7 @@ def invoke(shell: State, builtin: builtins.Builtin, argv: list[str]) -> int:
         return 1
 
 
-def _builtin(shell: State, node: Simple, builtin: builtins.Builtin, argv: list[str]) -> int:
+def _builtin(shell: State, node: Simple, builtin: Builtin, argv: list[str]) -> int:
     """A regular builtin: assignments hold while it runs.
 
     An error of the builtin is its status; one in an assignment ends the shell (XCU 2.8.1).
@@ -150,12 +149,18 @@ def _builtin(shell: State, node: Simple, builtin: builtins.Builtin, argv: list[s
         return error.status
     with applied:
         status = _call_regular(shell, node, builtin, argv)
-        if not status and builtin.function is names.command and names.calls_exec(argv):
+        if not status and _calls_exec(argv):
             applied.keep()
         return status
 
 
-def _call_regular(shell: State, node: Simple, builtin: builtins.Builtin, argv: list[str]) -> int:
+def _calls_exec(argv: list[str]) -> bool:
+    """Whether it is `command exec` without a command: its redirections stay, as those of exec do."""
+    words = [word for word in argv if word not in ("command", "-p", "--")]
+    return argv[0] == "command" and words == ["exec"]
+
+
+def _call_regular(shell: State, node: Simple, builtin: Builtin, argv: list[str]) -> int:
     before = shell.command
     try:
         if not node.assignments:
@@ -166,7 +171,7 @@ def _call_regular(shell: State, node: Simple, builtin: builtins.Builtin, argv: l
         shell.command = before
 
 
-def forgive(shell: State, builtin: builtins.Builtin, argv: list[str]) -> int:
+def forgive(shell: State, builtin: Builtin, argv: list[str]) -> int:
     """Call a builtin whose errors do not end the shell: a regular one, or any after `command`."""
     try:
         return invoke(shell, builtin, argv)
@@ -211,13 +216,11 @@ def _function(shell: State, node: Simple, body: Node, argv: list[str]) -> int:
 
 def call_function(shell: State, body: Node, arguments: list[str]) -> int:
     """Run a function's body with its own positional parameters and local variables."""
-    from applets.sh.run.evaluator import RUN
-
     params, loops = shell.params, shell.loops
     shell.params, shell.loops = arguments, 0
     shell.frames.append({})
     try:
-        return RUN[type(body)](shell, body)
+        return shell.runner.RUN[type(body)](shell, body)
     except Return as leave:
         return leave.status
     finally:

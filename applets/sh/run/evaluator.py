@@ -1,7 +1,8 @@
 """The tree is walked (POSIX XCU 2.9): one function for each kind of node, found by its type.
 
 Every function returns the command's status and leaves it in `shell.status`.  Commands with a name are
-in commands.py; jobs.py waits for processes.
+in commands.py; jobs.py waits for processes.  The module is the shell's `runner` (shell.state.Runner): by it
+what lies below, such as a substitution in a word, comes back up here.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from applets.sh.errors import (
     ShellError,
 )
 from applets.sh.expand import expansion
-from applets.sh.run import redirection
+from applets.sh.run import jobs, redirection
 from applets.sh.run.commands import run_simple, tail_simple
+from applets.sh.run.substitution import substitute
+from applets.sh.run.traps import run_exit, run_pending
 from applets.sh.syntax.nodes import (
     AndOr,
     Background,
@@ -137,7 +140,7 @@ def run_loop(shell: State, node: Loop) -> int:
                 if _leaves(leave):
                     break
                 if shell.traps.pending:
-                    shell.traps.run(shell)
+                    run_pending(shell)
     finally:
         shell.loops -= 1
     shell.status = status
@@ -220,7 +223,7 @@ def failed(shell: State, status: int) -> int:
     """The end of a command that counts for -e."""
     shell.status = status
     if shell.traps.pending:
-        shell.traps.run(shell)
+        run_pending(shell)
     if status and "e" in shell.flags and not shell.tested:
         raise Exit(status)
     return status
@@ -228,7 +231,7 @@ def failed(shell: State, status: int) -> int:
 
 def run_subshell(shell: State, node: Subshell) -> int:
     """`( list )` in a fork."""
-    status = shell.jobs.foreground(shell, [node.body], node.text)
+    status = jobs.foreground(shell, [node.body], node.text)
     return failed(shell, status)
 
 
@@ -240,12 +243,12 @@ def run_pipeline(shell: State, node: Pipeline) -> int:
             if len(node.commands) == 1:
                 status = RUN[type(node.commands[0])](shell, node.commands[0])
             else:
-                status = shell.jobs.foreground(shell, node.commands, node.text)
+                status = jobs.foreground(shell, node.commands, node.text)
         finally:
             shell.tested -= 1
         shell.status = status = 0 if status else 1
         return status
-    status = shell.jobs.foreground(shell, node.commands, node.text)
+    status = jobs.foreground(shell, node.commands, node.text)
     return failed(shell, status)
 
 
@@ -254,7 +257,7 @@ def run_background(shell: State, node: Background) -> int:
     command = node.command
     several = isinstance(command, Pipeline) and not command.negated
     commands = command.commands if isinstance(command, Pipeline) and several else [command]
-    shell.jobs.background(shell, commands, node.text)
+    jobs.background(shell, commands, node.text)
     shell.status = 0
     return 0
 
@@ -266,7 +269,7 @@ def may_stay(shell: State) -> bool:
 
 def tail_pipeline(shell: State, node: Pipeline) -> int:
     """A pipeline that is the last of this process: its last command runs here."""
-    with shell.jobs.feeding(shell, node.commands[:-1]):
+    with jobs.feeding(shell, node.commands[:-1]):
         shell.enter_subshell(False)
         last = node.commands[-1]
         return run(shell, last.body if isinstance(last, Subshell) else last)
@@ -327,7 +330,7 @@ def finish(shell: State, body: Callable[[], int]) -> int:
         status = body()
         if shell.traps.pending:
             shell.status = status
-            shell.traps.run(shell)
+            run_pending(shell)
             status = shell.status
     except Exit as leave:
         status = leave.status
@@ -339,17 +342,7 @@ def finish(shell: State, body: Callable[[], int]) -> int:
         status = returned.status
     except Flow:
         status = shell.status
-    return shell.traps.run_exit(shell, status)
-
-
-def run_child(shell: State, node: Node) -> NoReturn:
-    """In a forked child: evaluate and end the process."""
-    leave(shell, lambda: run_tail(shell, node), lists_traps(node))
-
-
-def lists_traps(node: Node) -> bool:
-    """Whether the node is `trap` alone."""
-    return isinstance(node, Simple) and node.static == ["trap"]
+    return run_exit(shell, status)
 
 
 def leave(shell: State, body: Callable[[], int], keep_traps: bool = False) -> NoReturn:
@@ -365,3 +358,6 @@ def leave(shell: State, body: Callable[[], int], keep_traps: bool = False) -> No
         shell.complain(f"{type(error).__name__}: {error}")
     finally:
         os._exit(status & 0xFF)
+
+
+__all__ = ["RUN", "leave", "run", "run_lines", "run_tail", "run_text", "substitute"]

@@ -11,6 +11,7 @@ import errno
 import os
 
 from applets.sh.errors import Exit
+from applets.sh.run.jobs import foreground, wait_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,8 +108,8 @@ def run_program(shell: State, argv: list[str], text: str, path: str | None = Non
             if error.errno != errno.ENOEXEC:
                 return _cannot_run(shell, argv[0], error)
         else:
-            return shell.jobs.wait_for(pid, shell)
-    return shell.jobs.foreground(shell, [lambda: become(shell, program, argv)], text)
+            return wait_for(pid, shell)
+    return foreground(shell, [lambda: become(shell, program, argv)], text)
 
 
 def not_found(shell: State, name: str) -> int:
@@ -144,7 +145,7 @@ def become(shell: State, program: Program, argv: list[str]) -> NoReturn:
         os.execve(program.path, argv, environment)
     except OSError as error:
         if error.errno == errno.ENOEXEC:
-            run_script(shell, program.path, argv, environment)
+            run_script(program.path, argv, environment)
         raise Exit(_cannot_run(shell, argv[0], error)) from None
 
 
@@ -157,10 +158,6 @@ def _run_applet(argv: list[str], environment: dict[str, str]) -> NoReturn:
     raise Exit(multicall.call([os.path.basename(argv[0]), *argv[1:]]))
 
 
-def run_script(shell: State, path: str, argv: list[str], environment: dict[str, str]) -> NoReturn:
+def run_script(path: str, argv: list[str], environment: dict[str, str]) -> NoReturn:
     """A file that is executable but no program is a shell script (XCU 2.9.1.1)."""
-    from applets.sh import main
-
-    os.environ.clear()
-    os.environ.update(environment)
-    raise Exit(main(["sh", path, *argv[1:]]))
+    _run_applet(["sh", path, *argv[1:]], environment)

@@ -10,6 +10,7 @@ import fcntl
 import os
 import stat
 
+from applets.sh.descriptors import FIRST_PRIVATE
 from applets.sh.errors import RedirectionError, ShellError
 from applets.sh.expand import expansion
 from applets.sh.numbers import decimal
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from applets.sh.shell.state import State
     from applets.sh.syntax.nodes import Redirection
 
-FIRST_PRIVATE = 10
 _FLAGS = {
     "<": os.O_RDONLY,
     "<>": os.O_RDWR | os.O_CREAT,
@@ -212,10 +212,3 @@ def here_document(text: str) -> int:
         data = data[os.write(fd, data) :]
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
-
-
-def private(fd: int) -> int:
-    """Move a descriptor of the shell's own out of the way of scripts."""
-    moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_PRIVATE)
-    os.close(fd)
-    return moved

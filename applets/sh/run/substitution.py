@@ -6,6 +6,9 @@ import fcntl
 import os
 
 from applets.sh.errors import ShellError
+from applets.sh.expand import expansion
+from applets.sh.run import programs, redirection
+from applets.sh.run.jobs import fork, lists_traps, wait_for
 from applets.sh.syntax.nodes import (
     Arithmetic,
     DeclaredValue,
@@ -41,8 +44,6 @@ def substitute(shell: State, body: Node | None) -> str:
 
 
 def _fork(shell: State, body: Node) -> bytes:
-    from applets.sh.run.evaluator import run_child
-    from applets.sh.shell.jobs import fork
 
     reader, writer = os.pipe()
     pid = fork(reader, writer)
@@ -52,7 +53,8 @@ def _fork(shell: State, body: Node) -> bytes:
             os.close(writer)
         if reader != 1:
             os.close(reader)
-        run_child(shell, body)
+        runner = shell.runner
+        runner.leave(shell, lambda: runner.run_tail(shell, body), lists_traps(body))
     os.close(writer)
     return _collect(shell, pid, reader)
 
@@ -75,11 +77,8 @@ def _without_fork(shell: State, body: Simple) -> bytes | None:
 
 def _spawned(shell: State, body: Simple, name: str) -> bytes | None:
     """The output of a program, started straight away."""
-    from applets.sh.builtins import table as builtins
-    from applets.sh.expand import expansion
-    from applets.sh.run import programs
 
-    if name in shell.functions or builtins.find(name) is not None:
+    if name in shell.functions or name in shell.builtins:
         return None
     program = programs.resolve(shell, name)
     if program is None or program.ours:
@@ -113,13 +112,12 @@ def _spawned(shell: State, body: Simple, name: str) -> bytes | None:
 def _collect(shell: State, pid: int, reader: int) -> bytes:
     output = read_all(reader)
     os.close(reader)
-    shell.status = shell.substituted = shell.jobs.wait_for(pid)
+    shell.status = shell.substituted = wait_for(pid)
     return output
 
 
 def _in_process(shell: State, body: Simple) -> bytes:
     """Call an applet, its output caught in a file in memory."""
-    from applets.sh.expand import expansion
     from toolbox import multicall
 
     line, status = shell.line, shell.status
@@ -145,15 +143,13 @@ def _in_process(shell: State, body: Simple) -> bytes:
 
 
 def _is_applet(shell: State, name: str) -> bool:
-    from applets.sh.builtins import table as builtins
-    from applets.sh.run import programs
     from toolbox import multicall
 
     if name in shell.functions:
         return False
-    builtin = builtins.find(name)
+    builtin = shell.builtins.get(name)
     if builtin is not None:
-        return builtin.function is builtins.applet
+        return builtin.applet
     if name not in _CAUGHT or multicall.alters_process(name):
         return False
     program = programs.resolve(shell, name)
@@ -205,7 +201,6 @@ def _pure(parts: list[Part]) -> bool:
 
 def _file(shell: State, body: Simple) -> bytes:
     """`$(<file)`: the file's contents, as in BusyBox, ksh and bash."""
-    from applets.sh.run import redirection
 
     with redirection.apply(shell, body.redirections):
         shell.substituted = 0

@@ -11,17 +11,46 @@ import re
 
 from applets.sh.errors import Interrupt, ShellError
 from applets.sh.pattern import Patterns
+from applets.sh.shell.jobs import Jobs
+from applets.sh.shell.traps import Traps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, NoReturn, Protocol
 
-    from applets.sh.expand.arithmetic import Compiled
-    from applets.sh.shell.jobs import Jobs
-    from applets.sh.shell.traps import Traps
     from applets.sh.syntax.nodes import Node
+    from applets.sh.syntax.source import Lines
 
     Saved = tuple[str | None, bool, bool]
+    Compiled = Callable[["State"], int]  # an arithmetic expression
+
+    class Runner(Protocol):
+        """What evaluates commands (run/evaluator.py), for the expansions and builtins that need it."""
+
+        #: What evaluates a node, by its type: for a function's body, where a call less lets functions nest deeper.
+        RUN: dict[type[Node], Callable[[State, Any], int]]
+
+        def run(self, shell: State, node: Node) -> int:
+            """Evaluate one command."""
+
+        def run_tail(self, shell: State, node: Node) -> int:
+            """Evaluate what this process does last: a program may replace it."""
+
+        def run_text(self, shell: State, text: str, line: int = 1) -> int:
+            """Evaluate program text."""
+
+        def run_lines(self, shell: State, lines: Lines, line: int = 1, last: bool = False) -> int:
+            """Evaluate a whole program; `last`: the shell ends with it."""
+
+        def leave(
+            self, shell: State, body: Callable[[], int], keep_traps: bool = False
+        ) -> NoReturn:
+            """In a forked child: run `body` as a subshell and end the process with its status."""
+
+        def substitute(self, shell: State, body: Node | None) -> str:
+            """The output of the commands without trailing newlines."""
+
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -54,10 +83,28 @@ def is_name(text: str) -> bool:
     return _NAME.match(text) is not None
 
 
+class Builtin:
+    """A builtin's function; whether it is one of POSIX's special ones (XCU 2.14), or an applet of that name."""
+
+    __slots__ = ("applet", "function", "special")
+
+    def __init__(
+        self,
+        function: Callable[[State, list[str]], int],
+        special: bool = False,
+        applet: bool = False,
+    ) -> None:
+        self.function = function
+        self.special = special
+        self.applet = applet
+
+
 class State:
     """One shell environment.  A subshell is a fork of it."""
 
-    def __init__(self, name: str, jobs: Jobs, traps: Traps) -> None:
+    def __init__(self, name: str, runner: Runner, builtins: dict[str, Builtin]) -> None:
+        self.runner = runner
+        self.builtins = builtins
         self.name = name  # $0
         self.message_name = "sh"
         self.script = False  # messages tell the line
@@ -97,14 +144,13 @@ class State:
             str, str
         ] = {}  # PS1, PS2, PS4, ENV: values that could not be expanded
         self.option_at = 0  # getopts: place inside a bundle of letters
-        self.interruptible = False  # SIGINT may leave a system call
-        self.jobs = jobs
-        self.traps = traps
+        self.jobs = Jobs()
+        self.traps = Traps()
         self.patterns = Patterns()
         self.own_file: tuple[int, int] | None = (
             None  # device and inode of the program (programs.py)
         )
-        self._expressions: dict[str, Compiled] = {}
+        self.expressions: dict[str, Compiled] = {}  # text -> what it was compiled to
 
     # Variables
 
@@ -179,21 +225,10 @@ class State:
         values = self.vars
         return {**self.foreign, **{n: values[n] for n in self.exported if n in values}}
 
-    def arithmetic(self, text: str) -> int:
-        """The value of an arithmetic expression."""
-        compiled = self._expressions.get(text)
-        if compiled is None:
-            from applets.sh.expand.arithmetic import compile_expression
-
-            if len(self._expressions) > 500:
-                self._expressions.clear()
-            compiled = self._expressions[text] = compile_expression(text)
-        return compiled(self)
-
     def enter_subshell(self, keep_traps: bool) -> None:
         """In a forked child: traps and jobs are the parent's; `keep_traps`: `trap` still lists them."""
         self.subshell += 1
-        self.interruptible = False
+        self.traps.interruptible = False
         self.flags.discard("m")
         self.traps.enter_subshell(keep_traps)
         self.jobs.enter_subshell()
@@ -206,11 +241,11 @@ class State:
         """An interactive shell goes on after an error: nothing is being run any more."""
         self.loops = self.tested = self.sourced = 0
         self.command = ""
-        self.interruptible = False
+        self.traps.interruptible = False
 
     def may_block(self) -> None:
         """From here on SIGINT leaves a system call (of an interactive shell); it may have come before."""
-        self.interruptible = True
+        self.traps.interruptible = True
         self.check_interrupt()
 
     def wait_readable(self, fd: int) -> None:
@@ -239,7 +274,7 @@ class State:
     def check_interrupt(self) -> None:
         """Raise Interrupt when a SIGINT has come that nothing has acted upon."""
         if self.traps.interrupted:
-            self.interruptible = False
+            self.traps.interruptible = False
             self.traps.forget_interrupt()
             raise Interrupt
 
@@ -252,7 +287,11 @@ class State:
     def set_option(self, flag: str, on: bool) -> None:
         """Switch an option; -m also makes the shell ready for it (see jobs)."""
         if flag == "m":
-            on = self.jobs.monitor(self, on)
+            try:
+                self.jobs.monitor(on)
+            except OSError:
+                self.complain("can't access tty; job control turned off")
+                on = False
         (self.flags.add if on else self.flags.discard)(flag)
 
     # Messages

@@ -1,6 +1,6 @@
 """Traps and signals (POSIX XCU 2.11, 2.14 trap).
 
-A signal's handler only notes it; the action runs between two commands.  In an interactive shell SIGINT
+A signal's handler only notes it; the action runs between two commands (run/traps.py).  In an interactive shell SIGINT
 is noted too, and leads back to the prompt.
 """
 
@@ -13,8 +13,6 @@ from applets.sh.errors import Interrupt
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-
-    from applets.sh.shell.state import State
 
 
 def numbers() -> dict[str, int]:
@@ -51,7 +49,8 @@ class Traps:
         self.interrupted = False  # SIGINT in an interactive shell
         self.status_before: int | None = None  # $? when the action that is running began
         self._shown: dict[int, str] | None = None  # in a subshell: the parent's, for `trap` alone
-        self._shell: State | None = None
+        self.interruptible = False  # SIGINT may leave a system call
+        self._interactive = False  # an interactive shell's own, not a subshell's
         self._background = False  # a child of `&`: SIGINT and SIGQUIT stay ignored
 
     def set(self, number: int, action: str | None) -> None:
@@ -70,7 +69,7 @@ class Traps:
         """KILL and STOP; and what was ignored when a non-interactive shell started stays ignored."""
         if number in (signal.SIGKILL, signal.SIGSTOP):
             return True
-        if number in self.actions or (self._shell is not None and "i" in self._shell.flags):
+        if number in self.actions or self._interactive:
             return False
         return signal.getsignal(number) == signal.SIG_IGN
 
@@ -78,16 +77,16 @@ class Traps:
         action = self.actions.get(number)
         if action == "":
             signal.signal(number, signal.SIG_IGN)
-        elif action is not None or (number == signal.SIGINT and self._shell is not None):
+        elif action is not None or (number == signal.SIGINT and self._interactive):
             signal.signal(number, self._note)
-        elif self._shell is not None and number in _IGNORED_AT_PROMPT:
+        elif self._interactive and number in _IGNORED_AT_PROMPT:
             signal.signal(number, signal.SIG_IGN)
         else:
             signal.signal(number, signal.SIG_DFL)
 
-    def interactive(self, shell: State) -> None:
+    def enter_interactive(self) -> None:
         """Signals of an interactive shell: INT leads to the prompt, QUIT and TERM are ignored."""
-        self._shell = shell
+        self._interactive = True
         for number in (signal.SIGINT, *_IGNORED_AT_PROMPT):
             self._install(number)
 
@@ -101,7 +100,7 @@ class Traps:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.note(number)
-        if self._shell is not None and self._shell.interruptible and number == signal.SIGINT:
+        if self._interactive and self.interruptible and number == signal.SIGINT:
             raise Interrupt
 
     def ignored_in_background(self, number: int) -> None:
@@ -112,7 +111,7 @@ class Traps:
 
     def defaults_in_child(self) -> list[int]:
         """Signals that an interactive shell ignores for itself alone, and its children must not."""
-        if self._shell is None:
+        if not self._interactive:
             return []
         mine = [signal.SIGTERM, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU]
         if not self._background:
@@ -123,7 +122,7 @@ class Traps:
         """An applet or program takes this process: signals are as if the shell had never caught any."""
         for number in self.defaults_in_child():
             signal.signal(number, signal.SIG_DFL)
-        if self._shell is not None and signal.SIGINT not in self.actions:
+        if self._interactive and signal.SIGINT not in self.actions:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
         for number, action in self.actions.items():
             if action and number:
@@ -136,11 +135,11 @@ class Traps:
         """
         for number in self.defaults_in_child():
             signal.signal(number, signal.SIG_DFL)
-        if self._shell is not None and not self._background:
+        if self._interactive and not self._background:
             for number in (signal.SIGINT, signal.SIGQUIT):
                 if number not in self.actions:
                     signal.signal(number, signal.SIG_DFL)
-        self._shell = None
+        self._interactive = False
         self._shown = (self._shown or dict(self.actions)) if keep else None
         for number, action in list(self.actions.items()):
             if action:
@@ -157,45 +156,6 @@ class Traps:
         """The SIGINT that has come is being acted upon."""
         self.interrupted = False
         self.pending = [number for number in self.pending if number in self.actions]
-
-    def run(self, shell: State) -> None:
-        """Run the actions of what has come; $? is kept."""
-        from applets.sh.run.evaluator import run_text
-
-        while self.pending:
-            number = self.pending.pop(0)
-            action = self.actions.get(number)
-            if action:
-                before, self.status_before = self.status_before, shell.status
-                status = shell.status
-                try:
-                    run_text(shell, action)
-                finally:
-                    self.status_before = before
-                shell.status = status
-            elif self.interrupted:
-                shell.check_interrupt()
-
-    def run_exit(self, shell: State, status: int) -> int:
-        """Run the EXIT action once; returns the status to end with."""
-        from applets.sh.errors import UNEXPECTED, Exit, Flow, ShellError
-        from applets.sh.run.evaluator import run_text
-
-        action = self.actions.pop(0, None)
-        if not action:
-            return status
-        shell.status = self.status_before = status
-        try:
-            run_text(shell, action)
-        except Exit as leave:
-            return leave.status
-        except ShellError as error:
-            return shell.report(error)
-        except UNEXPECTED as error:
-            return shell.refused(error)
-        except Flow:
-            pass
-        return status
 
 
 _IGNORED_AT_PROMPT = (signal.SIGQUIT, signal.SIGTERM)

@@ -12,19 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from applets.sh.builtins.table import TABLE
 from applets.sh.errors import ShellError
 from applets.sh.expand.arithmetic import wrap
+from applets.sh.expand.expansion import number
 from applets.sh.expand.fields import Fields
 from applets.sh.pattern import Patterns, quote
-from applets.sh.shell.jobs import Jobs
+from applets.sh.run import evaluator
 from applets.sh.shell.state import State
-from applets.sh.shell.traps import Traps
 from toolbox.patterns import segments
 
 
 @pytest.fixture
 def shell() -> State:
-    return State("sh", Jobs(), Traps())
+    return State("sh", evaluator, TABLE)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ def test_many_stars_take_no_more_than_length_times_length(pattern: str) -> None:
     ],
 )
 def test_arithmetic(shell: State, text: str, value: int) -> None:
-    assert shell.arithmetic(text) == value
+    assert number(shell, text) == value
 
 
 @pytest.mark.parametrize(
@@ -147,14 +148,14 @@ def test_arithmetic(shell: State, text: str, value: int) -> None:
 )
 def test_arithmetic_errors(shell: State, text: str) -> None:
     with pytest.raises(ShellError):
-        shell.arithmetic(text)
+        number(shell, text)
 
 
 def test_a_variable_may_hold_an_expression_but_not_itself(shell: State) -> None:
     shell.vars.update(x="y+1", y="2", z="z")
-    assert shell.arithmetic("x*2") == 6
+    assert number(shell, "x*2") == 6
     with pytest.raises(ShellError):
-        shell.arithmetic("z")
+        number(shell, "z")
 
 
 @given(st.integers(), st.integers())

@@ -52,7 +52,7 @@ for number in range(50):
         os._exit(0)
     job = Job(number + 1, "")
     job.processes.append(Process(pid))
-    table._add(job)
+    table.add(job)
 for _ in range(100):
     table.reap()
 print(calls)
