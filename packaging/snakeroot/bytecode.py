@@ -1,7 +1,7 @@
 """Compile files with the box's own Python:  python bytecode.py < JSON list of [SOURCE, RESULT, NAME in the box, NAME here]
 
 Prints a JSON list with a list for each file: ["file:line: what is wrong", and the line], or nothing when it is good; then
-RESULT has its bytecode, which is taken whatever the source's time.
+RESULT has its bytecode, which is taken whatever the source's time.  "" as RESULT is where Python looks for it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def compile_file(source: str, result: str, name: str, shown: str) -> list[str]:
     try:
         py_compile.compile(
             source,
-            result,
+            result or None,
             name,
             doraise=True,
             invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,

@@ -24,11 +24,12 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from snakeroot import executable, native, reach, resolve, runtime, shared
+from snakeroot import bytecode, executable, native, reach, resolve, runtime, shared
 from snakeroot.config import Instance, Service
 from snakeroot.host import BuildError, private_folder, replace, run
 from snakeroot.hostfiles import Item, LeftOut, items
 from snakeroot.release import SECRETS
+from toolbox.harmless import harmless
 
 #: Where programs lie in the image, a folder for each service.
 FOLDER = "lib/snakeroot"
@@ -143,7 +144,7 @@ def install(instance: Instance, name: str, service: Service, toolbox: Path) -> P
     versions |= {one.name: one.version for one in native.packages(folder).values()}
     if problem := missing(folder, module(service), shipped=shipped):
         raise BuildError(f"services.{name}: {problem}")
-    _compile(folder, toolbox, f"/{FOLDER}/{name}")
+    _compile(name, folder, source, toolbox)
     program = Program(
         folder,
         choice.runtime,
@@ -389,13 +390,20 @@ def _copy(source: Path, folder: Path, instance: Instance) -> None:
             target.chmod(mode_of(item))
 
 
-def _compile(folder: Path, toolbox: Path, target: str) -> None:
-    """Byte-compile with the box's own Python: hash-based and unchecked, so that no clock matters."""
-    code = (
-        "import compileall, py_compile, sys;"
-        "ok = compileall.compile_dir(sys.argv[1], quiet=1, force=True, stripdir=sys.argv[1],"
-        " prependdir=sys.argv[2], maxlevels=50,"
-        " invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH);"
-        "sys.exit(not ok)"
-    )
-    run([toolbox, "python", "-c", code, folder, target])
+def _compile(service: str, folder: Path, source: Path, toolbox: Path) -> None:
+    """Byte-compile with the box's own Python: hash-based and unchecked, so that no clock matters.
+
+    BuildError for a file of the program's own that does not compile.  Packages have such files, too: examples for an
+    older Python, templates of code.  They matter to nobody who does not import them, as where pip installs.
+    """
+    names = [
+        os.path.relpath(os.path.join(place, file), folder)
+        for place, _, files in sorted(os.walk(folder))
+        for file in sorted(files)
+        if file.endswith(".py")
+    ]
+    jobs = [[str(folder / name), "", f"/{FOLDER}/{service}/{name}", name] for name in names]
+    said = run([toolbox, "python", bytecode.__file__], stdin=json.dumps(jobs).encode())
+    for name, wrong in zip(names, json.loads(said), strict=True):
+        if wrong and any((top / name).is_file() for top in (source, source / "src")):
+            raise BuildError(harmless(f"services.{service}: {': '.join(map(str.strip, wrong))}"))

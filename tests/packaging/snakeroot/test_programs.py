@@ -11,6 +11,7 @@ import json
 import platform
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,46 @@ def test_ctypes_in_what_the_program_imports(index: Index, box: Path) -> None:
     (box / "hello" / "hello.py").write_text("import watch\n")
     assert (made(box).runtime, made(box).why) == ("dynamic", "ctypes in watch.py")
     assert made(box, runtime="static").runtime == "static"
+
+
+def test_a_file_of_a_package_need_not_compile(index: Index, box: Path) -> None:
+    """As with pip: it is an example for Python 2, and nobody imports it."""
+    old = "print 'old'\n"
+    index.wheel("tool", files={"tool/__init__.py": "", "tool/old.py": old, "contrib/old.py": old})
+    require(box, "tool")
+    folder = made(box).folder
+    assert [path.name for path in (folder / "tool").iterdir() if path.is_file()] == [
+        *("__init__.py", "old.py"),
+    ]
+    assert [path.name.split(".")[0] for path in (folder / "tool/__pycache__").iterdir()] == [
+        "__init__"
+    ]
+    assert (folder / "contrib" / "old.py").read_text() == old
+
+
+@pytest.mark.parametrize("name", ["hello.py", "more/old.py"])
+def test_a_file_of_the_program_must_compile(index: Index, box: Path, name: str) -> None:
+    (box / "hello" / "more").mkdir()
+    (box / "hello" / name).write_text("\nprint 'old'\n")
+    said = rf"^services\.hello: {name}:2: SyntaxError: Missing .*: print 'old'$"
+    for _ in range(2):  # what could not be made is not kept
+        with pytest.raises(BuildError, match=said):
+            made(box)
+    (box / "hello" / name).write_text("")
+    assert (made(box).folder / name).exists()
+
+
+def test_a_module_of_a_project_must_compile(index: Index, box: Path) -> None:
+    source = box / "hello"
+    index.archive("hello")
+    with tarfile.open(index.folder / "hello-1.0.tar.gz") as archive:
+        for member in ("pyproject.toml", "backend.py"):
+            file = archive.extractfile(f"hello-1.0/{member}")
+            assert file
+            (source / member).write_bytes(file.read().replace(b'import sys"', b"print 'old'\""))
+    (source / "hello.py").write_text("print 'old'")
+    with pytest.raises(BuildError, match=r"^services\.hello: hello\.py:1: SyntaxError: Missing"):
+        made(box)
 
 
 def test_a_program_is_made_again_when_something_has_changed(index: Index, box: Path) -> None:
