@@ -35,6 +35,8 @@ class Backups:
     def from_options(cls, opt: Values) -> Backups:
         """From the options b, backup and suffix, and $VERSION_CONTROL and $SIMPLE_BACKUP_SUFFIX."""
         suffix = opt.suffix or os.environ.get("SIMPLE_BACKUP_SUFFIX") or "~"
+        if "/" in suffix:
+            suffix = "~"  # a backup lies beside the file (GNU)
         if not (opt.b or opt.backup is not None or opt.suffix is not None):
             return cls("none", suffix)
         word = opt.backup or os.environ.get("VERSION_CONTROL") or "existing"

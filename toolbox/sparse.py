@@ -12,7 +12,7 @@ _HOLE_BLOCK = 65536
 
 
 def copy_with_holes(source: int, target: int) -> None:
-    """Copy only what lseek(2) calls data; the rest becomes holes again.
+    """Copy only what lseek(2) calls data; the rest becomes holes again.  Where it knows of no holes, copy all.
 
     The end is where reading ends: files of /sys say that they are longer than what they hold.
     """
@@ -21,6 +21,11 @@ def copy_with_holes(source: int, target: int) -> None:
         try:
             data = os.lseek(source, at, os.SEEK_DATA)
         except OSError as error:
+            if error.errno == errno.EINVAL:
+                # Some files of /proc: they have a size and no blocks, which only seems to be a hole.
+                os.lseek(source, at, os.SEEK_SET)
+                at += copy(source, target)
+                break
             if error.errno != errno.ENXIO:
                 raise
             # A hole up to the end, which may have grown.

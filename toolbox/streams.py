@@ -37,14 +37,18 @@ def stdout() -> BinaryIO:
 
 
 class Source:
-    """One input: `name` for messages, `fd` to read from.  Read errors are warned of and end the input."""
+    """One input: `name` for messages, `fd` to read from.  Read errors are warned of and end the input.
 
-    __slots__ = ("fd", "name", "status")
+    failed: whether one has, for whom a part of the input is worse than none
+    """
+
+    __slots__ = ("failed", "fd", "name", "status")
 
     def __init__(self, fd: int, name: str, status: int = 1) -> None:
         self.fd = fd
         self.name = name
         self.status = status
+        self.failed = False
 
     def __enter__(self) -> Source:
         return self
@@ -64,6 +68,7 @@ class Source:
             return os.read(self.fd, size)
         except OSError as error:
             warn(f"{self.name}: {error.strerror}", self.status)
+            self.failed = True
             return b""
 
     def blocks(self, size: int = BLOCK) -> Iterator[bytes]:

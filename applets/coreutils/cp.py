@@ -41,13 +41,13 @@ import os
 
 from toolbox.backups import Backups
 from toolbox.copying import ALL, Copier
-from toolbox.errors import Fatal, UsageError, warn
+from toolbox.errors import Fatal, UsageError, say, warn
 from toolbox.options import Options, Values
 from toolbox.streams import stdout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 options = Options(__doc__)
 
@@ -60,6 +60,8 @@ def main(argv: list[str]) -> int:
     keep = _keep(opt)
     if opt.no_clobber and backups.wanted:
         raise UsageError("options --backup and --no-clobber are mutually exclusive")
+    if opt.link and opt.symbolic_link:
+        raise UsageError("cannot make both hard and symbolic links")
     recursive = bool(opt.recursive or opt.archive)
     preserve, required = _preserved(opt)
     copier = Copier(
@@ -97,7 +99,7 @@ def main(argv: list[str]) -> int:
             target, copier.backups = backups.name(target), None
         _copy_one(copier, source, target)
         return 0
-    for source in files:
+    for source in files if backups.wanted else _once(files):
         if opt.parents:
             _copy_with_parents(copier, source, directory)
         else:
@@ -106,6 +108,18 @@ def main(argv: list[str]) -> int:
             target = directory if base in ("..",) else os.path.join(directory, base)
             copier.copy(source, target)
     return 0
+
+
+def _once(files: list[str]) -> Iterator[str]:
+    """Each operand once: a second copy of it would only take the first one's place (GNU)."""
+    seen = set()
+    for name in files:
+        if name in seen:
+            kind = "directory" if os.path.isdir(name) else "file"
+            say(f"cp: warning: source {kind} {name!r} specified more than once")
+        else:
+            seen.add(name)
+            yield name
 
 
 def _directory(opt: Values, files: list[str]) -> tuple[str | None, list[str]]:

@@ -21,7 +21,7 @@ Sort the lines of all FILEs, or of standard input, by their bytes.
   -C                           the same, without a message
       --check[=HOW]            -c; quiet, silent: -C; diagnose-first: -c
   -m, --merge                  the FILEs are sorted already
-  -o, --output=FILE            write to FILE, which may be one of the inputs
+  -o, --output=FILE...         write to FILE, which may be one of the inputs
   -z, --zero-terminated        lines end with a NUL
       --sort=WORD              general-numeric, human-numeric, month, numeric, random, version
       --files0-from=FILE       the names in FILE, each ended by a NUL
@@ -91,13 +91,18 @@ def main(argv: list[str]) -> int:
         check_orders(letters)
         keys = [Key.whole_line(letters)]
     end = b"\0" if opt.zero_terminated else b"\n"
+    target = opt.output[-1] if opt.output else None
+    if len(set(opt.output)) > 1:
+        raise UsageError("multiple output files specified")
     if opt.c or quiet or opt.check is not None:
+        if target is not None:
+            raise UsageError(f"options '-{'C' if quiet else 'c'}o' are incompatible")
         return check(files, keys, opt, end, quiet)
     lines = read(files, end)
     if opt.unique:
         lines = first_of_equals(lines, keys)
     order(lines, keys, opt)
-    write(lines, opt.output, end)
+    write(lines, target, end)
     return 0
 
 
@@ -112,7 +117,7 @@ def field_separator(text: str | None) -> bytes | None:
 
 
 def read(files: list[str], end: bytes) -> list[bytes]:
-    """All lines of all inputs; one that cannot be opened ends the run, as its lines would be missing."""
+    """All lines of all inputs; one that cannot be opened or read ends the run, as its lines would be missing."""
     lines: list[bytes] = []
     for name in files or ["-"]:
         source = open_input(name, 2)
@@ -120,6 +125,8 @@ def read(files: list[str], end: bytes) -> list[bytes]:
             raise SystemExit(2)
         with source:
             data = source.read_all()
+        if source.failed:
+            raise SystemExit(2)
         if data:
             lines += data.removesuffix(end).split(end)
     return lines

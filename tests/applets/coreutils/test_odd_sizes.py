@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 
+#: The last one has a size and no blocks, and knows of no holes.
+PATHS = ["/proc/version", "/sys/class/net/lo/mtu", "/proc/cmdline"]
 
-@pytest.mark.parametrize("path", ["/proc/version", "/sys/class/net/lo/mtu"])
+
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(
     "argv",
     [
@@ -31,7 +34,7 @@ def test_all_of_it_is_read(run: Callable[..., Any], path: str, argv: list[str]) 
     assert run(*argv, path).out == text
 
 
-@pytest.mark.parametrize("path", ["/proc/version", "/sys/class/net/lo/mtu"])
+@pytest.mark.parametrize("path", PATHS)
 def test_parts_and_counts(run: Callable[..., Any], tmp_path: Path, path: str) -> None:
     text = Path(path).read_bytes()
     assert run("tail", "-c2", path).out == text[-2:]

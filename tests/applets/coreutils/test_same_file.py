@@ -344,3 +344,55 @@ def test_options_that_do_not_go_together(
     (tmp_path / "f").write_text("f")
     assert run(*argv, cwd=tmp_path).status == 1
     assert os.listdir(tmp_path) == ["f"]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *(
+            ["sort", "-o", "f", "f", "d"],
+            ["sort", "f", "-o", "f", "-c"],
+            ["sort", "-of", "-og", "f"],
+        ),
+        *(["sort", "-m", "-o", "f", "f", "nonexistent"], ["sort", "-u", "-o", "f", "d", "f"]),
+    ],
+)
+def test_sort_writes_nothing_when_input_is_missing(
+    run: Callable[..., Any], tmp_path: Path, argv: list[str]
+) -> None:
+    """An input that can be opened and not read (a directory) is missing, too: -o must not make an end of it."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "f").write_text("b\na\n")
+    done = run(*argv, cwd=tmp_path)
+    assert done.status == 2 and done.err
+    assert (tmp_path / "f").read_text() == "b\na\n"
+    assert sorted(os.listdir(tmp_path)) == ["d", "f"]
+
+
+def test_a_suffix_leads_nowhere_else(
+    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup lies beside the file, whatever its suffix says: one with a slash is none (GNU)."""
+    for words in (["cp", "-S/x"], ["mv", "--suffix=/../x"], ["ln", "-f", "-S", "a/b"]):
+        (tmp_path / "f").write_text("new")
+        (tmp_path / "g").write_text("old")
+        assert run(*words, "f", "g", cwd=tmp_path).status == 0
+        assert (tmp_path / "g").read_text() == "new"
+        assert (tmp_path / "g~").read_text() == "old"
+        for name in os.listdir(tmp_path):
+            (tmp_path / name).unlink()
+
+
+def test_a_source_that_is_named_twice_is_copied_once(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "to").mkdir()
+    (tmp_path / "d").mkdir()
+    for name in ("f", "d/x"):
+        (tmp_path / name).write_text(name)
+    done = run("cp", "-R", "f", "f", "d", "d", "to", cwd=tmp_path)
+    assert done.status == 0
+    assert done.err.count(b"specified more than once") == done.err.count(b"\n") == 2
+    assert sorted(os.listdir(tmp_path / "to")) == ["d", "f"]
+    assert run("cp", "-ls", "f", "new", cwd=tmp_path).status == 1
+    assert not (tmp_path / "new").exists()
