@@ -35,7 +35,7 @@ _TOKEN = re.compile(
   | (?P<word>[a-z]+)\.?
   | (?P<space>[\s,]+)
     """,
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
 
 #: More digits than any moment or distance in seconds has that a calendar can show.
@@ -158,8 +158,7 @@ def _check(year: int, month: int, day: int, hour: int, minute: int, second: int,
         year < 0
         or not 1 <= month <= 12
         or not 1 <= day <= calendar.monthrange(_alike(year), month)[1]
-        or hour > 24
-        or (hour == 24 and (minute or second))
+        or hour > 23
         or minute > 59
         or second > 60
     ):

@@ -19,7 +19,7 @@ An option's line starts with two spaces and a dash (six spaces before a long nam
 names separated by commas, two spaces, help.
 
     -x                  a flag: False or True
-    --long=WORD, -x WORD   takes an argument: None or the argument; N: int with a size suffix;
+    --long=WORD, -x WORD   takes an argument: None or the argument; N: int from 0 with a size suffix;
                         SECONDS: float with a unit; any other word: str
     --long[=WORD]       the argument is optional, only with `=` (or directly after the letter); "" without
     -x...               may be repeated: a count; with an argument: a list
@@ -161,7 +161,7 @@ class Option:
     def convert(self, text: str, shown: str) -> Any:
         """The value of an argument by the option's WORD; UsageError names the option as `shown`."""
         if self.word == "N":
-            return number(text, f"number for {shown}")
+            return number(text, f"number for {shown}", least=0)
         if self.word == "SECONDS":
             return seconds(text, f"time interval for {shown}")
         return text

@@ -22,7 +22,7 @@ options = Options(__doc__)
 def main(argv: list[str]) -> int:
     opt, directories = options.parse(argv)
     mask = current_umask()
-    mode = Mode(opt.mode).apply(0o777, directory=True, umask=mask) if opt.mode else None
+    mode = Mode(opt.mode).apply(0o777, directory=True, umask=mask) if opt.mode is not None else None
 
     def make(path: str, bits: int) -> None:
         os.mkdir(path, bits)
@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
 
     for path in directories:
         try:
-            if opt.parents:
+            if opt.parents and path:
                 _make_parents(path, mode, mask, make)
             else:
                 make(path, 0o777 if mode is None else mode)

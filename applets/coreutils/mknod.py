@@ -30,18 +30,20 @@ def main(argv: list[str]) -> int:
         raise UsageError("pipes do not have major and minor device numbers")
     if kind != stat.S_IFIFO and len(numbers) != 2:
         raise UsageError("special files require major and minor device numbers")
-    mode = Mode(opt.mode).apply(0o666, umask=current_umask()) if opt.mode else 0o666
+    mode = Mode(opt.mode).apply(0o666, umask=current_umask()) if opt.mode is not None else 0o666
     if mode & ~0o777:
         raise Fatal("mode must specify only file permission bits")
     device = os.makedev(*map(_number, numbers)) if numbers else 0
     os.mknod(name, kind | mode, device)
-    if opt.mode:
+    if opt.mode is not None:
         set_mode(name, mode)
     return 0
 
 
 def _number(text: str) -> int:
     try:
+        if not text.isascii() or not text.isalnum():
+            raise ValueError
         value = int(text, 8 if text.startswith("0") and text[1:2] not in ("x", "X") else 0)
     except ValueError:
         value = -1

@@ -193,7 +193,7 @@ def _value(text: str) -> Decimal:
     try:
         if len(text) > _DIGITS:
             raise InvalidOperation
-        if text.strip() != text or "_" in text or "nan" in text.lower():
+        if not text.isascii() or text.strip() != text or "_" in text or "nan" in text.lower():
             raise InvalidOperation
         if text.lower().lstrip("+-").startswith("0x"):
             return Decimal(float.fromhex(text))

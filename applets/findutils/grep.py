@@ -20,7 +20,7 @@ current directory.
   -L, --files-without-match  print only names of files without; the status is that without -L
   -q, --quiet, --silent   print nothing, stop at the first match
   -s, --no-messages       no messages about files that cannot be read
-  -m, --max-count=N       stop after N lines
+  -m, --max-count=[-]N    stop after N lines; -N: never
   -o, --only-matching     print only the parts that match
   -n, --line-number       with line numbers
   -b, --byte-offset       with byte offsets
@@ -65,7 +65,7 @@ import stat
 
 from toolbox.errors import UsageError, current, warn
 from toolbox.line_printer import Printer
-from toolbox.options import Options, Values
+from toolbox.options import Options, Values, number
 from toolbox.streams import Source, stdout
 
 TYPE_CHECKING = False
@@ -99,9 +99,10 @@ def main(argv: list[str]) -> int:
             end=b"\0" if opt.null_data else b"\n",
             utf8=_utf8(),
         )
-    if opt.max_count == 0:
+    most = None if opt.max_count is None else number(opt.max_count, "max count")
+    if most == 0:
         return 1
-    search = _Search(opt, matcher)
+    search = _Search(opt, matcher, None if most is None or most < 0 else most)
     _Files(opt, search).run(operands)
     return 0 if search.selected else 1
 
@@ -284,13 +285,14 @@ def _globs(patterns: list[str]) -> Callable[[str], bool] | None:
 class _Search:
     """The search of one file after another; `selected`: whether any line was."""
 
-    def __init__(self, opt: Values, matcher: Matcher | None) -> None:
+    def __init__(self, opt: Values, matcher: Matcher | None, most: int | None) -> None:
+        """most: lines after which it stops"""
         self.matcher = matcher
         self.selected = False
         self.with_name = False
         self.invert = opt.invert_match
         self.end = b"\0" if opt.null_data else b"\n"
-        self.max = opt.max_count if opt.max_count is not None and opt.max_count >= 0 else None
+        self.max = most
         listing = opt.last("files_with_matches", "files_without_match")
         self.quiet = opt.quiet
         self.list_matching = listing == "files_with_matches"

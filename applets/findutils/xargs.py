@@ -245,8 +245,6 @@ class _Runner:
             # Pointers find room besides; so command lines are as long as findutils' are.
             self.size_of = lambda text: len(os.fsencode(text)) + 1
         self.parallel = 1 if opt.max_procs is None else opt.max_procs
-        if self.parallel < 0:
-            raise UsageError("value for -P must be at least 0")
         if opt.show_limits:
             say(
                 f"Bytes of environment: {sum(len(k) + len(v) + 2 for k, v in os.environb.items())}",

@@ -59,6 +59,8 @@ def main(argv: list[str]) -> int:
 
 
 def _is_called(process: Process, name: str, scripts: bool, workers: bool, zombies: bool) -> bool:
+    if not name:
+        return False
     words = process.arguments
     base = name.rpartition("/")[2]
     if not words:

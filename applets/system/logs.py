@@ -34,8 +34,6 @@ def main(argv: list[str]) -> int:
     opt, names = options.parse(argv)
     asked: dict[str, Any] = {"services": [*names, *(["kernel"] if opt.kernel else [])]}
     if opt.lines is not None:
-        if opt.lines < 0:
-            raise UsageError(f"invalid number of lines: {opt.lines}")
         asked["lines"] = opt.lines
     if opt.since is not None:
         if not (opt.since.isascii() and opt.since.isdecimal()):

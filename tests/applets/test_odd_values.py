@@ -17,7 +17,7 @@ from toolbox import multicall
 
 BIG = "9" * 20
 VALUES = [
-    *("", "-1", "0", BIG, f"-{BIG}", "9" * 5000, "1e400", "inf", "nan", "0x1p-1", "²", "٣"),
+    *("", "-1", "0", BIG, f"-{BIG}", "9" * 5000, "1e400", "inf", "nan", "0x10", "0x1p-1", "²", "٣"),
     *("\udcff\udcfe", f"%{BIG}d", "%*d", "%", f"[b*{BIG}]", f"{BIG},{BIG}", f"1-{BIG}", "a..b"),
     *(f"@{BIG}", f"+{BIG}", "x" * 5000, "\\", "1Y", "--", "-", "/nonexistent/x", "2147483648"),
 ]
@@ -85,13 +85,14 @@ def test_no_value_is_a_traceback(
 ) -> None:
     (tmp_path / "f").write_text("x y\n1 2\n")
     options = multicall.load(multicall.find(name) or "").options
+    mode = ["-x"] if name == "ls" else []  # in columns, where widths count
     cases = [[name, value] for value in VALUES[::2]] + [
         [name, "f", value] for value in VALUES[1::2]
     ]
     for option in options.options:
         if option.word and (name, option.attribute) not in LEFT_OUT:
             shown = f"--{option.longs[0]}=" if option.longs else f"-{option.letters[0]}"
-            cases += [[name, shown + value, "f"] for value in VALUES]
+            cases += [[name, *mode, shown + value, "f"] for value in VALUES]
     # What only takes long is no fault.
     long = ("inf", "1e400", "2147483648", BIG, f"+{BIG}")
     cases = [c for c in cases if not (name == "seq" and any(word in long for word in c))]
@@ -102,3 +103,36 @@ def test_no_value_is_a_traceback(
             if "internal error" in err or "Traceback" in err or status == -signal.SIGALRM:
                 bad.append(([word[:30] for word in argv], status, err[:200]))
     assert bad == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "values"),
+    [
+        (["seq", "{}"], ("٣", "²", "1_0", " 1", "", "nan")),
+        (["date", "-d", "{}"], ("@٣", "٢٠٢٠-01-01", "٣ days", "-", "24:00")),
+        (["find", ".", "-size", "{}"], ("٣", "1 ", "--1", "1_0", "+", "-", ".", "1.2.3")),
+        (["find", ".", "-mtime", "{}"], ("٣", "1\n", "--1", "+-1", "inf", "nan", "1e3")),
+        (["ls", "--width={}"], ("-1", "", "٣", "1k", "1.5", "0x10")),
+        (["ls", "--tabsize={}"], ("-1", "", "٣", "1k", "1.5", "0x10", BIG)),
+        (["tail", "--pid={}", "f"], ("-1", "", "٣", "x", BIG)),
+        (["uniq", "-f{}", "f"], ("-1", "", "٣", "1.5")),
+        (["nproc", "--ignore={}"], ("-1", "", "٣", "x")),
+        (["du", "--max-depth={}"], ("-1", "", "٣", "x")),
+        (["mknod", "node", "c", "{}", "1"], ("-1", "", "٣", "1 ", "1_0", BIG)),
+        (["mkdir", "-m", "{}", "d"], ("", ",", "8", "٣", "77777")),
+        (["mkdir", "-p", "{}"], ("",)),
+        (["sh", "-c", "trap : {}"], ("٣", "²", "99", "-1")),
+        (["pidof", "{}"], ("",)),
+    ],
+)
+def test_what_is_no_number_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], argv: list[str], values: tuple[str, ...]
+) -> None:
+    """Digits of other alphabets, blanks, signs and fractions where there are none: whether the value is used or not."""
+    (tmp_path / "f").write_text("x y\n1 2\n")
+    with capfd.disabled():
+        for value in values:
+            status, err = call([word.format(value) for word in argv], tmp_path)
+            assert status > 0, value
+            assert "internal error" not in err and (err or argv[0] == "pidof"), (value, err)
+    assert os.listdir(tmp_path) == ["f"]

@@ -45,7 +45,6 @@ OLD_STYLE = Options(
         (["-n", "5"], "lines", 5),
         (["-n5"], "lines", 5),
         (["-an5k"], "lines", 5120),
-        (["--lines=-3"], "lines", -3),
         (["--lines", "1MB"], "lines", 1_000_000),
         (["-c", "-0"], "bytes", "-0"),
         (["-e", "x", "--regexp=y", "-ez"], "regexp", ["x", "y", "z"]),
@@ -120,7 +119,9 @@ def test_posixly_correct_stops_at_the_first_operand(monkeypatch: pytest.MonkeyPa
 
 def test_old_style_number_and_letters_are_told_apart() -> None:
     assert OLD_STYLE.parse(["tail", "-5"])[0].NUM == 5
-    assert OLD_STYLE.parse(["tail", "-n", "-5"])[0].lines == -5
+    assert OLD_STYLE.parse(["tail", "-n", "5"])[0].lines == 5
+    with pytest.raises(UsageError, match="smallest is 0"):
+        OLD_STYLE.parse(["tail", "-n", "-5"])
 
 
 def test_the_last_of_several_options_is_known() -> None:

@@ -70,6 +70,9 @@ class Listing:
         except OSError:
             self.tty = False
         self.format = format_of(opt, self.tty)
+        # Read now, so that what is no number is told whether it counts or not.
+        self.tab = 8 if opt.tabsize is None else whole(opt.tabsize, "tab size", least=0)
+        self.width = None if opt.width is None else _width(opt.width)
         self.long = self.format == "long"
         self.show_time, self.nanoseconds = time_shower(opt, self.now)
         self.show_name = name_shower(opt, self.tty)
@@ -238,12 +241,12 @@ class Listing:
             starts = [" ".join(row) + " " for row in zip(*before, strict=True)]
             cells = list(map(add, starts, cells))
             widths = list(map(add, map(len, starts), widths))
-        line = self._width()
+        line = self._line_width()
         if self.format == "commas":
             self._with_commas(cells, widths, line)
             return
         rows, spans = arrange(widths, line, across=self.format == "across")
-        tab = 0 if self.colors else int(self.opt.tabsize or 8)
+        tab = 0 if self.colors else self.tab
         text = []
         for row in rows:
             start = column = 0
@@ -269,16 +272,11 @@ class Listing:
             column += width
         self._write("".join(text) + self.end)
 
-    def _width(self) -> int:
+    def _line_width(self) -> int:
+        """Columns of the output; 0: without end."""
         from toolbox.columns import terminal_width
 
-        text = self.opt.width
-        if text is None:
-            return terminal_width()
-        # What no line is as wide as is without end, as 0 is (GNU).
-        if text.isascii() and text.isdecimal() and len(text) > 18:
-            return 0
-        return whole(text, "line width", least=0)
+        return terminal_width() if self.width is None else self.width
 
     def _long_columns(
         self, names: Sequence[str], statuses: Sequence[Status], quoted: list[str]
@@ -359,6 +357,13 @@ class Listing:
 
 def _mode(mode: int) -> str:
     return stat.filemode(mode) if mode else "?" * 10
+
+
+def _width(text: str) -> int:
+    # What no line is as wide as is without end, as 0 is (GNU).
+    if text.isascii() and text.isdecimal() and len(text) > 18:
+        return 0
+    return whole(text, "line width", least=0)
 
 
 def _unpadded(text: str, width: int) -> str:

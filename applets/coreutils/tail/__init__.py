@@ -57,6 +57,7 @@ def main(argv: list[str]) -> int:
     if opt.F or opt.follow is not None:
         return _follow(opt, names, part, headers)
     if opt.pid is not None:
+        _process(opt)
         warn("PID ignored; --pid=PID is useful only when following", 0)
     for name in names:
         source = open_input(name)
@@ -67,12 +68,16 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def _process(opt: Values) -> int:
+    """--pid; 0 for none."""
+    return 0 if opt.pid is None else number(opt.pid, "PID", least=0, most=_PID_MAX)
+
+
 def _follow(opt: Values, names: list[str], part: Part, headers: Headers) -> int:
     from applets.coreutils.tail.follow import Ending, Watched, follow
 
     by_name = opt.F or opt.follow == "name"
-    pid = 0 if opt.pid is None else number(opt.pid, "PID", least=0, most=_PID_MAX)
-    ending = Ending(pid)
+    ending = Ending(_process(opt))
     followed = []
     for name in names:
         watched = Watched(name, by_name, opt.retry, ending)

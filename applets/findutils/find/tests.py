@@ -137,7 +137,7 @@ def _comparison(name: str, text: str) -> tuple[str, float]:
     """`+`, `-` or `=`, and the number behind it."""
     sign, digits = (text[0], text[1:]) if text[:1] in ("+", "-") else ("=", text)
     try:
-        if "_" in digits or len(digits) > 20:
+        if not digits.replace(".", "", 1).isdecimal() or not digits.isascii() or len(digits) > 20:
             raise ValueError
         value = float(digits) if "." in digits else int(digits)
     except ValueError:

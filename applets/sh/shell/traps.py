@@ -23,7 +23,7 @@ def numbers() -> dict[str, int]:
 
 def number_of(text: str) -> int | None:
     """The signal that `text` names (INT, SIGINT, int, 2, EXIT); None when there is none."""
-    if text.isdecimal():
+    if text.isascii() and text.isdecimal():
         return int(text) if len(text) < 5 and int(text) < 65 else None
     name = text.upper()
     known = numbers()

@@ -68,7 +68,8 @@ def extra(name: str) -> str | bool | None:
 def level(own: Mapping[str, str], name: str) -> int:
     """A variable that holds a number, or something else for 1; 0 when it is unset or empty."""
     text = own.get(name, "")
-    return int(text) if text.isdigit() else int(bool(text))
+    is_number = text.isascii() and text.isdecimal() and len(text) < 10
+    return int(text) if is_number else int(bool(text))
 
 
 def _flags(line: CommandLine, dev: bool) -> None:

@@ -21,7 +21,7 @@ import pytest
             ["service", "kick", "x"],
             b"service: unknown command 'kick'; known: list, status, start, ",
         ),
-        (["logs", "-n", "-5"], b"logs: invalid number of lines: -5\n"),
+        (["logs", "-n", "-5"], b"logs: invalid number for '-n': '-5': the smallest is 0\n"),
         (["logs", "--since", "x"], b"logs: invalid number: 'x'\n"),
         (["reboot", "now"], b"reboot: extra operand 'now'\n"),
         (["init", "single"], b"init: extra operand 'single'\n"),
